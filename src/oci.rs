@@ -1,0 +1,17 @@
+//! The nouns of the OCI image specification and their byte-exact JSON.
+//!
+//! Owns digests (one type a meaning), references, platforms, descriptors, manifests and the image config. Only
+//! this module names the `oci-spec` crate. It does no input or output.
+
+pub mod config;
+pub mod digest;
+pub mod fingerprint;
+pub mod manifest;
+pub mod platform;
+pub mod reference;
+
+pub use config::{Config, History, ImageConfig, RootFs};
+pub use digest::{BlobDigest, CacheKey, ChainId, ContentDigest, DiffId, Digest, ImageId, ManifestDigest};
+pub use fingerprint::{Fingerprint, FingerprintHasher};
+pub use platform::Platform;
+pub use reference::Reference;

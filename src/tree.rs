@@ -1,0 +1,22 @@
+//! The tree index: a canonical, sorted list of a tree's entries.
+//!
+//! The same type describes a build context, a layer and a merged root. Owns the entry and path types, their
+//! order, the on-disk form that is searched by path, the merged view of a stack of layers, and the content
+//! digest that cache keys are made of. Must not know instructions, stores or tar files.
+//!
+//! Invariants: entries of an [`Index`] are in the order of [`TreePath`] (parents before children, siblings in
+//! byte order, a subtree contiguous), each path stands once, and every entry's parents are entries too.
+
+mod content;
+mod entry;
+mod format;
+mod index;
+mod path;
+mod view;
+
+pub use content::content_digest;
+pub use entry::{Device, Entry, Kind, Time, Xattr};
+pub use format::{IndexFile, IndexFileError, write_index};
+pub use index::{Index, OrderError};
+pub use path::TreePath;
+pub use view::{Found, LayerView, View, ViewError};
