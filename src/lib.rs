@@ -14,5 +14,16 @@ pub mod tree;
 
 pub mod context;
 pub mod exec;
+pub mod layer;
+pub mod plan;
+pub mod store;
+
+pub mod cache;
+pub mod image;
+
+pub mod solve;
+pub mod transport;
+
+pub mod engine;
 
 pub mod cli;

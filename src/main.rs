@@ -1,10 +1,7 @@
-//! The `strata` binary: a re-executed sandbox stage, or the command line.
+//! The `strata` binary.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match strata::exec::stage_entry() {
-        Some(code) => code,
-        None => strata::cli::main(),
-    }
+    strata::cli::main()
 }

@@ -6,12 +6,10 @@
 pub mod config;
 pub mod digest;
 pub mod fingerprint;
-pub mod manifest;
+
 pub mod platform;
-pub mod reference;
 
 pub use config::{Config, History, ImageConfig, RootFs};
 pub use digest::{BlobDigest, CacheKey, ChainId, ContentDigest, DiffId, Digest, ImageId, ManifestDigest};
 pub use fingerprint::{Fingerprint, FingerprintHasher};
 pub use platform::Platform;
-pub use reference::Reference;

@@ -64,7 +64,6 @@ impl Fingerprint for String {
     }
 }
 
-
 impl Fingerprint for bool {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
         hasher.number(u64::from(*self));

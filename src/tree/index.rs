@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn the_last_of_two_entries_stays() {
-        let mut entries = vec![Entry::whiteout("a".into()), Entry::directory("a".into(), 0o700, Time::default())];
+        let mut entries =
+            vec![Entry::whiteout("a".into()), Entry::directory("a".into(), 0o700, Time::default())];
         assert!(Index::from_sorted(entries.clone()).is_err());
         let index = Index::from_unsorted(entries.clone());
         assert_eq!(index.entries(), &entries.split_off(1)[..]);

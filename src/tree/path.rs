@@ -123,8 +123,7 @@ impl TreePath {
 
     /// Whether this path is `dir` or lies below it.
     pub fn is_below(&self, dir: &Self) -> bool {
-        dir.is_root()
-            || (self.0.starts_with(&dir.0) && matches!(self.0.get(dir.0.len()), None | Some(b'/')))
+        dir.is_root() || (self.0.starts_with(&dir.0) && matches!(self.0.get(dir.0.len()), None | Some(b'/')))
     }
 }
 
@@ -178,9 +177,14 @@ mod tests {
 
     #[test]
     fn cleaning_stays_inside_the_root() {
-        for (text, clean) in
-            [("", "/"), ("/", "/"), ("a//b/./c/", "/a/b/c"), ("../../x", "/x"), ("a/../../b", "/b"), ("a/..", "/")]
-        {
+        for (text, clean) in [
+            ("", "/"),
+            ("/", "/"),
+            ("a//b/./c/", "/a/b/c"),
+            ("../../x", "/x"),
+            ("a/../../b", "/b"),
+            ("a/..", "/"),
+        ] {
             assert_eq!(TreePath::from(text).to_string(), clean, "{text}");
         }
     }

@@ -1,0 +1,1 @@
+//! The build context: what of it is visible, and its content.

@@ -1,0 +1,1 @@
+//! Places in a source text and messages about them.

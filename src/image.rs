@@ -1,0 +1,1 @@
+//! Image configs and manifests.

@@ -1,0 +1,1 @@
+//! File system changes, layer tars and unpacked layers.

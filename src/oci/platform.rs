@@ -1,0 +1,111 @@
+//! Platforms, as image-spec's `platform` property and Docker's `--platform` write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// An operating system with an architecture.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Platform {
+    /// Go's name of the operating system: `linux`.
+    pub os: String,
+    /// Go's name of the architecture: `amd64`, `arm64`.
+    pub architecture: String,
+    /// The variant of the architecture, such as `v7`; empty for the default one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+}
+
+/// A text does not name a platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not a platform: expected `os/architecture` or `os/architecture/variant`, such as `linux/amd64`"
+)]
+pub struct PlatformError {
+    text: String,
+}
+
+impl Platform {
+    /// The platform that this binary runs on.
+    pub fn host() -> Self {
+        Self::normalized("linux", std::env::consts::ARCH, "")
+    }
+
+    fn normalized(os: &str, architecture: &str, variant: &str) -> Self {
+        let architecture = architecture.to_ascii_lowercase();
+        let (architecture, default_variant) = match architecture.as_str() {
+            "x86_64" | "x86-64" => ("amd64", ""),
+            "aarch64" => ("arm64", ""),
+            "armhf" => ("arm", "v7"),
+            "armel" => ("arm", "v6"),
+            "i386" | "i486" | "i586" | "i686" | "x86" => ("386", ""),
+            "powerpc64" => ("ppc64le", ""),
+            other => (other, ""),
+        };
+        let variant = if variant.is_empty() { default_variant } else { variant };
+        let variant = match (architecture, variant) {
+            ("arm64", "v8" | "8") | ("amd64", "v1") => "",
+            ("arm", "7") | ("arm", "") => "v7",
+            (_, variant) => variant,
+        };
+        Self {
+            os: os.to_ascii_lowercase(),
+            architecture: architecture.to_owned(),
+            variant: variant.to_owned(),
+        }
+    }
+}
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let valid = |part: &&str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        };
+        if !parts.iter().all(valid) {
+            return Err(PlatformError { text: text.to_owned() });
+        }
+        match parts[..] {
+            ["local"] => Ok(Self::host()),
+            ["linux"] => Ok(Self::host()),
+            [os, architecture] => Ok(Self::normalized(os, architecture, "")),
+            [os, architecture, variant] => Ok(Self::normalized(os, architecture, variant)),
+            _ => Err(PlatformError { text: text.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        if !self.variant.is_empty() {
+            write!(f, "/{}", self.variant)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_normalised() {
+        for (text, normal) in [
+            ("linux/amd64", "linux/amd64"),
+            ("Linux/x86_64", "linux/amd64"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/armhf", "linux/arm/v7"),
+            ("linux/arm/v6", "linux/arm/v6"),
+        ] {
+            assert_eq!(text.parse::<Platform>().unwrap().to_string(), normal, "{text}");
+        }
+        for text in ["", "amd64/", "a/b/c/d", "linux/am d"] {
+            assert!(text.parse::<Platform>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Syntax tree to a graph of build steps.

@@ -1,0 +1,1 @@
+//! System calls beyond the standard library, with typed errors that carry paths. All unsafe code is here.

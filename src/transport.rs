@@ -1,0 +1,1 @@
+//! Images as files: OCI layouts, docker archives, directories, tars.
