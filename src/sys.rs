@@ -1,1 +1,5 @@
-//! System calls beyond the standard library, with typed errors that carry paths. All unsafe code is here.
+//! System calls beyond the standard library, with typed errors that carry paths.
+//!
+//! All `unsafe` is in here. Must not know images, layers or Dockerfiles.
+
+pub mod lock;
