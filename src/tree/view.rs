@@ -52,7 +52,7 @@ pub struct Found {
     /// The layer that it comes from, counted from the topmost.
     pub layer: usize,
     /// Where that layer holds the content: the entry's own path, or for a hard link its target. Two entries of one
-    /// layer with the same place are one file.
+    /// layer with the same place are one file. [`Entry::part`] is that of the content.
     pub content: TreePath,
 }
 
@@ -202,6 +202,7 @@ impl View {
             content = target.clone();
             if let Some(file) = self.layers[layer].get(target)? {
                 entry.kind = file.kind;
+                entry.part = file.part;
             }
         }
         Ok(Found { entry, layer, content })
