@@ -6,10 +6,11 @@
 pub mod config;
 pub mod digest;
 pub mod fingerprint;
-
 pub mod platform;
+pub mod reference;
 
 pub use config::{Config, History, ImageConfig, RootFs};
 pub use digest::{BlobDigest, CacheKey, ChainId, ContentDigest, DiffId, Digest, ImageId, ManifestDigest};
 pub use fingerprint::{Fingerprint, FingerprintHasher};
 pub use platform::Platform;
+pub use reference::{Reference, ReferenceError, ReferenceErrorKind};
