@@ -2,4 +2,7 @@
 //!
 //! All `unsafe` is in here. Must not know images, layers or Dockerfiles.
 
+pub mod file;
 pub mod lock;
+pub mod walk;
+pub mod xattr;
