@@ -1,1 +1,6 @@
 //! Dockerfile text to syntax tree.
+
+pub mod ast;
+pub mod heredoc;
+pub mod mount;
+pub mod word;
