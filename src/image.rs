@@ -1,1 +1,1 @@
-//! Image configs and manifests.
+//! Image configs and manifests of finished builds.
