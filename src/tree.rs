@@ -8,17 +8,17 @@
 //! byte order, a subtree contiguous), each path stands once, and every entry's parents are entries too.
 
 mod content;
+mod entries;
 mod entry;
 mod format;
 mod index;
-mod lookup;
 mod path;
 mod view;
 
-pub use content::content_digest;
+pub use content::{content_digest, fingerprint_at};
+pub use entries::Tree;
 pub use entry::{Device, Entry, Kind, Time, Xattr};
 pub use format::{IndexFile, IndexFileError, write_index};
 pub use index::{Index, OrderError};
-pub use lookup::Lookup;
 pub use path::TreePath;
 pub use view::{Found, LayerView, View, ViewError};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{ContentDigest, Digest};
-use crate::tree::{Entry, Kind, Lookup, TreePath, content_digest};
+use crate::tree::{Entry, Kind, Tree, TreePath, content_digest};
 
 /// One look and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub enum Seen {
 
 /// Answers looks at a tree and remembers them.
 #[derive(Debug)]
-pub struct Observer<'t, T: Lookup> {
+pub struct Observer<'t, T: Tree> {
     tree: &'t T,
     seen: RefCell<BTreeMap<(TreePath, Question), Seen>>,
 }
@@ -53,7 +53,7 @@ enum Question {
     Content,
 }
 
-impl<'t, T: Lookup> Observer<'t, T> {
+impl<'t, T: Tree> Observer<'t, T> {
     /// An observer of `tree`.
     pub fn new(tree: &'t T) -> Self {
         Self { tree, seen: RefCell::default() }
@@ -96,7 +96,7 @@ impl<'t, T: Lookup> Observer<'t, T> {
 }
 
 /// Whether every look would give the same answer on `tree`.
-pub fn still_seen<T: Lookup>(observed: &[Observed], tree: &T) -> Result<bool, T::Error> {
+pub fn still_seen<T: Tree>(observed: &[Observed], tree: &T) -> Result<bool, T::Error> {
     for Observed { path, seen } in observed {
         let question = match seen {
             Seen::Absent | Seen::Directory | Seen::Link(_) | Seen::Other => Question::Type,

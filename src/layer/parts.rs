@@ -25,7 +25,9 @@ pub enum PartsError {
         source: io::Error,
     },
     /// A file has other content than when the layer was made.
-    #[error("the content of `{path}` in a stored layer is damaged: it has digest {found} instead of {expected}")]
+    #[error(
+        "the content of `{path}` in a stored layer is damaged: it has digest {found} instead of {expected}"
+    )]
     Damaged {
         /// The path inside the layer.
         path: TreePath,

@@ -11,10 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, ResolveFlags, Statx, StatxFlags, Timespec, Timestamps, Uid,
-    UTIME_OMIT,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, ResolveFlags, Statx, StatxFlags, Timespec,
+    Timestamps, UTIME_OMIT, Uid,
 };
-
 
 /// Opens the directory at `path` below `root` (the root itself for an empty path), without following any link.
 /// openat2(2).
@@ -22,7 +21,13 @@ pub fn open_beneath(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     loop {
-        match rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS) {
+        match rustix::fs::openat2(
+            root,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+        ) {
             // A rename elsewhere on the machine can make the kernel's check uncertain.
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
             result => return Ok(result?),
@@ -70,12 +75,7 @@ pub fn make_device(dir: BorrowedFd<'_>, name: &[u8], block: bool, major: u32, mi
 }
 
 /// Gives `old` a second name. A symbolic link itself gets it, not what it points to.
-pub fn link(
-    old_dir: BorrowedFd<'_>,
-    old: &[u8],
-    new_dir: BorrowedFd<'_>,
-    new: &[u8],
-) -> io::Result<()> {
+pub fn link(old_dir: BorrowedFd<'_>, old: &[u8], new_dir: BorrowedFd<'_>, new: &[u8]) -> io::Result<()> {
     Ok(rustix::fs::linkat(old_dir, old, new_dir, new, AtFlags::empty())?)
 }
 
@@ -108,7 +108,12 @@ pub fn set_owner_and_mode(file: impl AsFd, owner: (u32, u32), mode: u32) -> io::
 
 /// Sets owner and permissions by name, of anything but a symbolic link. chmod(2) by name would follow one: the
 /// caller has just made the entry in a directory that nobody else writes to.
-pub fn set_owner_and_mode_at(dir: BorrowedFd<'_>, name: &[u8], owner: (u32, u32), mode: u32) -> io::Result<()> {
+pub fn set_owner_and_mode_at(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    owner: (u32, u32),
+    mode: u32,
+) -> io::Result<()> {
     set_owner_at(dir, name, owner)?;
     Ok(rustix::fs::chmodat(dir, name, Mode::from_raw_mode(mode as RawMode), AtFlags::empty())?)
 }

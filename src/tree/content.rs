@@ -19,16 +19,21 @@ impl Fingerprint for TreePath {
     }
 }
 
+/// Feeds what counts of an entry to `hasher`, as if the entry were at `path`.
+pub fn fingerprint_at(entry: &Entry, path: &[u8], hasher: &mut FingerprintHasher) {
+    hasher.bytes(path);
+    hasher.value(&entry.kind);
+    if entry.is_whiteout() {
+        return;
+    }
+    hasher.number(u64::from(entry.mode) | u64::from(entry.implied) << 32);
+    hasher.number(u64::from(entry.uid) | u64::from(entry.gid) << 32);
+    hasher.value(&entry.xattrs);
+}
+
 impl Fingerprint for Entry {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        hasher.value(&self.path);
-        hasher.value(&self.kind);
-        if self.is_whiteout() {
-            return;
-        }
-        hasher.number(u64::from(self.mode) | u64::from(self.implied) << 32);
-        hasher.number(u64::from(self.uid) | u64::from(self.gid) << 32);
-        hasher.value(&self.xattrs);
+        fingerprint_at(self, self.path.as_bytes(), hasher);
     }
 }
 

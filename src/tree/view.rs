@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::entries::Tree;
 use super::entry::{Entry, Kind, Time};
 use super::format::{IndexFile, IndexFileError};
 use super::index::Index;
-use super::lookup::Lookup;
 use super::path::TreePath;
 
 /// One layer's index, on disk or in memory.
@@ -209,7 +209,7 @@ impl View {
     }
 }
 
-impl Lookup for View {
+impl Tree for View {
     type Error = ViewError;
 
     fn entry(&self, path: &TreePath) -> Result<Option<Entry>, ViewError> {
@@ -219,12 +219,12 @@ impl Lookup for View {
         Ok(self.lookup(path)?.map(|found| found.entry))
     }
 
-    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, ViewError> {
+    fn entries_in(&self, dir: &TreePath) -> Result<Vec<Entry>, ViewError> {
         Ok(self.list(dir)?.into_iter().map(|found| found.entry).collect())
     }
 }
 
-impl Lookup for Index {
+impl Tree for Index {
     type Error = std::convert::Infallible;
 
     fn entry(&self, path: &TreePath) -> Result<Option<Entry>, Self::Error> {
@@ -232,7 +232,7 @@ impl Lookup for Index {
         Ok(self.get(path).cloned().or_else(root))
     }
 
-    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, Self::Error> {
+    fn entries_in(&self, dir: &TreePath) -> Result<Vec<Entry>, Self::Error> {
         Ok(Self::children(self, dir).cloned().collect())
     }
 }

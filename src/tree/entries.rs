@@ -1,10 +1,10 @@
-//! Looking into a tree by path, whatever holds it.
+//! Asking a tree for entries, whatever holds it.
 
 use super::entry::Entry;
 use super::path::TreePath;
 
-/// A tree that can be asked for a path or for what is in a directory.
-pub trait Lookup {
+/// A tree that can be asked for the entry at a path, or for those in a directory.
+pub trait Tree {
     /// Why an answer cannot be had.
     type Error;
 
@@ -12,5 +12,5 @@ pub trait Lookup {
     fn entry(&self, path: &TreePath) -> Result<Option<Entry>, Self::Error>;
 
     /// The entries directly in `dir`, in order; none if it is not a directory.
-    fn children(&self, dir: &TreePath) -> Result<Vec<Entry>, Self::Error>;
+    fn entries_in(&self, dir: &TreePath) -> Result<Vec<Entry>, Self::Error>;
 }
