@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::context::ContextError;
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
-use crate::layer::{PartsError, PlaceError};
+use crate::layer::{PartsError, PlaceError, StreamError};
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
 use crate::tree::{IndexFileError, TreePath};
@@ -83,8 +83,8 @@ pub enum StepError {
     #[error(transparent)]
     Commit(#[from] crate::layer::CommitError),
     /// A layer's content cannot be moved.
-    #[error("cannot make the layer")]
-    Stream(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Stream(Box<StreamError<StepError>>),
     /// An entry of a layer cannot be made.
     #[error(transparent)]
     Place(#[from] PlaceError),

@@ -176,6 +176,6 @@ fn stream_error(error: StreamError<StepError>) -> StepError {
     match error {
         StreamError::Content(error) => error,
         StreamError::Size { path, .. } => StepError::Changed(path),
-        other => StepError::Stream(Box::new(Plain(other.to_string(), std::error::Error::source(&other).map(ToString::to_string)))),
+        other => StepError::Stream(Box::new(other)),
     }
 }
