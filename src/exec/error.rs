@@ -91,6 +91,12 @@ pub enum SpecProblem {
         /// How many there are.
         count: usize,
     },
+    /// More descriptors to keep than go into one message.
+    #[error("{count} descriptors are too many to keep open, the limit is {}", super::MAX_KEPT)]
+    TooManyKept {
+        /// How many there are.
+        count: usize,
+    },
     /// A NUL byte in what must be a C string.
     #[error("{place} contains a NUL byte")]
     Nul {
