@@ -8,11 +8,14 @@
 //! byte order, a subtree contiguous), each path stands once, and every entry's parents are entries too.
 
 mod entry;
-
+pub mod glob;
 mod index;
+pub mod lookup;
 mod path;
 
 pub use entry::{Device, Entry, Kind, Time, Xattr};
 
 pub use index::{Index, OrderError};
+pub use lookup::{LastLink, Lookup, Node, ResolveError, SelectError, Selected, resolve, select};
 pub use path::TreePath;
+pub(crate) use path::compare;
