@@ -1,7 +1,6 @@
 //! System calls beyond the standard library, with typed errors that carry paths.
 //!
 //! All `unsafe` is in here. Must not know images, layers or Dockerfiles.
-//! System calls beyond the standard library, with typed errors that carry paths. All unsafe code is here.
 
 pub mod file;
 pub mod lock;

@@ -11,7 +11,9 @@ mod content;
 mod entries;
 mod entry;
 mod format;
+pub mod glob;
 mod index;
+pub mod lookup;
 mod path;
 mod view;
 
@@ -20,5 +22,7 @@ pub use entries::Tree;
 pub use entry::{Device, Entry, Kind, Time, Xattr};
 pub use format::{IndexFile, IndexFileError, write_index};
 pub use index::{Index, OrderError};
+pub use lookup::{LastLink, Lookup, Node, ResolveError, SelectError, Selected, resolve, resolve_new, select};
 pub use path::TreePath;
+pub(crate) use path::compare;
 pub use view::{Found, LayerView, View, ViewError};

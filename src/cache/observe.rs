@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::oci::{ContentDigest, Digest};
-use crate::tree::{Entry, Kind, Tree, TreePath, content_digest};
+use crate::oci::{ContentDigest, Digest, FingerprintHasher};
+use crate::tree::{Entry, Kind, Lookup, Node, Tree, TreePath, content_digest};
 
 /// One look and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub enum Seen {
     Metadata(ContentDigest),
     /// A file with this content was there.
     Content(Digest),
+    /// A directory was there, with these names and types in it.
+    Listing(ContentDigest),
 }
 
 /// Answers looks at a tree and remembers them.
@@ -51,6 +53,7 @@ enum Question {
     Type,
     Metadata,
     Content,
+    Listing,
 }
 
 impl<'t, T: Tree> Observer<'t, T> {
@@ -102,8 +105,13 @@ pub fn still_seen<T: Tree>(observed: &[Observed], tree: &T) -> Result<bool, T::E
             Seen::Absent | Seen::Directory | Seen::Link(_) | Seen::Other => Question::Type,
             Seen::Metadata(_) => Question::Metadata,
             Seen::Content(_) => Question::Content,
+            Seen::Listing(_) => Question::Listing,
         };
-        if answer(tree.entry(&path.0)?.as_ref(), question) != *seen {
+        let now = match question {
+            Question::Listing => listing(&tree.children(&path.0)?),
+            _ => answer(tree.entry(&path.0)?.as_ref(), question),
+        };
+        if now != *seen {
             return Ok(false);
         }
     }
@@ -123,6 +131,40 @@ fn answer(entry: Option<&Entry>, question: Question) -> Seen {
         (Kind::Directory { .. }, _) => Seen::Directory,
         (Kind::Symlink { target }, _) => Seen::Link(Digest::of(target)),
         _ => Seen::Other,
+    }
+}
+
+fn listing(children: &[(TreePath, Node)]) -> Seen {
+    let mut hasher = FingerprintHasher::new("listing v1");
+    for (path, node) in children {
+        hasher.bytes(path.name());
+        match node {
+            Node::Directory => hasher.number(1),
+            Node::Symlink(target) => {
+                hasher.number(2);
+                hasher.bytes(target);
+            }
+            Node::Other => hasher.number(3),
+        }
+    }
+    Seen::Listing(ContentDigest(hasher.finish()))
+}
+
+/// Following paths is looking, too.
+impl<T: Tree> Lookup for Observer<'_, T> {
+    type Error = T::Error;
+
+    fn node(&self, path: &TreePath) -> Result<Option<Node>, T::Error> {
+        if path.is_root() {
+            return Ok(Some(Node::Directory));
+        }
+        Ok(self.kind(path)?.as_ref().map(Node::from))
+    }
+
+    fn children(&self, dir: &TreePath) -> Result<Vec<(TreePath, Node)>, T::Error> {
+        let children = self.tree.children(dir)?;
+        self.note(dir, Question::Listing, listing(&children));
+        Ok(children)
     }
 }
 

@@ -53,6 +53,9 @@ pub enum StepError {
         /// The names that are near it.
         similar: Option<String>,
     },
+    /// A COPY needs a context, and the build has none.
+    #[error("there is no build context to copy from")]
+    NoContext,
     /// A source's pattern is malformed or leads through links without an end.
     #[error("`{source_path}` cannot be looked for: {why}")]
     BadSource {

@@ -128,7 +128,7 @@ impl TreePath {
 }
 
 /// Compares two normal paths, given as bytes, in walk order.
-pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let common = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     match (a.get(common), b.get(common)) {
         (None, None) => Ordering::Equal,
