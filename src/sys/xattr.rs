@@ -3,7 +3,6 @@
 //! The kernel has calls for a path and for an open file, but (before 6.13) none for a directory and a name. What
 //! cannot be opened, such as a link or a device, is reached through the directory's entry in `/proc/self/fd`.
 
-
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -92,7 +91,6 @@ impl Place {
 pub fn set(file: impl AsFd, name: &[u8], value: &[u8]) -> io::Result<()> {
     Ok(rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())?)
 }
-
 
 fn split(list: &[u8]) -> Vec<Box<[u8]>> {
     list.split(|&b| b == 0).filter(|name| !name.is_empty()).map(Into::into).collect()
