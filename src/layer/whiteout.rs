@@ -37,10 +37,10 @@ impl Marks {
     }
 
     /// The attributes that say that data or name are elsewhere in the lower layers.
-    pub(super) const fn elsewhere(self) -> [&'static [u8]; 2] {
+    pub(super) const fn elsewhere(self) -> [&'static str; 2] {
         match self {
-            Self::Trusted => [b"trusted.overlay.redirect", b"trusted.overlay.metacopy"],
-            Self::User => [b"user.overlay.redirect", b"user.overlay.metacopy"],
+            Self::Trusted => ["trusted.overlay.redirect", "trusted.overlay.metacopy"],
+            Self::User => ["user.overlay.redirect", "user.overlay.metacopy"],
         }
     }
 }

@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, ResolveFlags, Statx, StatxFlags, Timespec,
-    Timestamps, UTIME_OMIT, Uid,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, StatxFlags, Timespec, Timestamps,
+    UTIME_OMIT, Uid,
 };
 
 /// Opens the directory at `path` below `root` (the root itself for an empty path), without following any link.
@@ -99,29 +99,26 @@ pub fn link_text(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<Box<[u8]>> {
     Ok(rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes().into())
 }
 
-/// Sets owner and permissions of an open file or directory, in the order that keeps set-user-ID bits.
-pub fn set_owner_and_mode(file: impl AsFd, owner: (u32, u32), mode: u32) -> io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
-    rustix::fs::fchown(&file, Some(uid), Some(gid))?;
-    Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode as RawMode))?)
-}
-
-/// Sets owner and permissions by name, of anything but a symbolic link. chmod(2) by name would follow one: the
-/// caller has just made the entry in a directory that nobody else writes to.
-pub fn set_owner_and_mode_at(
-    dir: BorrowedFd<'_>,
-    name: &[u8],
-    owner: (u32, u32),
-    mode: u32,
-) -> io::Result<()> {
-    set_owner_at(dir, name, owner)?;
-    Ok(rustix::fs::chmodat(dir, name, Mode::from_raw_mode(mode as RawMode), AtFlags::empty())?)
+/// Sets the owner of an open file or directory. Clears set-user-ID bits and file capabilities.
+pub fn set_owner(file: impl AsFd, (uid, gid): (u32, u32)) -> io::Result<()> {
+    Ok(rustix::fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?)
 }
 
 /// Sets the owner by name, of a symbolic link too.
-pub fn set_owner_at(dir: BorrowedFd<'_>, name: &[u8], owner: (u32, u32)) -> io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
+pub fn set_owner_at(dir: BorrowedFd<'_>, name: &[u8], (uid, gid): (u32, u32)) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     Ok(rustix::fs::chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Sets the permissions of an open file or directory.
+pub fn set_mode(file: impl AsFd, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode & 0o7777))?)
+}
+
+/// Sets the permissions by name. The call would follow a symbolic link: the caller knows that there is none,
+/// because it has just made the entry in a directory that nobody else writes to.
+pub fn set_mode_at(dir: BorrowedFd<'_>, name: &[u8], mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::chmodat(dir, name, Mode::from_raw_mode(mode & 0o7777), AtFlags::empty())?)
 }
 
 /// Sets the modification time of an open file or directory; the access time becomes the same.
