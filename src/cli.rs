@@ -4,6 +4,7 @@ pub mod error;
 pub mod human;
 pub mod render;
 pub mod table;
+pub mod template;
 
 use std::process::ExitCode;
 
