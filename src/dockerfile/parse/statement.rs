@@ -2,8 +2,8 @@
 
 use crate::diagnostic::{Source, Span, Spanned, nearest};
 use crate::dockerfile::ast::{
-    Arg, Command, Device, Escape, Files, From, Healthcheck, InstructionKind, Network, OnBuild, Run, RunCommand,
-    Security, Statement,
+    Arg, Command, Device, Escape, Files, From, Healthcheck, InstructionKind, Network, OnBuild, Run,
+    RunCommand, Security, Statement,
 };
 use crate::dockerfile::error::{ParseError, ParseErrorKind};
 use crate::dockerfile::flags::{self, Flags};
@@ -263,7 +263,11 @@ impl<'l> Call<'l> {
         let securities = [("sandbox", Security::Sandbox), ("insecure", Security::Insecure)];
         Ok(Run {
             command,
-            mounts: self.flags.list("mount").map(|value| Mount::parse(value, self.escape)).collect::<Result<_, _>>()?,
+            mounts: self
+                .flags
+                .list("mount")
+                .map(|value| Mount::parse(value, self.escape))
+                .collect::<Result<_, _>>()?,
             network: self.flags.choice("network", &networks, "`default`, `none` or `host`")?,
             security: self.flags.choice("security", &securities, "`sandbox` or `insecure`")?,
             devices: devices(&self.flags)?,

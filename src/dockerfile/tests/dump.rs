@@ -87,7 +87,8 @@ impl Dump {
                 self.files(depth, files);
             }
             InstructionKind::Arg(arg) => self.arg(depth, arg),
-            InstructionKind::Env(Pairs { pairs, legacy }) | InstructionKind::Label(Pairs { pairs, legacy }) => {
+            InstructionKind::Env(Pairs { pairs, legacy })
+            | InstructionKind::Label(Pairs { pairs, legacy }) => {
                 let form = if *legacy { "legacy pair" } else { "pair" };
                 for Pair { key, value } in pairs {
                     self.line(depth, format_args!("{form} {:?} {:?}", key.text, value.text));
@@ -117,7 +118,10 @@ impl Dump {
                 Some(word) => format!("{}={:?}", option.key.name(), word.text),
                 None => option.key.name().to_owned(),
             };
-            self.line(depth, format_args!("mount {}", options.iter().map(option).collect::<Vec<_>>().join(" ")));
+            self.line(
+                depth,
+                format_args!("mount {}", options.iter().map(option).collect::<Vec<_>>().join(" ")),
+            );
         }
         self.spanned(depth, "network", run.network.as_ref());
         self.spanned(depth, "security", run.security.as_ref());

@@ -1,8 +1,8 @@
 //! Word expansion, by tables.
 
+use crate::diagnostic::Span;
 use crate::dockerfile::ast::Escape;
 use crate::dockerfile::word::{ExpandError, Expanded, Word, expand_body, expand_text};
-use crate::diagnostic::Span;
 
 /// The variables of all tables; XXX and whatever is not here is unset.
 const VARIABLES: [(&str, &str); 12] = [
@@ -129,9 +129,14 @@ fn words_expand() {
 
 #[test]
 fn words_that_cannot_be_expanded_say_why() {
-    let modifier = |name: &str, modifier: &str| ExpandError::Modifier { name: name.into(), modifier: modifier.into() };
-    let required = |name: &str, message: &str| ExpandError::Required { name: name.into(), message: message.into() };
-    let pattern = |pattern: &str, escaped: &str| ExpandError::Pattern { pattern: pattern.into(), escaped: escaped.into() };
+    let modifier =
+        |name: &str, modifier: &str| ExpandError::Modifier { name: name.into(), modifier: modifier.into() };
+    let required =
+        |name: &str, message: &str| ExpandError::Required { name: name.into(), message: message.into() };
+    let pattern = |pattern: &str, escaped: &str| ExpandError::Pattern {
+        pattern: pattern.into(),
+        escaped: escaped.into(),
+    };
     let cases = [
         ("${NULL:?}", required("NULL", "is not allowed to be empty")),
         ("${XXX?}", required("XXX", "is not allowed to be unset")),

@@ -52,7 +52,8 @@ fn check(case: &Path, extension: &str) -> Option<String> {
 fn check_all(folder: &str, extension: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/dockerfiles").join(folder);
     let entries = fs::read_dir(&folder).expect("the folder is part of the repository");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
+    let mut files: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("the folder can be read").path()).collect();
     files.sort();
     let (cases, twins): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|file| file.extension().is_some_and(|it| it == "dockerfile"));
