@@ -31,7 +31,7 @@ use super::whiteout::Marks;
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::sys::walk::{self, WalkError};
-use crate::tree::{Entry, Index, Kind, Lookup, TreePath};
+use crate::tree::{Entry, Index, Kind, Tree, TreePath};
 
 /// So many entries are read faster without starting threads, if they are small.
 const FEW: usize = walk::MANY;
@@ -106,7 +106,7 @@ pub fn commit<L>(
     marks: Marks,
 ) -> Result<Committed, CommitError>
 where
-    L: Lookup<Error: Error + Send + Sync + 'static>,
+    L: Tree<Error: Error + Send + Sync + 'static>,
 {
     let failed = |operation, source| PlaceError { operation, path: TreePath::root(), source };
     let root = upper.try_clone_to_owned().map_err(|source| failed("open", source))?;
