@@ -42,7 +42,7 @@ struct Options {
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)).and_then(|options| options.map_or(Ok(true), |o| run(&o))) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(2),
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("bench: {error}");
             ExitCode::FAILURE
@@ -81,7 +81,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>>
     Ok(Some(options))
 }
 
-/// Runs the workloads and prints the table; false if a target was missed.
+/// Runs the workloads and prints the table; false if one could not be measured. A missed target is no failure: the table says it.
 fn run(options: &Options) -> Result<bool> {
     if !rustix::process::geteuid().is_root() {
         return Err("only root can measure: overlays are mounted, page caches written back".into());
@@ -104,5 +104,5 @@ fn run(options: &Options) -> Result<bool> {
         bench.clear()?;
     }
     print!("{}", table::render(&rows));
-    Ok(rows.iter().all(table::Row::is_met))
+    Ok(!rows.iter().any(table::Row::is_failure))
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::Result;
 
+/// What the text is made of.
 const WORDS: &[&str] = &[
     "function",
     "return",

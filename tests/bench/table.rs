@@ -88,15 +88,20 @@ impl Row {
         Some(self.ours?.amount() / limit.amount())
     }
 
+    /// Whether there is nothing but an error to show.
+    pub(crate) fn is_failure(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Whether time or size are within the target and memory within its limit.
-    pub(crate) fn is_met(&self) -> bool {
+    fn is_met(&self) -> bool {
         let fast = match (self.target, self.ours) {
             (Target::Times(factor), _) => self.ratio().is_some_and(|ratio| ratio <= factor),
             (Target::AtMost(most), Some(ours)) => ours.amount() <= most.as_secs_f64(),
             (Target::AtMost(_), None) => false,
             (Target::None, _) => true,
         };
-        fast && self.error.is_none() && self.peak_kib.is_none_or(|peak| peak <= PEAK_LIMIT_KIB)
+        fast && self.peak_kib.is_none_or(|peak| peak <= PEAK_LIMIT_KIB)
     }
 
     fn cells(&self) -> [String; 8] {

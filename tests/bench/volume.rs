@@ -9,6 +9,7 @@ use crate::Result;
 
 /// Enough for the largest workload; the file is sparse.
 const VOLUME_SIZE: u64 = 24 << 30;
+const PREFIX: &str = "strata-bench.";
 /// Set in the process that has a mount namespace of its own.
 const UNSHARED: &str = "STRATA_BENCH_UNSHARED";
 
@@ -21,7 +22,8 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// A directory in `base`, on its file system.
     pub(crate) fn within(base: &Path) -> Result<Self> {
-        let path = base.join(format!("strata-bench.{}", std::process::id()));
+        sweep(base)?;
+        let path = base.join(format!("{PREFIX}{}", std::process::id()));
         fs::create_dir(&path).map_err(|error| format!("make {}: {error}", path.display()))?;
         Ok(Self { path, mounted: false })
     }
@@ -50,6 +52,20 @@ impl Scratch {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Removes what killed runs left behind: the directories named after processes that are no more.
+fn sweep(base: &Path) -> Result<()> {
+    for entry in fs::read_dir(base).map_err(|error| format!("read {}: {error}", base.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let owner =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|id| id.parse::<u32>().ok());
+        if owner.is_some_and(|id| !Path::new("/proc").join(id.to_string()).exists()) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn make_volume(image: &Path, mount_point: &Path) -> Result<()> {
