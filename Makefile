@@ -26,7 +26,7 @@ lint: deps
 	shellcheck --external-sources $(SCRIPTS)
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 
 # nextest does not run the examples in doc comments.
 unit: deps bases

@@ -41,7 +41,7 @@ impl Scratch {
             return Err(format!("unshare: {error}").into());
         }
         let mut scratch = Self::within(base)?;
-        let image = scratch.path.with_extension("ext4");
+        let image = base.join(format!(".{PREFIX}{}.ext4", std::process::id()));
         let mounted = make_volume(&image, &scratch.path);
         fs::remove_file(&image)?;
         mounted?;
