@@ -124,7 +124,7 @@ impl Reporter {
     }
 }
 
-/// A step that is under way.
+/// A step that is under way. Dropped without an end, it has failed.
 #[must_use = "a step that is dropped has failed"]
 pub struct Step<'r> {
     reporter: &'r Reporter,
@@ -161,22 +161,27 @@ impl Step<'_> {
         self.reporter.sink.event(Event::Done { step: self.number, elapsed: self.began.elapsed() });
     }
 
-    /// It was given up.
-    pub fn canceled(mut self) {
-        self.fail(true);
+    /// It failed; `reason` is one line.
+    pub fn failed(mut self, reason: String) {
+        self.end(reason, false);
     }
 
-    fn fail(&mut self, canceled: bool) {
+    /// It was given up.
+    pub fn canceled(mut self) {
+        self.end(String::new(), true);
+    }
+
+    fn end(&mut self, reason: String, canceled: bool) {
         self.ended = true;
         let (step, elapsed) = (self.number, self.began.elapsed());
-        self.reporter.sink.event(Event::Failed { step, elapsed, canceled });
+        self.reporter.sink.event(Event::Failed { step, elapsed, reason, canceled });
     }
 }
 
 impl Drop for Step<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.fail(false);
+            self.end(String::new(), false);
         }
     }
 }

@@ -153,6 +153,7 @@ impl<'a> Solver<'a> {
         let stop = || self.cancel.cancel();
         let result = scheduler::run(&needs, self.options.jobs, stop, |node, results| self.step(node, results));
         self.note_use();
+        self.save_stat_cache();
         let steps = result?;
         let target = match self.plan.target.root {
             Root::Scratch => State::scratch(),
@@ -183,7 +184,7 @@ impl<'a> Solver<'a> {
             }
             Err(source) => {
                 let canceled = matches!(source, StepError::Canceled | StepError::Sandbox(crate::exec::ExecError::Canceled));
-                if canceled { running.canceled() } else { drop(running) }
+                if canceled { running.canceled() } else { running.failed(source.to_string()) }
                 let source = if canceled { StepError::Canceled } else { source };
                 Err(SolveError { name: step.name.clone(), span: step.span, source })
             }

@@ -73,6 +73,14 @@ pub enum ChmodError {
 }
 
 impl Chmod {
+    /// The mode of a directory that is made on the way: a number as it is, and 0755 where clauses have nothing to change.
+    pub fn made_directory(&self) -> u32 {
+        match self {
+            Self::Octal(mode) => *mode,
+            Self::Symbolic(_) => 0o755,
+        }
+    }
+
     /// The mode (permission bits, set-id bits and sticky bit) that something with `mode` gets.
     #[must_use]
     pub fn apply(&self, mode: u32, is_directory: bool) -> u32 {

@@ -13,7 +13,7 @@ pub struct ContextOptions {
     /// The directory.
     pub root: PathBuf,
     /// What of it is hidden.
-    pub ignore: Dockerignore,
+    pub ignore: Arc<Dockerignore>,
     /// Its stat cache; `None` reads every file anew.
     pub stat_cache: Option<PathBuf>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn scan(options: &ContextOptions) -> Result<Self, ContextError> {
-        let scan = Scan::new(&options.root, options.ignore.clone(), options.stat_cache.clone())?;
+        let scan = Scan::new(&options.root, Arc::clone(&options.ignore), options.stat_cache.clone())?;
         let root = Arc::new(crate::context::Root::open(&options.root)?);
         Ok(Self { scan: Arc::new(Mutex::new(scan)), root })
     }

@@ -207,6 +207,14 @@ impl Solver<'_> {
         Ok(context.insert(scanned).clone())
     }
 
+    /// Keeps what was learned of the context's files. It only saves time, so a failure is only a warning.
+    pub(super) fn save_stat_cache(&self) {
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(error)) = context.as_ref().map(Context::save_cache) {
+            self.reporter.warn(error.to_string());
+        }
+    }
+
     /// What tells this project's instructions from another's that read alike.
     pub(super) fn scope(&self) -> String {
         self.options.context.as_ref().map_or(String::new(), |context| context.root.to_string_lossy().into_owned())

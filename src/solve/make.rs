@@ -10,7 +10,7 @@ use crate::layer::{Content, Placer, StreamError, StreamOptions, stream};
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::store::layers::MAX_PARTS;
-use crate::store::{Layer, NewLayer, TarSource};
+use crate::store::Layer;
 use crate::tree::{Entry, Index, Kind};
 
 use super::assemble::Placed;
@@ -27,20 +27,6 @@ pub(super) struct Made {
     pub(super) tar_size: u64,
     pub(super) directory: PathBuf,
     pub(super) below: Vec<PathBuf>,
-}
-
-impl Made {
-    /// What the store is told.
-    pub(super) fn new_layer(&self) -> NewLayer<'_> {
-        NewLayer {
-            diff_id: self.diff_id,
-            index: &self.index,
-            tar_size: self.tar_size,
-            source: TarSource::Writer,
-            directory: &self.directory,
-            below: self.below.clone(),
-        }
-    }
 }
 
 /// Below this many bytes in common, a delta is not worth a directory more in every overlay.

@@ -11,7 +11,7 @@ use super::database::{Stored, digest, now};
 use super::error::StoreError;
 use super::work::{WorkDir, random_name, remove_tree};
 use crate::oci::{BlobDigest, ContentDigest, DiffId, Digest};
-use crate::tree::{Index, IndexFile, content_digest, write_index};
+use crate::tree::{Entry, Index, IndexFile, content_digest, write_index};
 
 /// The most parts that a layer is spread over; a delta of a layer that has as many is written in full.
 pub const MAX_PARTS: usize = 3;
@@ -34,6 +34,8 @@ pub struct Layer {
     pub content: ContentDigest,
     /// The size of its tar in bytes.
     pub tar_size: u64,
+    /// What its files hold, in bytes: the size that people are told.
+    pub size: u64,
     /// Where its tar comes from.
     pub source: TarSource,
     /// Whether its tar left out directories that entries lie in.
@@ -110,6 +112,7 @@ impl Store {
             diff_id: new.diff_id,
             content: content_digest(new.index.entries()),
             tar_size: new.tar_size,
+            size: new.index.entries().iter().map(Entry::size).sum(),
             source: new.source,
             implied: new.index.entries().iter().any(|entry| entry.implied),
             parts,
@@ -133,13 +136,14 @@ impl Store {
                 TarSource::Blob(digest) => Some(Stored(digest.0)),
             };
             t.prepare_cached(
-                "INSERT INTO layers (diff_id, content, tar_size, source, implied, boot, created)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO layers (diff_id, content, tar_size, size, source, implied, boot, created)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute((
                 Stored(layer.diff_id.0),
                 Stored(layer.content.0),
                 layer.tar_size as i64,
+                layer.size as i64,
                 source,
                 layer.implied,
                 &self.boot,
@@ -156,13 +160,14 @@ impl Store {
 
     fn find_layer(&self, connection: &Connection, diff_id: &DiffId) -> rusqlite::Result<Option<Layer>> {
         let row = connection
-            .prepare_cached("SELECT content, tar_size, source, implied FROM layers WHERE diff_id = ?1")?
+            .prepare_cached("SELECT content, tar_size, source, implied, size FROM layers WHERE diff_id = ?1")?
             .query_row([Stored(diff_id.0)], |row| {
                 let source: Option<Stored> = row.get(2)?;
                 Ok(Layer {
                     diff_id: *diff_id,
                     content: ContentDigest(digest(row, 0)?),
                     tar_size: row.get::<_, i64>(1)? as u64,
+                    size: row.get::<_, i64>(4)? as u64,
                     source: source.map_or(TarSource::Writer, |blob| TarSource::Blob(BlobDigest(blob.0))),
                     implied: row.get(3)?,
                     parts: Vec::new(),

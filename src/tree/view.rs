@@ -33,7 +33,8 @@ impl LayerView {
         }
     }
 
-    fn subtree(&self, dir: &TreePath) -> Result<Vec<Entry>, IndexFileError> {
+    /// `dir`'s own entry, if there is one, and all entries below it, in order.
+    pub fn subtree(&self, dir: &TreePath) -> Result<Vec<Entry>, IndexFileError> {
         match self {
             Self::File(file) => file.subtree(dir),
             Self::Memory(index) => Ok(index.subtree(dir).to_vec()),

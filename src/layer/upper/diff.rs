@@ -17,7 +17,7 @@ use crate::layer::tar::WHITEOUT_PREFIX;
 use crate::oci::Digest;
 use crate::oci::digest::Digester;
 use crate::sys::walk::{Node, Tree};
-use crate::tree::{Entry, Kind, Tree, TreePath};
+use crate::tree::{self, Entry, Kind, TreePath};
 
 /// From this many entries on one question for all of a directory is cheaper than one for each.
 const MANY_TOUCHED: usize = 8;
@@ -77,7 +77,7 @@ pub(super) struct Diff<'a, L> {
 
 impl<'a, L> Diff<'a, L>
 where
-    L: Tree<Error: std::error::Error + Send + Sync + 'static>,
+    L: tree::Tree<Error: std::error::Error + Send + Sync + 'static>,
 {
     pub(super) fn new(tree: Tree<Scanned>, base: &'a L, stubs: &'a [TreePath], placer: &'a Placer) -> Self {
         Self { tree, base, stubs, placer, plan: Plan::default(), links: HashMap::new(), stack: Vec::new() }
@@ -123,7 +123,7 @@ where
                 nodes.into_iter().map(item).map(|item| item.map(|(base, node)| (Some(node), base))).collect()
             }
             Below::Merged | Below::Hidden => {
-                let base = self.base.children(path).map_err(failed)?;
+                let base = self.base.entries_in(path).map_err(failed)?;
                 Ok(merge(nodes, base, below == Below::Hidden))
             }
         }

@@ -104,7 +104,8 @@ impl Stage<'_, '_> {
     }
 
     pub(super) fn workdir(&mut self, instruction: &Instruction, word: &Word) -> Result<(), Diagnostic> {
-        let path = absolute(&self.state.config.working_dir, &self.expand(word)?);
+        let written = self.expand(word)?;
+        let path = absolute(&self.state.config.working_dir, &written);
         let created_by = format!("WORKDIR {path}");
         if path == "/" {
             self.history(created_by);
