@@ -33,6 +33,7 @@ mod init;
 mod mounts;
 mod rights;
 mod root;
+mod sandbox;
 mod seccomp;
 mod seccomp_profile;
 mod skeleton;

@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::vec::IntoIter;
 
 use super::engine::{Status, Usage};
 use super::error::UserProblem;
@@ -110,8 +111,9 @@ impl<'a> Decoder<'a> {
         (0..count).map(|_| item(self)).collect()
     }
 
-    fn optional<T>(&mut self, item: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
-        if self.flag()? { item(self).map(Some) } else { Some(None) }
+    /// A list of one item or none.
+    fn optional<T>(&mut self, item: impl FnMut(&mut Self) -> Option<T>) -> Option<IntoIter<T>> {
+        self.list(item).map(Vec::into_iter)
     }
 }
 
@@ -122,7 +124,9 @@ impl Request {
         let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf } = spec;
         encode_root(root, &mut out);
         out.number(args.len() as u64);
-        args.iter().for_each(|arg| out.os(arg));
+        for arg in args {
+            out.os(arg);
+        }
         out.number(env.len() as u64);
         for (name, value) in env {
             out.os(name);
@@ -155,7 +159,7 @@ impl Request {
             hostname: from.text()?,
             network: if from.flag()? { Network::None } else { Network::Host },
             hosts: from.bytes()?.to_vec(),
-            resolv_conf: from.optional(|from| from.bytes().map(<[u8]>::to_vec))?,
+            resolv_conf: from.optional(|from| from.bytes().map(<[u8]>::to_vec))?.next(),
         };
         Some(Self { spec, seccomp: from.bytes()?.to_vec(), stdin: from.flag()?, foreground: from.flag()? })
     }
@@ -164,7 +168,9 @@ impl Request {
 fn encode_root(root: &Root, out: &mut Encoder) {
     let Root { lowers, skeleton, upper, volatile, mount_api } = root;
     out.number(lowers.len() as u64);
-    lowers.iter().for_each(|lower| out.path(lower));
+    for lower in lowers {
+        out.path(lower);
+    }
     out.path(skeleton);
     out.number(u64::from(upper.is_some()));
     if let Some(Upper { dir, work }) = upper {
@@ -179,7 +185,7 @@ fn decode_root(from: &mut Decoder<'_>) -> Option<Root> {
     Some(Root {
         lowers: from.list(Decoder::path)?,
         skeleton: from.path()?,
-        upper: from.optional(|from| Some(Upper { dir: from.path()?, work: from.path()? }))?,
+        upper: from.optional(|from| Some(Upper { dir: from.path()?, work: from.path()? }))?.next(),
         volatile: from.flag()?,
         mount_api: if from.flag()? { MountApi::Classic } else { MountApi::Best },
     })

@@ -2,30 +2,27 @@
 
 use std::io::{self, IoSlice, PipeReader};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
-    send, sendmsg, socketpair,
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, send,
+    sendmsg, socketpair,
 };
 
 use super::cancel::{CancelToken, Signals};
-use super::channel::{Failure, Report, Request};
+use super::channel::Request;
 use super::error::{ExecError, SpecProblem};
+use super::sandbox::Sandbox;
 use super::spec::{MAX_LOWERS, Spec};
 use super::stage::LENGTH_BYTES;
 use super::{MAX_KEPT, STAGE_NAME, seccomp};
 use crate::progress::Stream;
-
-/// How much output is passed on at once, at most: what a pipe holds.
-const PIECE: usize = 64 * 1024;
 
 /// Runs sandboxes with one stage binary.
 #[derive(Debug, Clone)]
@@ -179,7 +176,7 @@ impl Executor {
             command.spawn().map_err(|source| ExecError::Engine { doing: "start the stage", source })?;
         // `command` holds their ends; they must close for ours to see an end.
         drop(command);
-        Ok((Sandbox { socket, stage, buffer: Vec::new(), stubs: Vec::new(), end: None }, output))
+        Ok((Sandbox::new(stage, socket), output))
     }
 }
 
@@ -212,7 +209,8 @@ fn check(spec: &Spec, keep: usize) -> Result<(), ExecError> {
     }
 }
 
-fn engine_error(doing: &'static str) -> impl Fn(Errno) -> ExecError {
+/// An error of the engine's side.
+pub(super) fn engine_error(doing: &'static str) -> impl Fn(Errno) -> ExecError {
     move |errno| ExecError::Engine { doing, source: errno.into() }
 }
 
@@ -237,160 +235,4 @@ fn send_request(socket: BorrowedFd<'_>, request: &[u8], fds: &[BorrowedFd<'_>]) 
         rest = &rest[send(socket, rest, SendFlags::NOSIGNAL)?..];
     }
     Ok(())
-}
-
-/// A stage that runs, and what it has reported.
-struct Sandbox {
-    socket: OwnedFd,
-    stage: Child,
-    /// Reports that have not arrived as a whole yet.
-    buffer: Vec<u8>,
-    stubs: Vec<PathBuf>,
-    /// The first report of an end: a command that could not be executed is followed by its exit.
-    end: Option<Report>,
-}
-
-impl Drop for Sandbox {
-    /// Where `run` is left early, by an error or a panic of the output's callback, the sandbox is taken down and
-    /// waited for all the same.
-    fn drop(&mut self) {
-        self.give_up();
-        let _ = self.stage.wait();
-    }
-}
-
-impl Sandbox {
-    /// Makes the stage kill init: it sees our end of the socket close.
-    fn give_up(&self) {
-        let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
-    }
-
-    /// Passes output, reports and signals on until stage and init are gone.
-    fn follow(
-        &mut self,
-        output: Option<[PipeReader; 2]>,
-        io: Io<'_>,
-        cancel: &CancelToken,
-    ) -> Result<(), ExecError> {
-        let mut sink = match io.output {
-            Output::Piped(sink) => Some(sink),
-            Output::Inherit => None,
-        };
-        let [mut stdout, mut stderr] = output.map_or([None, None], |pipes| pipes.map(Some));
-        let mut canceled = false;
-        let mut buffer = vec![0; PIECE];
-        loop {
-            let ready = wait_ready([
-                stdout.as_ref().map(AsFd::as_fd),
-                stderr.as_ref().map(AsFd::as_fd),
-                (!canceled).then(|| cancel.as_fd()),
-                io.signals.map(Signals::as_fd),
-                Some(self.socket.as_fd()),
-            ])?;
-            let pipes = [(&mut stdout, Stream::Stdout), (&mut stderr, Stream::Stderr)];
-            for (pipe, stream) in
-                pipes.into_iter().zip(ready).filter_map(|(pipe, ready)| ready.then_some(pipe))
-            {
-                if let Piece::End = read_piece(pipe, stream, &mut buffer, sink.as_deref_mut())? {
-                    *pipe = None;
-                }
-            }
-            if ready[2] {
-                canceled = true;
-                self.give_up();
-            }
-            if ready[3]
-                && let Some(signal) = io.signals.and_then(Signals::take)
-            {
-                // A sandbox that is gone needs no signals.
-                let _ = send(&self.socket, &[signal], SendFlags::NOSIGNAL);
-            }
-            if ready[4] && self.receive(&mut buffer)? {
-                break;
-            }
-        }
-        for (mut pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
-            while let Piece::Some = read_piece(&mut pipe, stream, &mut buffer, sink.as_deref_mut())? {}
-        }
-        Ok(())
-    }
-
-    /// Takes reports in. Whether the socket has ended, which is when no process of the sandbox is left.
-    fn receive(&mut self, buffer: &mut [u8]) -> Result<bool, ExecError> {
-        match rustix::io::read(&self.socket, &mut *buffer) {
-            Ok(0) | Err(Errno::CONNRESET) => return Ok(true),
-            Ok(count) => self.buffer.extend_from_slice(&buffer[..count]),
-            Err(errno) => return Err(engine_error("read the sandbox's reports")(errno)),
-        }
-        while let Some(report) = Report::take(&mut self.buffer) {
-            match report {
-                Report::Stub(path) => self.stubs.push(path),
-                end => {
-                    self.end.get_or_insert(end);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// Waits for the stage, which is about to end, and says how it went.
-    fn finish(mut self, spec: &Spec, cancel: &CancelToken) -> Result<Outcome, ExecError> {
-        self.stage.wait().map_err(|source| ExecError::Engine { doing: "wait for the stage", source })?;
-        let failure = match self.end.take() {
-            Some(Report::Ended { status, usage }) if !cancel.is_canceled() => {
-                return Ok(Outcome { status, stubs: std::mem::take(&mut self.stubs), usage });
-            }
-            _ if cancel.is_canceled() => return Err(ExecError::Canceled),
-            Some(Report::Failed(failure)) => failure,
-            _ => return Err(ExecError::Killed),
-        };
-        Err(match failure {
-            Failure::Setup { step, errno, log } => ExecError::Setup { step, errno, log },
-            Failure::Upper { log } => {
-                let upper = spec.root.upper.as_ref().map(|upper| upper.dir.clone()).unwrap_or_default();
-                ExecError::Upper { upper, log }
-            }
-            Failure::User(reason) => ExecError::User { user: spec.user.clone(), reason },
-            Failure::Command { errno } => {
-                ExecError::Command { program: spec.args.first().cloned().unwrap_or_default(), errno }
-            }
-        })
-    }
-}
-
-/// Waits until one of the descriptors is readable or has ended; says which are.
-fn wait_ready<const N: usize>(fds: [Option<BorrowedFd<'_>>; N]) -> Result<[bool; N], ExecError> {
-    let mut polled: Vec<PollFd<'_>> =
-        fds.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-    rustix::io::retry_on_intr(|| poll(&mut polled, None)).map_err(engine_error("poll"))?;
-    let mut polled = polled.iter();
-    Ok(fds.map(|fd| fd.is_some() && polled.next().is_some_and(|fd| !fd.revents().is_empty())))
-}
-
-/// What a read from a pipe gave.
-enum Piece {
-    Some,
-    /// Nothing for now.
-    Pause,
-    End,
-}
-
-fn read_piece(
-    pipe: &mut Option<PipeReader>,
-    stream: Stream,
-    buffer: &mut [u8],
-    sink: Option<&mut (dyn FnMut(Stream, &[u8]) + '_)>,
-) -> Result<Piece, ExecError> {
-    let Some(pipe) = pipe else { return Ok(Piece::End) };
-    match rustix::io::read(&*pipe, &mut *buffer) {
-        Ok(0) => Ok(Piece::End),
-        Ok(count) => {
-            if let Some(sink) = sink {
-                sink(stream, &buffer[..count]);
-            }
-            Ok(Piece::Some)
-        }
-        Err(Errno::AGAIN) => Ok(Piece::Pause),
-        Err(errno) => Err(engine_error("read the command's output")(errno)),
-    }
 }

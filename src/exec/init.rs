@@ -54,8 +54,8 @@ impl<T> Step<T> for std::io::Result<T> {
 }
 
 /// Lives init's life; the result is its exit code, which nobody looks at. `stage` is a pidfd of the stage.
-pub(super) fn run(request: &Request, socket: BorrowedFd<'_>, stdin: Option<OwnedFd>, stage: OwnedFd) -> i32 {
-    let report = match follow_stage(&stage)
+pub(super) fn run(request: &Request, socket: BorrowedFd<'_>, stdin: Option<OwnedFd>, stage: &OwnedFd) -> i32 {
+    let report = match follow_stage(stage)
         .and_then(|()| prepare(&request.spec, socket))
         .and_then(|user| start(request, socket, stdin, &user))
         .and_then(|command| attend(command).step("wait for the command"))

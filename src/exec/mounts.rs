@@ -214,15 +214,13 @@ fn mask(path: &'static str, empty: &mut Option<&'static str>) -> Result<(), Moun
         Err(Errno::NOTDIR) => {}
         Err(errno) => return Err(errno.into()),
     }
-    match empty {
-        Some(first) => Ok(mount_bind(*first, path)?),
-        None => {
-            let tmpfs = new("tmpfs", &[("size", "0")], NOSUID | NODEV | NOEXEC | RDONLY)?;
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let target = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
-            attach(tmpfs.as_fd(), target.as_fd())?;
-            *empty = Some(path);
-            Ok(())
-        }
+    if let Some(first) = empty {
+        return Ok(mount_bind(*first, path)?);
     }
+    let tmpfs = new("tmpfs", &[("size", "0")], NOSUID | NODEV | NOEXEC | RDONLY)?;
+    let target =
+        rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    attach(tmpfs.as_fd(), target.as_fd())?;
+    *empty = Some(path);
+    Ok(())
 }

@@ -17,7 +17,7 @@ use super::spec::{MountApi, Root, Spec};
 use crate::sys::mount::{FsContext, MountError, attach, bind, make_private};
 
 /// `f_type` of overlayfs, see statfs(2).
-const OVERLAYFS_MAGIC: i64 = 0x794c_7630;
+const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
 
 /// Options of every overlay: those that would let a change appear as anything but whole files are off, and none may
 /// depend on the kernel's build.
@@ -149,17 +149,15 @@ impl Layers {
     /// our descriptors.
     fn mount_classic(&self, target: BorrowedFd<'_>) -> Result<(), MountError> {
         let numbers: Vec<String> = self.lowers.iter().map(|lower| lower.as_raw_fd().to_string()).collect();
-        let mut options = format!("lowerdir={}", numbers.join(":"));
+        let mut options = vec![format!("lowerdir={}", numbers.join(":"))];
         if let Some((upper, work)) = &self.upper {
-            options += &format!(",upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd());
+            options.push(format!("upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd()));
         }
-        for (key, value) in OPTIONS {
-            options += &format!(",{key}={value}");
-        }
+        options.extend(OPTIONS.map(|(key, value)| format!("{key}={value}")));
         if self.is_volatile() {
-            options += ",volatile";
+            options.push("volatile".to_owned());
         }
-        let options = std::ffi::CString::new(options).map_err(|_| Errno::INVAL)?;
+        let options = std::ffi::CString::new(options.join(",")).map_err(|_| Errno::INVAL)?;
         rustix::process::chdir("/proc/self/fd")?;
         let target = target.as_raw_fd().to_string();
         Ok(rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), &*options)?)
@@ -171,7 +169,7 @@ impl Layers {
 
     /// Tells a refused upper from other failures.
     fn blame(&self, error: MountError) -> Result<(), Failure> {
-        let on_overlay = |dir: &OwnedFd| fstatfs(dir).is_ok_and(|stat| stat.f_type as i64 == OVERLAYFS_MAGIC);
+        let on_overlay = |dir: &OwnedFd| fstatfs(dir).is_ok_and(|stat| stat.f_type == OVERLAYFS_MAGIC);
         match &self.upper {
             Some((upper, _))
                 if error.errno == Errno::INVAL && (on_overlay(upper) || error.log.contains("upper")) =>

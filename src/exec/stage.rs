@@ -21,7 +21,7 @@ use super::init;
 use super::spec::Network;
 use super::{MAX_KEPT, STAGE_NAME};
 use crate::sys::namespace::{Fork, Namespaces, fork_into};
-use crate::sys::process::{block_signals, exit_now, kill};
+use crate::sys::process::{block_signals, close_on_exec_from, exit_now, kill};
 
 /// What the engine sends ahead of anything else: how many bytes the request has.
 pub(super) const LENGTH_BYTES: usize = 8;
@@ -41,6 +41,9 @@ fn stage() -> Result<(), Errno> {
     // Nobody may read our memory or borrow our binary through /proc, should they get that far.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     block_signals()?;
+    // Whatever the engine's own caller left open to it is not for the command: a directory among it would be a way
+    // out of the root.
+    close_on_exec_from(3)?;
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     let (bytes, mut fds) = receive(socket.as_fd())?;
     let request = Request::decode(&bytes).ok_or(Errno::BADMSG)?;
@@ -48,7 +51,7 @@ fn stage() -> Result<(), Errno> {
 
     let me = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
     match fork_into(namespaces(request.spec.network)) {
-        Ok(Fork::Child) => exit_now(init::run(&request, socket.as_fd(), stdin, me)),
+        Ok(Fork::Child) => exit_now(init::run(&request, socket.as_fd(), stdin, &me)),
         Ok(Fork::Parent { child }) => watch(socket.as_fd(), child),
         Err(errno) => {
             let step = "make namespaces".to_owned();
@@ -120,17 +123,14 @@ fn watch(socket: BorrowedFd<'_>, init: Pid) -> Result<(), Errno> {
             return Ok(());
         }
         let mut signals = [0; 16];
-        match rustix::io::read(socket, &mut signals) {
-            Ok(count @ 1..) => {
-                for &signal in &signals[..count] {
-                    // A number that is no signal is the sender's mistake and does no harm.
-                    let _ = kill(init, signal.into());
-                }
+        if let Ok(count @ 1..) = rustix::io::read(socket, &mut signals) {
+            for &signal in &signals[..count] {
+                // A number that is no signal is the sender's mistake and does no harm.
+                let _ = kill(init, signal.into());
             }
-            _ => {
-                kill(init, libc::SIGKILL)?;
-                listening = false;
-            }
+        } else {
+            kill(init, libc::SIGKILL)?;
+            listening = false;
         }
     }
 }

@@ -70,9 +70,16 @@ pub fn wait_signal() -> Result<ReceivedSignal, Errno> {
 
 /// Gives every signal its default action and unblocks all, as a program expects to find them.
 pub fn reset_signals() -> Result<(), Errno> {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: no handler is installed; numbers that cannot be set are refused with an error, which is fine.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    /// The size of the kernel's signal set.
+    const SET_BYTES: libc::c_long = 8;
+    // The kernel's `struct sigaction` in all zeros: SIG_DFL, no flags, no mask. libc's sigaction(2) would not touch
+    // its own two signals, which posix_spawn(3) leaves ignored.
+    let default = [0_u64; 4];
+    for signal in 1..=libc::c_long::from(libc::SIGRTMAX()) {
+        let none = std::ptr::null_mut::<u64>();
+        // SAFETY: `default` is at least as large as the kernel's struct on every architecture, and no handler is
+        // installed. KILL and STOP are refused with an error, which is right.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, SET_BYTES) };
     }
     // SAFETY: sigemptyset initialises the set; the old mask is not asked for.
     let result = unsafe {
@@ -81,6 +88,13 @@ pub fn reset_signals() -> Result<(), Errno> {
         libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), std::ptr::null_mut())
     };
     check(result.into())?;
+    Ok(())
+}
+
+/// Makes every descriptor from `first` on close at the next exec, see close_range(2).
+pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+    // SAFETY: only a flag of the descriptors changes, they stay open.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
     Ok(())
 }
 
