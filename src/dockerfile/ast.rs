@@ -116,11 +116,6 @@ pub struct Statement<T> {
 }
 
 impl<T> Statement<T> {
-    /// The same place with something else said there.
-    pub(super) fn with<U>(self, kind: U) -> Statement<U> {
-        Statement { kind, span: self.span, keyword: self.keyword, text: self.text, comments: self.comments }
-    }
-
     /// The description in the comment line directly above: for a FROM … AS or ARG called `name`, a comment
     /// `# name text` describes it as `text`.
     pub fn description(&self, name: &str) -> Option<&str> {

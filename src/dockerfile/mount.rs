@@ -3,62 +3,14 @@
 //! Values of most keys may hold variables, so a mount is read in two steps: the parser takes the value apart into
 //! [`MountOption`]s and checks what holds no variable; [`Mount::resolve`] expands and checks the rest.
 
-use crate::diagnostic::{Span, Spanned};
+mod error;
+mod options;
+mod resolve;
 
-use super::word::Word;
+pub use error::MountError;
+pub use options::{Mount, MountKey, MountOption};
 
-/// A `--mount` as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// The options in order; a later one wins over an earlier one of the same key.
-    pub options: Vec<MountOption>,
-    /// The flag's value.
-    pub span: Span,
-}
-
-/// One `key=value` of a mount, or `key` alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MountOption {
-    /// The key; its aliases are one.
-    pub key: MountKey,
-    /// The value, unexpanded.
-    pub value: Option<Word>,
-    /// The whole option.
-    pub span: Span,
-}
-
-/// Keys of mount options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MountKey {
-    /// `type`.
-    Type,
-    /// `target`, `dst`, `destination`.
-    Target,
-    /// `source`, `src`.
-    Source,
-    /// `from`: never expanded.
-    From,
-    /// `rw`, `readwrite`.
-    ReadWrite,
-    /// `ro`, `readonly`.
-    ReadOnly,
-    /// `id`.
-    Id,
-    /// `sharing`.
-    Sharing,
-    /// `size`.
-    Size,
-    /// `mode`.
-    Mode,
-    /// `uid`.
-    Uid,
-    /// `gid`.
-    Gid,
-    /// `required`.
-    Required,
-    /// `env`.
-    Env,
-}
+use crate::diagnostic::Spanned;
 
 /// A mount, expanded and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,7 @@
+//! Tests of the language as a whole.
+
+mod dump;
+mod expansion;
+mod language;
+mod properties;
+mod snapshots;
