@@ -9,12 +9,22 @@
 //! Must not know how steps are run, cached or stored.
 
 mod chmod;
+mod dump;
+mod error;
+mod graph;
+mod lower;
+mod scope;
+mod stages;
 mod step;
+mod words;
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Span};
+use crate::dockerfile::ast::Dockerfile;
 use crate::oci::{Config, ImageConfig, Platform};
+
+use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use step::{
@@ -144,4 +154,23 @@ pub struct HistoryItem {
     pub created_by: String,
     /// The step that made the layer; `None` if the instruction made none.
     pub step: Option<StepId>,
+}
+
+/// The images that the target needs, each reference once, in the order of the file.
+///
+/// Fails with all that is wrong with the ARGs before the first FROM, the target's name, and the FROMs and `--from`s
+/// of the stages that the target needs.
+pub fn bases(dockerfile: &Dockerfile, options: &Options) -> Result<Vec<BaseRef>, Vec<Diagnostic>> {
+    Ok(Stages::find(dockerfile, options).map_err(error::diagnostics)?.images())
+}
+
+/// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::reference`].
+///
+/// Fails with all that is wrong with the stages that the target needs.
+pub fn lower(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    images: &BTreeMap<String, BaseImage>,
+) -> Result<Plan, Vec<Diagnostic>> {
+    lower::lower(dockerfile, options, images).map_err(error::diagnostics)
 }
