@@ -9,6 +9,8 @@
 //! Must not know how steps are run, cached or stored.
 
 mod chmod;
+mod dump;
+mod error;
 mod graph;
 mod lower;
 mod scope;
@@ -159,7 +161,7 @@ pub struct HistoryItem {
 /// Fails with all that is wrong with the ARGs before the first FROM, the target's name, and the FROMs and `--from`s
 /// of the stages that the target needs.
 pub fn bases(dockerfile: &Dockerfile, options: &Options) -> Result<Vec<BaseRef>, Vec<Diagnostic>> {
-    Ok(Stages::find(dockerfile, options)?.images())
+    Ok(Stages::find(dockerfile, options).map_err(error::diagnostics)?.images())
 }
 
 /// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::reference`].
@@ -170,5 +172,5 @@ pub fn lower(
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    lower::lower(dockerfile, options, images)
+    lower::lower(dockerfile, options, images).map_err(error::diagnostics)
 }

@@ -2,6 +2,7 @@
 //!
 //! A symbolic mode without `u`, `g`, `o` or `a` means all three: there is no umask in a build.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::oci::{Fingerprint, FingerprintHasher};
@@ -140,6 +141,53 @@ fn spread(bits: u32) -> u32 {
     bits << 6 | bits << 3 | bits
 }
 
+impl fmt::Display for Chmod {
+    /// A normal form that [`str::parse`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Octal(mode) => write!(f, "{mode:04o}"),
+            Self::Symbolic(clauses) => {
+                for (i, clause) in clauses.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { "," };
+                    write!(f, "{comma}{clause}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (mask, letter) in [(0o700, "u"), (0o070, "g"), (0o007, "o")] {
+            if self.who & mask != 0 {
+                f.write_str(letter)?;
+            }
+        }
+        f.write_str(match self.operator {
+            Operator::Add => "+",
+            Operator::Remove => "-",
+            Operator::Set => "=",
+        })?;
+        match self.permissions {
+            Permissions::CopyOf { shift: 6 } => f.write_str("u"),
+            Permissions::CopyOf { shift: 3 } => f.write_str("g"),
+            Permissions::CopyOf { .. } => f.write_str("o"),
+            Permissions::Letters { bits, conditional_execute, set_id, sticky } => {
+                let letters = [
+                    (bits & 4 != 0, "r"),
+                    (bits & 2 != 0, "w"),
+                    (bits & 1 != 0, "x"),
+                    (conditional_execute, "X"),
+                    (set_id, "s"),
+                    (sticky, "t"),
+                ];
+                letters.iter().filter(|(is_set, _)| *is_set).try_for_each(|(_, letter)| f.write_str(letter))
+            }
+        }
+    }
+}
+
 impl FromStr for Chmod {
     type Err = ChmodError;
 
@@ -241,6 +289,99 @@ impl Fingerprint for Clause {
                 hasher.value(sticky);
             }
             Permissions::CopyOf { shift } => hasher.number(0o100 + u64::from(*shift)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+
+    use super::*;
+
+    /// What chmod(1) makes of a file and of a directory. Under umask 0 a clause without a `who` means everybody.
+    fn chmod_1(dir: &std::path::Path, mode: u32, text: &str, is_directory: bool) -> u32 {
+        let path = dir.join("x");
+        if is_directory { fs::create_dir(&path) } else { fs::write(&path, "") }.unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let script = r#"umask 0 && exec chmod -- "$0" "$1""#;
+        let status = Command::new("/bin/sh").args(["-c", script, text]).arg(&path).status().unwrap();
+        assert!(status.success(), "chmod {text}");
+        let changed = fs::metadata(&path).unwrap().permissions().mode() & ALL;
+        if is_directory { fs::remove_dir(&path) } else { fs::remove_file(&path) }.unwrap();
+        changed
+    }
+
+    #[test]
+    fn symbolic_modes_are_those_of_chmod_1() {
+        let dir = tempfile::tempdir().unwrap();
+        let texts = [
+            "u=rwX,go=rX",
+            "+x",
+            "-w",
+            "=r",
+            "a+rwx",
+            "u+s",
+            "g+s,o+t",
+            "ug-s",
+            "+s",
+            "+t",
+            "=t",
+            "o=t",
+            "u=",
+            "a=",
+            "go=u",
+            "u=g",
+            "o+u-w",
+            "u+x-r",
+            "g=u,u=o",
+            "a+X",
+            "-x+X",
+            "u=rws",
+            "g=s",
+            "o=s",
+            "u+t",
+            "ugo=rx",
+            "-s",
+            "u=rw",
+            "g=rx",
+            "a=rwx",
+            "+rwxXst",
+        ];
+        for text in texts {
+            let chmod: Chmod = text.parse().unwrap();
+            assert_eq!(chmod.to_string().parse::<Chmod>().unwrap(), chmod, "{text}");
+            for mode in [0, 0o644, 0o755, 0o601, 0o4755, 0o2775, 0o1777, 0o7777] {
+                for is_directory in [false, true] {
+                    let expected = chmod_1(dir.path(), mode, text, is_directory);
+                    let got = chmod.apply(mode, is_directory);
+                    assert_eq!(
+                        got, expected,
+                        "{text} on {mode:04o}, directory: {is_directory}: {got:04o}, not {expected:04o}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn octal_modes_replace_all_bits() {
+        for (text, mode) in [("0644", 0o644), ("777", 0o777), ("0", 0), ("07777", 0o7777)] {
+            let chmod: Chmod = text.parse().unwrap();
+            assert_eq!(chmod, Chmod::Octal(mode), "{text}");
+            assert_eq!(chmod.apply(0o6755, true), mode, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_mode_is_refused() {
+        for text in ["64a", "10000", "8", "0x1", "99999999999999999999"] {
+            assert_eq!(text.parse::<Chmod>(), Err(ChmodError::Number { text: text.to_owned() }));
+        }
+        for text in ["", "u", "x+r", "u+y", "u+rg", "+r,", ",", "u*r", "-é", "é+r", "uu"] {
+            assert_eq!(text.parse::<Chmod>(), Err(ChmodError::Symbolic { text: text.to_owned() }));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::dockerfile::ast::{Arg, Dockerfile, Instruction, InstructionKind, Stat
 use crate::dockerfile::word::{Expanded, Word, expand_text};
 use crate::oci::{Config, Platform};
 
+use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
 use super::scope::{Scope, not_consumed};
 use super::stages::{Needed, Origin, Stages};
@@ -28,7 +29,7 @@ pub(super) fn lower(
     dockerfile: &Dockerfile,
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
-) -> Result<Plan, Vec<Diagnostic>> {
+) -> Result<Plan, Vec<PlanError>> {
     let mut stages = Stages::find(dockerfile, options)?;
     let mut lowering = Lowering {
         options,
@@ -49,9 +50,8 @@ pub(super) fn lower(
             lowering.done.insert(needed.index, stage);
         }
     }
-    let Lowering { graph, arguments, warnings, mut errors, .. } = lowering;
+    let Lowering { graph, arguments, warnings, errors, .. } = lowering;
     let Some((needed, stage)) = target.filter(|_| errors.is_empty()) else {
-        errors.sort_by_key(|error| error.span.map(|span| span.start));
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
@@ -81,7 +81,7 @@ struct Lowering<'a> {
     /// Names of ARGs.
     arguments: BTreeSet<String>,
     warnings: Vec<Diagnostic>,
-    errors: Vec<Diagnostic>,
+    errors: Vec<PlanError>,
 }
 
 /// What instructions make of a stage.
@@ -145,14 +145,14 @@ struct Stage<'s, 'a> {
     state: State,
 }
 
-impl<'a> Lowering<'a> {
+impl Lowering<'_> {
     /// Lowers a stage. `None` if it could not be started; errors in it are collected.
     fn stage(&mut self, needed: &Needed<'_>) -> Option<State> {
         let mut counter = Counter::new(needed, self.stages.are_several());
         let state = match &needed.origin {
-            Origin::Stage(parent) => self.continued(self.done.get(parent)?, needed),
+            Origin::Stage(parent) => self.done.get(parent)?.continued(needed),
             Origin::Scratch => Ok(self.scratch()),
-            Origin::Image(reference) => self.from_image(reference, needed, &mut counter),
+            Origin::Image(reference) => self.image(reference, needed, &mut counter),
         };
         let state = state.map_err(|error| self.errors.push(error)).ok()?;
         let mut stage = Stage {
@@ -174,28 +174,18 @@ impl<'a> Lowering<'a> {
         Some(stage.state)
     }
 
-    fn continued(&self, parent: &State, needed: &Needed<'_>) -> Result<State, Diagnostic> {
-        if !parent.config.on_build.is_empty() {
-            return Err(triggers(needed, "stage", &parent.config.on_build));
-        }
-        Ok(State { has_cmd: false, ..parent.clone() })
-    }
-
     fn scratch(&self) -> State {
-        let config = Config {
-            env: vec![DEFAULT_PATH.to_owned()],
-            working_dir: "/".to_owned(),
-            ..Config::default()
-        };
+        let config =
+            Config { env: vec![DEFAULT_PATH.to_owned()], working_dir: "/".to_owned(), ..Config::default() };
         self.started(Root::Scratch, None, config, None, self.options.platform.clone())
     }
 
-    fn from_image(
+    fn image(
         &mut self,
         reference: &str,
         needed: &Needed<'_>,
         counter: &mut Counter,
-    ) -> Result<State, Diagnostic> {
+    ) -> Result<State, PlanError> {
         let span = needed.stage.from.kind.image.span;
         let image = self.graph.image(reference).ok_or_else(|| not_found(reference, span))?;
         let mut config = image.config.config.clone();
@@ -234,6 +224,14 @@ impl<'a> Lowering<'a> {
 }
 
 impl State {
+    /// What a stage starts with that starts from this one.
+    fn continued(&self, needed: &Needed<'_>) -> Result<Self, PlanError> {
+        if !self.config.on_build.is_empty() {
+            return Err(triggers(needed, "stage", &self.config.on_build));
+        }
+        Ok(Self { has_cmd: false, ..self.clone() })
+    }
+
     fn into_target(self, needed: &Needed<'_>, options: &Options) -> Target {
         let mut config = self.config;
         config.labels.extend(options.labels.clone());
@@ -250,7 +248,7 @@ impl State {
 }
 
 impl Stage<'_, '_> {
-    fn instruction(&mut self, instruction: &Instruction) -> Result<(), Diagnostic> {
+    fn instruction(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
         match &instruction.kind {
             InstructionKind::Run(run) => self.run(instruction, run),
             InstructionKind::Copy(copy) => self.copy(instruction, copy),
@@ -291,7 +289,7 @@ impl Stage<'_, '_> {
         }
     }
 
-    fn arg(&mut self, arg: &Arg) -> Result<(), Diagnostic> {
+    fn arg(&mut self, arg: &Arg) -> Result<(), PlanError> {
         let mut items = Vec::with_capacity(arg.items.len());
         for item in &arg.items {
             let declared = self.state.scope.declare(item, self.options, Some(&self.stages.globals))?;
@@ -308,7 +306,7 @@ impl Stage<'_, '_> {
     }
 
     /// Expands a word with the variables in effect.
-    fn expand(&mut self, word: &Word) -> Result<String, Diagnostic> {
+    fn expand(&mut self, word: &Word) -> Result<String, PlanError> {
         let Expanded { text, unmatched } = self.state.scope.expand(word)?;
         self.undefined(&unmatched, word.span);
         Ok(text)
@@ -345,16 +343,12 @@ fn upper_case_keyword(text: &str) -> String {
     format!("{}{}", text[..end].to_ascii_uppercase(), &text[end..])
 }
 
-fn not_found(reference: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(format!("image `{reference}` could not be found")).at(span)
+fn not_found(reference: &str, span: Span) -> PlanError {
+    PlanErrorKind::ImageNotFound { reference: reference.to_owned() }.at(span)
 }
 
 /// The error for triggers that should run now.
-fn triggers(needed: &Needed<'_>, what: &str, triggers: &[String]) -> Diagnostic {
+fn triggers(needed: &Needed<'_>, what: &'static str, triggers: &[String]) -> PlanError {
     let from = &needed.stage.from.kind.image;
-    triggers.iter().fold(
-        Diagnostic::error(format!("not supported yet: {what} `{}` has `ONBUILD` triggers", from.text))
-            .at(from.span),
-        |error, trigger| error.note(format!("it asks for `{trigger}`")),
-    )
+    PlanErrorKind::Triggers { what, name: from.text.clone(), triggers: triggers.to_vec() }.at(from.span)
 }

@@ -10,6 +10,7 @@ use crate::dockerfile::ast::{ArgItem, Dockerfile, Escape};
 use crate::dockerfile::word::{Expanded, Word};
 
 use super::Options;
+use super::error::{PlanError, PlanErrorKind};
 
 /// ARGs that speak to the builder and never reach a command.
 const NOT_IN_ENVIRONMENT: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
@@ -33,7 +34,7 @@ impl Scope {
     }
 
     /// The variables of FROM lines: the predefined ones and the ARGs before the first FROM.
-    pub(super) fn global(dockerfile: &Dockerfile, options: &Options) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn global(dockerfile: &Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
         let mut scope = Self::new(dockerfile.directives.escape);
         for (name, value) in predefined(dockerfile, options) {
             scope.set(name, options.build_args.get(name).cloned().unwrap_or(value));
@@ -70,10 +71,10 @@ impl Scope {
         item: &ArgItem,
         options: &Options,
         global: Option<&Self>,
-    ) -> Result<Declared, Diagnostic> {
+    ) -> Result<Declared, PlanError> {
         let Expanded { text: name, mut unmatched } = self.expand(&item.name)?;
         if name.is_empty() {
-            return Err(Diagnostic::error("the name of an `ARG` is empty").at(item.name.span));
+            return Err(PlanErrorKind::BlankName { instruction: "ARG" }.at(item.name.span));
         }
         let value = match (options.build_args.get(&name), &item.default) {
             (Some(value), _) => Some(value.clone()),
@@ -122,8 +123,8 @@ impl Scope {
     }
 
     /// Expands a word.
-    pub(super) fn expand(&self, word: &Word) -> Result<Expanded, Diagnostic> {
-        self.with_lookup(|lookup| word.expand(lookup, self.escape)).map_err(Diagnostic::from)
+    pub(super) fn expand(&self, word: &Word) -> Result<Expanded, PlanError> {
+        self.with_lookup(|lookup| word.expand(lookup, self.escape)).map_err(PlanError::from)
     }
 
     /// Warnings of the rule `code` about variables that are neither set nor declared.
@@ -200,7 +201,8 @@ pub(super) fn not_consumed(
             || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
             || predefined(dockerfile, options).iter().any(|(predefined, _)| *predefined == name)
     };
-    let unknown: Vec<&str> = options.build_args.keys().map(String::as_str).filter(|name| !known(name)).collect();
+    let unknown: Vec<&str> =
+        options.build_args.keys().map(String::as_str).filter(|name| !known(name)).collect();
     let message = match unknown[..] {
         [] => return None,
         [name] => format!("build argument `{name}` was not consumed: no `ARG` declares it"),

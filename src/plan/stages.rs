@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, Spanned, nearest};
 use crate::dockerfile::ast::{Dockerfile, InstructionKind, Stage};
 use crate::oci::Platform;
 
+use super::error::{PlanError, PlanErrorKind};
 use super::scope::Scope;
 use super::{BaseRef, Options};
 
@@ -46,10 +47,9 @@ pub(super) struct Stages<'d> {
 
 impl<'d> Stages<'d> {
     /// Finds the target and what it needs. Fails with all that is wrong with the FROMs and `--from`s on the way.
-    pub(super) fn find(dockerfile: &'d Dockerfile, options: &Options) -> Result<Self, Vec<Diagnostic>> {
+    pub(super) fn find(dockerfile: &'d Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
-        let mut stages =
-            Self { all: &dockerfile.stages, needed: Vec::new(), globals, warnings: Vec::new() };
+        let mut stages = Self { all: &dockerfile.stages, needed: Vec::new(), globals, warnings: Vec::new() };
         let target = stages.target(options).map_err(|error| vec![error])?;
         let mut wanted = vec![false; stages.all.len()];
         wanted[target] = true;
@@ -79,7 +79,6 @@ impl<'d> Stages<'d> {
         }
         stages.needed.reverse();
         stages.warnings.reverse();
-        errors.sort_by_key(|error| error.span.map(|span| span.start));
         if errors.is_empty() { Ok(stages) } else { Err(errors) }
     }
 
@@ -108,19 +107,19 @@ impl<'d> Stages<'d> {
     /// images that are only copied from, too.
     pub(super) fn are_several(&self) -> bool {
         let copies_image = |stage: &Stage| {
-            copies_from(stage).any(|from| from.value.parse::<usize>().is_err() && self.named(&from.value).is_none())
+            copies_from(stage)
+                .any(|from| from.value.parse::<usize>().is_err() && self.named(&from.value).is_none())
         };
         self.all.len() > 1 || self.all.iter().any(copies_image)
     }
 
     /// What `COPY --from` in the stage with this number means.
-    pub(super) fn copy_origin(&self, current: usize, from: &Spanned<String>) -> Result<Origin, Diagnostic> {
+    pub(super) fn copy_origin(&self, current: usize, from: &Spanned<String>) -> Result<Origin, PlanError> {
         let name = &from.value;
         let index = match name.parse::<usize>() {
             Ok(index) if index >= self.all.len() => {
                 let last = self.all.len() - 1;
-                return Err(Diagnostic::error(format!("invalid stage index `{name}`: the last stage is {last}"))
-                    .at(from.span));
+                return Err(PlanErrorKind::StageIndex { name: name.clone(), last }.at(from.span));
             }
             Ok(index) => index,
             Err(_) => match self.named(name) {
@@ -132,24 +131,22 @@ impl<'d> Stages<'d> {
         if index < current {
             return Ok(Origin::Stage(index));
         }
-        let message = if index == current {
-            format!("stage `{name}` cannot copy from itself")
+        let name = name.clone();
+        let kind = if index == current {
+            PlanErrorKind::CopyFromSelf { name }
         } else {
-            format!("cannot copy from stage `{name}`: it must be defined before the current stage")
+            PlanErrorKind::CopyFromLater { name }
         };
-        Err(Diagnostic::error(message).at(from.span))
+        Err(kind.at(from.span))
     }
 
-    fn target(&self, options: &Options) -> Result<usize, Diagnostic> {
+    fn target(&self, options: &Options) -> Result<usize, PlanError> {
         let Some(name) = &options.target else {
             return Ok(self.all.len() - 1);
         };
         self.named(name).ok_or_else(|| {
-            let error = Diagnostic::error(format!("target stage `{name}` could not be found"));
-            match nearest(name, self.all.iter().filter_map(Stage::name)) {
-                Some(similar) => error.help(format!("did you mean `{similar}`?")),
-                None => error,
-            }
+            let similar = nearest(name, self.all.iter().filter_map(Stage::name)).map(str::to_owned);
+            PlanError { kind: PlanErrorKind::Target { name: name.clone(), similar }, span: None }
         })
     }
 
@@ -159,7 +156,7 @@ impl<'d> Stages<'d> {
         self.all.iter().rposition(|stage| stage.name() == Some(&name))
     }
 
-    fn origin(&mut self, index: usize, options: &Options) -> Result<Origin, Diagnostic> {
+    fn origin(&mut self, index: usize, options: &Options) -> Result<Origin, PlanError> {
         let from = &self.all[index].from.kind;
         let image = self.globals.expand(&from.image)?;
         self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &image.unmatched, from.image.span));
@@ -168,13 +165,8 @@ impl<'d> Stages<'d> {
             (Some(parent), _) => Ok(Origin::Stage(parent)),
             (None, "scratch") => Ok(Origin::Scratch),
             (None, "") => {
-                let error = Diagnostic::error(format!("`FROM {}` names no image", from.image.text))
-                    .at(from.image.span)
-                    .label("nothing is left after expansion");
-                Err(match image.unmatched.first() {
-                    Some(name) => error.help(format!("give it a value: `ARG {name}=…` before the first `FROM`")),
-                    None => error,
-                })
+                let (text, variable) = (from.image.text.clone(), image.unmatched.into_iter().next());
+                Err(PlanErrorKind::EmptyImage { text, variable }.at(from.image.span))
             }
             (None, _) => {
                 let platform = self.platform(index, options)?;
@@ -185,16 +177,15 @@ impl<'d> Stages<'d> {
     }
 
     /// The platform of the image that a FROM names.
-    fn platform(&self, index: usize, options: &Options) -> Result<Platform, Diagnostic> {
+    fn platform(&self, index: usize, options: &Options) -> Result<Platform, PlanError> {
         let Some(word) = &self.all[index].from.kind.platform else {
             return Ok(options.platform.clone());
         };
         let expanded = self.globals.expand(word)?;
         if expanded.text.is_empty() {
-            let error = Diagnostic::error(format!("platform `{}` is empty after expansion", word.text));
-            return Err(error.at(word.span));
+            return Err(PlanErrorKind::EmptyPlatform { text: word.text.clone() }.at(word.span));
         }
-        expanded.text.parse().map_err(|error| Diagnostic::error(format!("{error}")).at(word.span))
+        expanded.text.parse().map_err(|error| PlanErrorKind::Platform(error).at(word.span))
     }
 }
 
@@ -207,13 +198,11 @@ fn copies_from(stage: &Stage) -> impl Iterator<Item = &Spanned<String>> {
 }
 
 /// An error if an image's platform is not the one that we run on.
-fn foreign(platform: &Platform, options: &Options, image: &Spanned<String>) -> Option<Diagnostic> {
+fn foreign(platform: &Platform, options: &Options, image: &Spanned<String>) -> Option<PlanError> {
     let build = &options.build_platform;
     (platform != build).then(|| {
-        Diagnostic::error(format!(
-            "not supported yet: image `{}` for platform {platform}, because this machine is {build}",
-            image.value
-        ))
-        .at(image.span)
+        let what = format!("image `{}`", image.value);
+        PlanErrorKind::Foreign { what, platform: platform.to_string(), build: build.to_string() }
+            .at(image.span)
     })
 }

@@ -71,9 +71,9 @@ pub(super) fn healthcheck(check: &Healthcheck) -> String {
 fn duration(nanoseconds: i64) -> String {
     let (unit, divisor) = match nanoseconds {
         0 => return "0s".to_owned(),
-        ..1_000 => return format!("{nanoseconds}ns"),
-        ..1_000_000 => ("µs", 1_000),
-        ..1_000_000_000 => ("ms", 1_000_000),
+        1..1_000 => return format!("{nanoseconds}ns"),
+        1_000..1_000_000 => ("µs", 1_000),
+        1_000_000..1_000_000_000 => ("ms", 1_000_000),
         _ => ("s", 1_000_000_000),
     };
     if unit != "s" {

@@ -1,25 +1,25 @@
 //! Instructions that change the image config, and WORKDIR, which also makes a directory.
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::dockerfile::ast::{Command, Healthcheck, Instruction, Pairs};
+use crate::dockerfile::ast::{Command, Healthcheck, Instruction, Pair, Pairs};
 use crate::dockerfile::port::{Port, parse_ports};
 use crate::dockerfile::signal;
 use crate::dockerfile::word::Word;
 use crate::oci::config::{self, Empty};
 use crate::tree::TreePath;
 
+use super::super::error::{PlanError, PlanErrorKind};
 use super::super::words::{healthcheck, list, quoted_list};
 use super::super::{StepKind, Workdir};
 use super::Stage;
 
 impl Stage<'_, '_> {
-    pub(super) fn env(&mut self, env: &Pairs) -> Result<(), Diagnostic> {
+    pub(super) fn env(&mut self, env: &Pairs) -> Result<(), PlanError> {
         let pairs = self.pairs(env, "ENV")?;
         let mut created_by = String::from("ENV");
         for (name, value) in pairs {
             let variable = format!("{name}={value}");
-            created_by.push(' ');
-            created_by.push_str(&variable);
+            created_by.extend([" ", &variable]);
             let same = |old: &&mut String| old.split('=').next() == Some(&name);
             match self.state.config.env.iter_mut().find(same) {
                 Some(old) => *old = variable,
@@ -31,10 +31,10 @@ impl Stage<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn label(&mut self, labels: &Pairs) -> Result<(), Diagnostic> {
+    pub(super) fn label(&mut self, labels: &Pairs) -> Result<(), PlanError> {
         let mut created_by = String::from("LABEL");
         for (name, value) in self.pairs(labels, "LABEL")? {
-            created_by.push_str(&format!(" {name}={value}"));
+            created_by.extend([" ", &name, "=", &value]);
             self.state.config.labels.insert(name, value);
         }
         self.history(created_by);
@@ -42,28 +42,29 @@ impl Stage<'_, '_> {
     }
 
     /// Expands all pairs with the variables from before the instruction.
-    fn pairs(&mut self, pairs: &Pairs, keyword: &str) -> Result<Vec<(String, String)>, Diagnostic> {
-        let expand = |pair: &crate::dockerfile::ast::Pair| {
+    fn pairs(
+        &mut self,
+        pairs: &Pairs,
+        instruction: &'static str,
+    ) -> Result<Vec<(String, String)>, PlanError> {
+        let expand = |pair: &Pair| {
             let name = self.expand(&pair.key)?;
             if name.is_empty() {
-                return Err(Diagnostic::error(format!("`{keyword}` names cannot be blank"))
-                    .at(pair.key.span)
-                    .label("nothing is left after expansion"));
+                return Err(PlanErrorKind::BlankName { instruction }.at(pair.key.span));
             }
             Ok((name, self.expand(&pair.value)?))
         };
         pairs.pairs.iter().map(expand).collect()
     }
 
-    pub(super) fn expose(&mut self, words: &[Word]) -> Result<(), Diagnostic> {
+    pub(super) fn expose(&mut self, words: &[Word]) -> Result<(), PlanError> {
         let mut written = Vec::new();
         for word in words {
             let scope = &self.state.scope;
             let expanded = scope.with_lookup(|lookup| word.expand_words(lookup, scope.escape()))?;
             self.undefined(&expanded.unmatched, word.span);
             for text in expanded.words {
-                let ports = parse_ports(&text)
-                    .map_err(|error| Diagnostic::error(error.to_string()).at(word.span))?;
+                let ports = parse_ports(&text).map_err(|error| PlanErrorKind::Port(error).at(word.span))?;
                 if ports.has_host {
                     let message = format!("`EXPOSE {text}`: only the container's port is used");
                     self.warnings.push(Diagnostic::warning("ExposeInvalidFormat", message).at(word.span));
@@ -78,14 +79,12 @@ impl Stage<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn volume(&mut self, words: &[Word]) -> Result<(), Diagnostic> {
+    pub(super) fn volume(&mut self, words: &[Word]) -> Result<(), PlanError> {
         let mut paths = Vec::with_capacity(words.len());
         for word in words {
             let path = self.expand(word)?;
             if path.is_empty() {
-                return Err(Diagnostic::error("`VOLUME` paths cannot be empty")
-                    .at(word.span)
-                    .label("nothing is left after expansion"));
+                return Err(PlanErrorKind::EmptyVolume.at(word.span));
             }
             paths.push(path);
         }
@@ -95,7 +94,7 @@ impl Stage<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn user(&mut self, word: &Word) -> Result<(), Diagnostic> {
+    pub(super) fn user(&mut self, word: &Word) -> Result<(), PlanError> {
         let user = self.expand(word)?;
         check_user(&user, word.span)?;
         self.history(format!("USER {user}"));
@@ -103,9 +102,9 @@ impl Stage<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn workdir(&mut self, instruction: &Instruction, word: &Word) -> Result<(), Diagnostic> {
-        let written = self.expand(word)?;
-        let path = absolute(&self.state.config.working_dir, &written);
+    pub(super) fn workdir(&mut self, instruction: &Instruction, word: &Word) -> Result<(), PlanError> {
+        let path = self.expand(word)?;
+        let path = absolute(&self.state.config.working_dir, &path);
         let created_by = format!("WORKDIR {path}");
         if path == "/" {
             self.history(created_by);
@@ -148,12 +147,10 @@ impl Stage<'_, '_> {
         self.state.config.shell = Some(shell.to_vec());
     }
 
-    pub(super) fn stop_signal(&mut self, word: &Word) -> Result<(), Diagnostic> {
+    pub(super) fn stop_signal(&mut self, word: &Word) -> Result<(), PlanError> {
         let text = self.expand(word)?;
         if !signal::is_valid(&text) {
-            return Err(Diagnostic::error(format!("invalid signal: `{text}`"))
-                .at(word.span)
-                .help("write a number or a name such as `SIGTERM`"));
+            return Err(PlanErrorKind::Signal { text }.at(word.span));
         }
         self.history(format!("STOPSIGNAL {text}"));
         self.state.config.stop_signal = Some(text);
@@ -211,8 +208,8 @@ pub(super) fn absolute(directory: &str, path: &str) -> String {
 }
 
 /// Fails for what cannot be `user[:group]` in any image.
-pub(super) fn check_user(text: &str, span: Span) -> Result<(), Diagnostic> {
-    let invalid = |why: &str| Err(Diagnostic::error(format!("invalid user `{text}`: {why}")).at(span));
+pub(super) fn check_user(text: &str, span: Span) -> Result<(), PlanError> {
+    let invalid = |why| Err(PlanErrorKind::User { text: text.to_owned(), why }.at(span));
     if text.chars().any(char::is_control) {
         return invalid("a name has no control characters");
     }

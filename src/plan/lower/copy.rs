@@ -1,20 +1,21 @@
 //! COPY and ADD.
 
-use crate::diagnostic::{Diagnostic, Spanned};
+use crate::diagnostic::Spanned;
 use crate::dockerfile::ast::{self, Files, Instruction};
 use crate::dockerfile::heredoc::Heredoc;
 use crate::dockerfile::word::Word;
 use crate::tree::TreePath;
 
+use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
 use super::super::{Chmod, Copy, CopySource, Destination, InlineFile, Root, StepKind};
 use super::config::{absolute, check_user};
 use super::{Stage, not_found};
 
 impl Stage<'_, '_> {
-    pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), Diagnostic> {
+    pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
         if copy.parents {
-            return Err(unsupported(instruction, "--parents"));
+            return Err(unsupported(instruction, "`COPY --parents`"));
         }
         let source = match &copy.from {
             None => CopySource::Context,
@@ -23,21 +24,21 @@ impl Stage<'_, '_> {
         self.files(instruction, &copy.files, source, false)
     }
 
-    pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), Diagnostic> {
+    pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), PlanError> {
         if let Some(checksum) = &add.checksum {
-            return Err(Diagnostic::error("not supported yet: `ADD --checksum`").at(checksum.span));
+            return Err(PlanErrorKind::Unsupported { what: "`ADD --checksum`" }.at(checksum.span));
         }
         if add.keep_git_dir.is_some() {
-            return Err(unsupported(instruction, "--keep-git-dir"));
+            return Err(unsupported(instruction, "`ADD --keep-git-dir`"));
         }
         if add.unpack.is_some() {
-            return Err(unsupported(instruction, "--unpack"));
+            return Err(unsupported(instruction, "`ADD --unpack`"));
         }
         self.files(instruction, &add.files, CopySource::Context, true)
     }
 
     /// The root that `--from` means.
-    fn copied_root(&mut self, from: &Spanned<String>) -> Result<Root, Diagnostic> {
+    fn copied_root(&mut self, from: &Spanned<String>) -> Result<Root, PlanError> {
         match self.stages.copy_origin(self.index, from)? {
             Origin::Scratch => Ok(Root::Scratch),
             Origin::Stage(index) => match self.done.get(&index) {
@@ -58,46 +59,41 @@ impl Stage<'_, '_> {
         instruction: &Instruction,
         files: &Files,
         source: CopySource,
-        unpack: bool,
-    ) -> Result<(), Diagnostic> {
+        is_add: bool,
+    ) -> Result<(), PlanError> {
         if files.link {
-            return Err(unsupported(instruction, "--link"));
+            return Err(unsupported(instruction, "`--link`"));
         }
         if let Some(exclude) = files.exclude.first() {
-            return Err(Diagnostic::error("not supported yet: `--exclude`").at(exclude.span));
+            return Err(PlanErrorKind::Unsupported { what: "`--exclude`" }.at(exclude.span));
         }
-        let keyword = instruction.kind.keyword();
-        let mut created_by = keyword.to_owned();
+        let mut created_by = instruction.kind.keyword().to_owned();
         let chown = self.flag(files.chown.as_ref(), "--chown", &mut created_by)?;
         if let (Some(chown), Some(word)) = (&chown, &files.chown) {
             check_user(chown, word.span)?;
         }
         let chmod = match (self.flag(files.chmod.as_ref(), "--chmod", &mut created_by)?, &files.chmod) {
             (Some(text), Some(word)) => {
-                Some(text.parse::<Chmod>().map_err(|error| Diagnostic::error(error.to_string()).at(word.span))?)
+                Some(text.parse::<Chmod>().map_err(|error| PlanErrorKind::Chmod(error).at(word.span))?)
             }
             _ => None,
         };
         let mut patterns = Vec::with_capacity(files.sources.len());
         for word in &files.sources {
             let pattern = self.expand(word)?;
-            local(&pattern, word, keyword)?;
-            created_by.push(' ');
-            created_by.push_str(&pattern);
+            local(&pattern, word, is_add)?;
+            created_by.extend([" ", &pattern]);
             patterns.push(absolute("", &pattern).split_off(1));
         }
         let mut inline = Vec::with_capacity(files.heredocs.len());
         for heredoc in &files.heredocs {
-            created_by.push_str(" <<");
-            created_by.push_str(&heredoc.name);
+            created_by.extend([" <<", &heredoc.name]);
             inline.push(self.inline(heredoc)?);
         }
         let destination = self.expand(&files.destination)?;
-        created_by.push(' ');
-        created_by.push_str(&destination);
-        created_by.push_str(" # buildkit");
+        created_by.extend([" ", &destination, " # buildkit"]);
         let destination = self.destination(&destination);
-        let copy = Copy { source, patterns, inline, destination, chown, chmod, unpack };
+        let copy = Copy { source, patterns, inline, destination, chown, chmod, unpack: is_add };
         let shown = self.shown(instruction);
         self.step(StepKind::Copy(copy), &shown, created_by, instruction.span);
         Ok(())
@@ -109,7 +105,7 @@ impl Stage<'_, '_> {
         word: Option<&Word>,
         name: &str,
         created_by: &mut String,
-    ) -> Result<Option<String>, Diagnostic> {
+    ) -> Result<Option<String>, PlanError> {
         let Some(word) = word else {
             return Ok(None);
         };
@@ -117,15 +113,14 @@ impl Stage<'_, '_> {
         if value.is_empty() {
             return Ok(None);
         }
-        created_by.push_str(&format!(" {name}={value}"));
+        created_by.extend([" ", name, "=", &value]);
         Ok(Some(value))
     }
 
-    fn inline(&mut self, heredoc: &Heredoc) -> Result<InlineFile, Diagnostic> {
+    fn inline(&mut self, heredoc: &Heredoc) -> Result<InlineFile, PlanError> {
         let name = &heredoc.name;
         if name.contains('/') || matches!(name.as_str(), "." | "..") {
-            let message = format!("`{name}` cannot be the name of a file");
-            return Err(Diagnostic::error(message).at(heredoc.span));
+            return Err(PlanErrorKind::FileName { name: name.clone() }.at(heredoc.span));
         }
         let expanded = self.state.scope.with_lookup(|lookup| heredoc.expanded(lookup))?;
         self.undefined(&expanded.unmatched, heredoc.body_span);
@@ -140,27 +135,41 @@ impl Stage<'_, '_> {
 }
 
 /// Fails for sources that come from elsewhere than the context, a stage or an image.
-fn local(source: &str, word: &Word, keyword: &str) -> Result<(), Diagnostic> {
-    let Some(kind) = remote(source) else {
-        return Ok(());
+fn local(source: &str, word: &Word, is_add: bool) -> Result<(), PlanError> {
+    let kind = match (remote(source), is_add) {
+        (None, _) => return Ok(()),
+        (Some(remote), false) => PlanErrorKind::CopyRemote { remote: remote.name() },
+        (Some(Remote::Url), true) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
+        (Some(Remote::Git), true) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
     };
-    Err(match keyword {
-        "ADD" => Diagnostic::error(format!("not supported yet: `ADD` of a {kind}")).at(word.span),
-        _ => Diagnostic::error(format!("a source of `{keyword}` cannot be a {kind}"))
-            .at(word.span)
-            .help("`ADD` fetches"),
-    })
+    Err(kind.at(word.span))
+}
+
+/// A source that has to be fetched.
+#[derive(Clone, Copy)]
+enum Remote {
+    Url,
+    Git,
+}
+
+impl Remote {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Url => "URL",
+            Self::Git => "Git repository",
+        }
+    }
 }
 
 /// What kind of remote source a text names, if it names one.
-fn remote(source: &str) -> Option<&'static str> {
+fn remote(source: &str) -> Option<Remote> {
     let path = source.split(['#', '?']).next().unwrap_or_default();
     let is_http = source.starts_with("http://") || source.starts_with("https://");
-    if is_http && !path.ends_with(".git") {
-        return Some("URL");
+    if is_http && path.strip_suffix(".git").is_none() {
+        return Some(Remote::Url);
     }
     if is_http || source.starts_with("git://") || source.starts_with("ssh://") || is_scp_like(source) {
-        return Some("Git repository");
+        return Some(Remote::Git);
     }
     None
 }
@@ -178,7 +187,6 @@ fn is_scp_like(source: &str) -> bool {
     plain(user, b"_") && plain(host, b".")
 }
 
-fn unsupported(instruction: &Instruction, flag: &str) -> Diagnostic {
-    let keyword = instruction.kind.keyword();
-    Diagnostic::error(format!("not supported yet: `{keyword} {flag}`")).at(instruction.span)
+fn unsupported(instruction: &Instruction, what: &'static str) -> PlanError {
+    PlanErrorKind::Unsupported { what }.at(instruction.span)
 }

@@ -1,9 +1,9 @@
 //! RUN.
 
-use crate::diagnostic::Diagnostic;
 use crate::dockerfile::ast::{self, Instruction, Network, RunCommand, Security};
 use crate::dockerfile::heredoc::Heredoc;
 
+use super::super::error::{PlanError, PlanErrorKind};
 use super::super::scope::proxies;
 use super::super::{NetworkMode, Run, Script, StepKind};
 use super::{Stage, upper_case_keyword};
@@ -15,19 +15,21 @@ const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
 const SCRIPTS: &str = "/dev/pipes";
 
 impl Stage<'_, '_> {
-    pub(super) fn run(&mut self, instruction: &Instruction, run: &ast::Run) -> Result<(), Diagnostic> {
+    pub(super) fn run(&mut self, instruction: &Instruction, run: &ast::Run) -> Result<(), PlanError> {
         supported(run)?;
         self.can_run(instruction)?;
         let network = self.network(run)?;
         let (args, script) = match &run.command {
             RunCommand::Exec(args) => (args.clone(), None),
             RunCommand::Shell(text) => (self.in_shell(text), None),
-            RunCommand::Script(heredoc) if heredoc.has_shebang() => {
+            RunCommand::Script(heredoc) if heredoc.content().starts_with("#!") => {
                 let script = script(heredoc);
                 (self.in_shell(&script.path), Some(script))
             }
             RunCommand::Script(heredoc) => (self.in_shell(&heredoc.content()), None),
-            RunCommand::ShellWithHeredocs { text, heredocs } => (self.in_shell(&rebuilt(text, heredocs)), None),
+            RunCommand::ShellWithHeredocs { text, heredocs } => {
+                (self.in_shell(&rebuilt(text, heredocs)), None)
+            }
         };
         let state = &self.state;
         let variables = state.scope.variables();
@@ -55,16 +57,16 @@ impl Stage<'_, '_> {
         shell.into_iter().chain([text.to_owned()]).collect()
     }
 
-    fn can_run(&self, instruction: &Instruction) -> Result<(), Diagnostic> {
+    fn can_run(&self, instruction: &Instruction) -> Result<(), PlanError> {
         let (platform, build) = (&self.state.platform, &self.options.build_platform);
         if platform == build {
             return Ok(());
         }
-        let message = format!("not supported yet: `RUN` for platform {platform}, because this machine is {build}");
-        Err(Diagnostic::error(message).at(instruction.keyword.span))
+        let (platform, build) = (platform.to_string(), build.to_string());
+        Err(PlanErrorKind::Foreign { what: "`RUN`".to_owned(), platform, build }.at(instruction.keyword.span))
     }
 
-    fn network(&self, run: &ast::Run) -> Result<NetworkMode, Diagnostic> {
+    fn network(&self, run: &ast::Run) -> Result<NetworkMode, PlanError> {
         let Some(network) = &run.network else {
             return Ok(self.options.network);
         };
@@ -72,9 +74,7 @@ impl Stage<'_, '_> {
             Network::Default => Ok(self.options.network),
             Network::None => Ok(NetworkMode::None),
             Network::Host if self.options.host_network_allowed => Ok(NetworkMode::Host),
-            Network::Host => Err(Diagnostic::error("`--network=host` is not allowed in this build")
-                .at(network.span)
-                .help("agree to it with `--network host` on the command line")),
+            Network::Host => Err(PlanErrorKind::Network { network: network.value }.at(network.span)),
         }
     }
 
@@ -92,24 +92,27 @@ impl Stage<'_, '_> {
 }
 
 /// Fails for flags that cannot be obeyed yet.
-fn supported(run: &ast::Run) -> Result<(), Diagnostic> {
+fn supported(run: &ast::Run) -> Result<(), PlanError> {
     let security = run.security.as_ref().filter(|security| security.value == Security::Insecure);
-    let (flag, span) = if let Some(mount) = run.mounts.first() {
-        ("--mount", mount.span)
+    let (what, span) = if let Some(mount) = run.mounts.first() {
+        ("`RUN --mount`", mount.span)
     } else if let Some(security) = security {
-        ("--security=insecure", security.span)
+        ("`RUN --security=insecure`", security.span)
     } else if let Some(device) = run.devices.first() {
-        ("--device", device.span)
+        ("`RUN --device`", device.span)
     } else {
         return Ok(());
     };
-    Err(Diagnostic::error(format!("not supported yet: `RUN {flag}`")).at(span))
+    Err(PlanErrorKind::Unsupported { what }.at(span))
 }
 
 fn script(heredoc: &Heredoc) -> Script {
     // The name is only a delimiter to whoever wrote it; what does not fit a file name must not lead elsewhere.
     let name = heredoc.name.rsplit('/').next().filter(|name| !matches!(*name, "" | "." | ".."));
-    Script { path: format!("{SCRIPTS}/{}", name.unwrap_or("script")), content: heredoc.content().into_owned() }
+    Script {
+        path: format!("{SCRIPTS}/{}", name.unwrap_or("script")),
+        content: heredoc.content().into_owned(),
+    }
 }
 
 /// The lines that the shell has to see: the bodies as written, because it reads the openers, too.
@@ -130,7 +133,7 @@ fn shown(instruction: &Instruction, run: &ast::Run) -> String {
         let body = heredoc.body.trim();
         let first = body.lines().next().unwrap_or_default();
         let more = if body.lines().nth(1).is_some() { "..." } else { "" };
-        text.push_str(&format!(" ({first}{more})"));
+        text = format!("{text} ({first}{more})");
     }
     text
 }
