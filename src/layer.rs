@@ -2,6 +2,8 @@
 
 mod apply;
 mod compress;
+#[cfg(test)]
+mod described;
 mod place;
 mod stream;
 mod tar;
