@@ -3,6 +3,8 @@
 mod apply;
 mod compress;
 mod parts;
+#[cfg(test)]
+mod described;
 mod place;
 mod stream;
 mod tar;

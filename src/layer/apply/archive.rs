@@ -123,6 +123,44 @@ struct Extensions {
     gid: Option<u32>,
     mtime: Option<Time>,
     xattrs: Vec<Xattr>,
+    /// A field that has no valid value, and whether the content is stored without its holes: errors, when the
+    /// entry's name is known.
+    invalid: Option<&'static str>,
+    sparse: bool,
+}
+
+impl Extensions {
+    /// Takes in the records of a PAX header.
+    fn parse(&mut self, records: &[u8]) {
+        let mut rest = records;
+        while !rest.is_empty() {
+            let Some(record) = split_record(rest) else {
+                self.invalid = Some("extended header");
+                return;
+            };
+            rest = &rest[record.len..];
+            self.take(record.key, record.value);
+        }
+    }
+
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        let what = match key {
+            b"path" => return self.path = Some(value.to_vec()),
+            b"linkpath" => return self.link = Some(value.to_vec()),
+            b"size" => set(&mut self.size, decimal(value), "size"),
+            b"uid" => set(&mut self.uid, decimal(value), "uid"),
+            b"gid" => set(&mut self.gid, decimal(value), "gid"),
+            b"mtime" => set(&mut self.mtime, time(value), "mtime"),
+            key => {
+                self.sparse |= key.starts_with(b"GNU.sparse.");
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                    self.xattrs.push(Xattr { name: name.into(), value: value.into() });
+                }
+                return;
+            }
+        };
+        self.invalid = self.invalid.or(what);
+    }
 }
 
 /// What is known when all of an archive has been read.
@@ -182,7 +220,7 @@ impl<R: Read> Reader<R> {
             match kind {
                 EntryType::XHeader => {
                     let records = self.extension(&block)?;
-                    self.parse_records(&records, &mut extensions)?;
+                    extensions.parse(&records);
                 }
                 EntryType::GNULongName => extensions.path = Some(text(&self.extension(&block)?).to_vec()),
                 EntryType::GNULongLink => extensions.link = Some(text(&self.extension(&block)?).to_vec()),
@@ -283,6 +321,12 @@ impl<R: Read> Reader<R> {
         let fields = block.as_old();
         let name = extensions.path.unwrap_or_else(|| block_name(block));
         self.name = name.clone().into();
+        if let Some(field) = extensions.invalid {
+            return Err(self.field(field));
+        }
+        if extensions.sparse {
+            return Err(ArchiveError::Sparse { name: name.into() });
+        }
         let byte = fields.linkflag[0];
         let kind = match byte {
             // The oldest form has no type for directories.
@@ -337,34 +381,6 @@ impl<R: Read> Reader<R> {
 
     fn number<T: TryFrom<i64>>(&self, field: &[u8], what: &'static str) -> Result<T, ArchiveError> {
         number(field).and_then(|n| T::try_from(n).ok()).ok_or_else(|| self.field(what))
-    }
-
-    /// Takes in the records of a PAX header.
-    fn parse_records(&self, records: &[u8], into: &mut Extensions) -> Result<(), ArchiveError> {
-        let mut rest = records;
-        while !rest.is_empty() {
-            let record = split_record(rest).ok_or_else(|| self.field("extended header"))?;
-            rest = &rest[record.len..];
-            let value = record.value;
-            match record.key {
-                b"path" => into.path = Some(value.to_vec()),
-                b"linkpath" => into.link = Some(value.to_vec()),
-                b"size" => into.size = Some(decimal(value).ok_or_else(|| self.field("size"))?),
-                b"uid" => into.uid = Some(decimal(value).ok_or_else(|| self.field("uid"))?),
-                b"gid" => into.gid = Some(decimal(value).ok_or_else(|| self.field("gid"))?),
-                b"mtime" => into.mtime = Some(time(value).ok_or_else(|| self.field("mtime"))?),
-                key if key.starts_with(b"GNU.sparse.") => {
-                    let name = into.path.take().unwrap_or_else(|| self.name.to_vec());
-                    return Err(ArchiveError::Sparse { name: name.into() });
-                }
-                key => {
-                    if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-                        into.xattrs.push(Xattr { name: name.into(), value: value.into() });
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     fn field(&self, field: &'static str) -> ArchiveError {
@@ -439,6 +455,13 @@ fn split_record(records: &[u8]) -> Option<Record<'_>> {
     let body = records.get(space + 1..len)?.strip_suffix(b"\n")?;
     let equals = body.iter().position(|&b| b == b'=')?;
     Some(Record { len, key: &body[..equals], value: &body[equals + 1..] })
+}
+
+/// Sets a field to a value that was parsed; returns the field's name if it could not be.
+fn set<T>(field: &mut Option<T>, value: Option<T>, name: &'static str) -> Option<&'static str> {
+    let invalid = value.is_none().then_some(name);
+    *field = value;
+    invalid
 }
 
 fn decimal<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {

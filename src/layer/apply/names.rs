@@ -64,37 +64,43 @@ impl Names {
         let mut path = TreePath::root();
         let mut missing = Vec::new();
         let mut links = 0;
-        while let Some(component) = todo.pop_front() {
+        while let Some(component) = todo.front() {
             if component == b".." {
                 path = path.parent().unwrap_or_default();
+                todo.pop_front();
                 continue;
             }
-            let next = path.child(&component);
-            match self.get(&next).map(|entry| &entry.kind) {
-                Some(Kind::Directory { .. }) => path = next,
-                None | Some(Kind::Whiteout) => {
-                    if !missing.contains(&next) {
-                        missing.push(next.clone());
-                    }
-                    path = next;
-                }
-                Some(Kind::Symlink { target }) => {
-                    links += 1;
-                    if links > MAX_LINKS {
-                        return Err(ApplyError::Loop { name: name.into() });
-                    }
-                    if target.starts_with(b"/") {
-                        path = TreePath::root();
-                    }
-                    for component in components(target).into_iter().rev() {
-                        todo.push_front(component);
-                    }
-                }
-                Some(_) => return Err(ApplyError::Parent { name: name.into(), parent: next }),
-            }
-            if path.as_bytes().len() > super::MAX_NAME {
+            let run = Run::new(&path, &todo);
+            if run.bytes.len() > super::MAX_NAME {
                 return Err(ApplyError::Name { name: name.into(), problem: super::Problem::Long });
             }
+            // What has an entry has parents that are directories, so that there is one border to be found.
+            let known = run.ends.partition_point(|&end| self.paths.contains_key(&run.prefix(end)));
+            if let Some(&end) = run.ends[..known].last() {
+                let at = run.prefix(end);
+                match self.get(&at).map(|entry| &entry.kind) {
+                    Some(Kind::Symlink { target }) => {
+                        links += 1;
+                        if links > MAX_LINKS {
+                            return Err(ApplyError::Loop { name: name.into() });
+                        }
+                        path = at.parent().filter(|_| !target.starts_with(b"/")).unwrap_or_default();
+                        todo.drain(..known);
+                        for component in components(target).into_iter().rev() {
+                            todo.push_front(component);
+                        }
+                        continue;
+                    }
+                    Some(Kind::Whiteout) => missing.push(at),
+                    Some(Kind::Directory { .. }) | None => {}
+                    Some(_) => return Err(ApplyError::Parent { name: name.into(), parent: at }),
+                }
+            }
+            todo.drain(..run.ends.len());
+            let below =
+                run.ends[known..].iter().map(|&end| run.prefix(end)).filter(|path| !missing.contains(path));
+            missing.extend(below.collect::<Vec<_>>());
+            path = TreePath::clean(&run.bytes);
         }
         self.last = Some((parent.to_vec(), path.clone()));
         Ok(Parent { path, missing })
@@ -201,6 +207,30 @@ impl Names {
     /// A directory that only its children speak of.
     pub(super) fn implied(path: TreePath) -> Entry {
         Entry { implied: true, ..Entry::directory(path, 0o755, Time::default()) }
+    }
+}
+
+/// A path on the way, up to the next `..`: all of it, and where each of the components that were added ends.
+struct Run {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Run {
+    fn new(path: &TreePath, todo: &VecDeque<Vec<u8>>) -> Self {
+        let mut run = Self { bytes: path.as_bytes().to_vec(), ends: Vec::new() };
+        for component in todo.iter().take_while(|component| *component != b"..") {
+            if !run.bytes.is_empty() {
+                run.bytes.push(b'/');
+            }
+            run.bytes.extend_from_slice(component);
+            run.ends.push(run.bytes.len());
+        }
+        run
+    }
+
+    fn prefix(&self, end: usize) -> TreePath {
+        TreePath::clean(&self.bytes[..end])
     }
 }
 
