@@ -105,7 +105,7 @@ impl Engine {
         let (path, text) = read_dockerfile(&context, &request.dockerfile)?;
         let source = Source::new(shown_path(&path), text);
         let parsed = dockerfile::parse(&source).map_err(|errors| {
-            findings(&source, errors.into_iter().map(|error| error.diagnostic(&source)).collect())
+            findings(&source, errors.into_iter().map(Diagnostic::from).collect())
         })?;
         let options = plan_options(request);
         let work = self.store.work_dir()?;
@@ -125,7 +125,7 @@ impl Engine {
         let image = self.documents(&plan, &bases, &solved)?;
         let stored = self.write_outputs(request, &image, &solved, &work, reporter, cancel)?;
         self.store.sync()?;
-        let warnings = parsed.warnings.iter().map(|warning| warning.diagnostic());
+        let warnings = parsed.warnings.iter().map(Diagnostic::from);
         Ok(BuildReport {
             id: image.id,
             manifest: image.descriptor.clone(),
