@@ -123,7 +123,7 @@ impl Engine {
             _ => Box::new(BuildError::Step { text: source.clone(), error: Box::new(error) }).into(),
         })?;
         let image = self.documents(&plan, &bases, &solved)?;
-        let stored = self.write_outputs(request, &image, &solved, &work, reporter, cancel)?;
+        self.store_image(&image, &request.tags, &work)?; let stored = true;
         self.store.sync()?;
         let warnings = parsed.warnings.iter().map(Diagnostic::from);
         Ok(BuildReport {
@@ -217,7 +217,7 @@ impl Engine {
             let layer = self.store.peek_layer(diff_id)?.ok_or(StoreError::NoLayer(*diff_id))?;
             layers.push(Descriptor::new(MediaType::layer(Compression::None), diff_id.0, layer.tar_size));
         }
-        Ok(BuiltImage::new(&config, layers))
+        Ok(BuiltImage::new(config, layers))
     }
 
     /// Puts a built image into the store under its names.

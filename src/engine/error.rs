@@ -10,7 +10,6 @@ use crate::image::AssembleError;
 use crate::oci::{DiffId, ManifestError};
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
-use crate::transport::TransportError;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +48,6 @@ pub enum EngineError {
     /// A sandbox cannot be used.
     #[error(transparent)]
     Exec(#[from] ExecError),
-    /// An image cannot be written or read.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
     /// A layer of an image cannot be used.
     #[error(transparent)]
     Layers(#[from] StepError),
