@@ -166,9 +166,16 @@ impl<'a> Solver<'a> {
     fn step(&self, node: usize, results: &Results<StepResult>) -> Result<StepResult, SolveError> {
         let step = &self.plan.steps[node];
         let state = |root| self.state(root, results);
-        let running = self.reporter.start(&step.name);
         let from = state(step.from);
-        let result = if self.cancel.is_canceled() {
+        // The scan of the context is a line of its own, so it comes before the step that is the first to ask for it.
+        let scanned = match &step.kind {
+            StepKind::Copy(copy) if needs_context(copy) && !self.cancel.is_canceled() => self.context().map(drop),
+            _ => Ok(()),
+        };
+        let running = self.reporter.start(&step.name);
+        let result = if let Err(error) = scanned {
+            Err(error)
+        } else if self.cancel.is_canceled() {
             Err(StepError::Canceled)
         } else {
             match &step.kind {
@@ -198,6 +205,10 @@ impl<'a> Solver<'a> {
             Root::Step(id) => results.get(id.0 as usize).state.clone(),
         }
     }
+}
+
+fn needs_context(copy: &crate::plan::Copy) -> bool {
+    copy.source == crate::plan::CopySource::Context && !copy.patterns.is_empty()
 }
 
 /// The steps whose results a step needs.

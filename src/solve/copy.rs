@@ -21,7 +21,7 @@ use super::make::make;
 use super::owner::{self, Accounts, Unknown};
 use super::source::{Origin, Selection, SourceItem, SourceNode};
 use super::state::{Opened, State};
-use super::step::{Product, Request, text};
+use super::step::{Product, Request, SOURCES, text};
 use super::workdir::now;
 use super::{Solver, StepResult};
 
@@ -276,7 +276,7 @@ fn settle_sockets(item: &mut SourceItem) {
 }
 
 fn inputs(copy: &Copy, digest: &ContentDigest) -> Vec<Input> {
-    let mut inputs = vec![Input::new("the content of the sources", digest.to_string())];
+    let mut inputs = vec![Input::new(SOURCES, digest.to_string())];
     inputs.push(Input::new("the destination", copy.destination.path.to_string()));
     inputs.push(Input::new("--chown", copy.chown.clone().unwrap_or_default()));
     inputs.push(Input::new("--chmod", format!("{:?}", copy.chmod)));
@@ -304,7 +304,7 @@ fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
         return;
     }
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    running.note(format!("{}{rest}", changes.join(", ")));
+    running.note(format!("not cached: {}{rest}", changes.join(", ")));
 }
 
 fn no_context_source(pattern: &str, error: &SelectError<std::convert::Infallible>, context: &Context) -> StepError {

@@ -144,6 +144,10 @@ impl Solver<'_> {
         let Some(nearest) = self.store.records_of_family(&request.family, 1)?.pop() else { return Ok(()) };
         if let Some(before) = Details::from_json(&nearest.details) {
             let why = cache::explain(&before, &request.inputs, nearest.chain == *request.from.chain.key());
+            if why == format!("{SOURCES} changed") {
+                // The step itself names the files.
+                return Ok(());
+            }
             running.note(format!("not cached: {why}"));
         }
         Ok(())
@@ -162,6 +166,9 @@ impl Solver<'_> {
         let _ = self.store.touch_records(&used);
     }
 }
+
+/// What the content of a COPY's sources is called among its inputs.
+pub(super) const SOURCES: &str = "the content of the sources";
 
 /// How many records of one action are compared with what lies below; more than a few bases are rare.
 const RECORDS: u32 = 32;
