@@ -1,8 +1,167 @@
-//! The command line: arguments, words, colours, exit codes. The only part that prints.
+//! The command line: arguments, words, colours, exit codes. The only part that prints and reads the environment.
+//!
+//! One file a command: what was typed is turned into the engine's options once, and library errors into words in
+//! [`error`] and [`explain`] only.
 
+mod build;
+pub mod error;
+mod explain;
+pub mod human;
+mod images;
+mod inspect;
+pub mod render;
+mod run;
+mod signals;
+pub mod table;
+pub mod template;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::engine::{Engine, EngineError};
+use crate::exec::{self, Executor};
+use error::{CliError, ErrorKind};
+
+/// Build OCI images from Dockerfiles, without a daemon
+#[derive(Debug, Parser)]
+#[command(name = "strata", version, propagate_version = true, max_term_width = 110)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Directory of the store [default: /var/lib/strata]
+    #[arg(long, global = true, env = "STRATA_ROOT", value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Show causes of errors in full
+    #[arg(long, global = true)]
+    debug: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build an image from a Dockerfile
+    Build(Box<build::BuildArgs>),
+    /// List images
+    Images(images::ImagesArgs),
+    /// Run a command in a container of an image
+    Run(run::RunArgs),
+    /// Write images to an archive
+    /// Read images from an archive
+    /// Make an image of a root file system's tar
+    /// Show how an image was made
+    History(images::HistoryArgs),
+    /// Show an image's details as JSON
+    Inspect(inspect::InspectArgs),
+    /// Give an image another name
+    Tag(images::TagArgs),
+    /// Remove images
+    Rmi(images::RmiArgs),
+}
+
+/// What a command runs with.
+struct App {
+    root: PathBuf,
+    debug: bool,
+}
+
+impl App {
+    /// Opens the store.
+    fn engine(&self) -> Result<Engine, CliError> {
+        Ok(Engine::open(&self.root, Executor::default())?)
+    }
+}
+
+/// The store of root, where nothing else is said (hier(7), /var/lib).
+const DEFAULT_ROOT: &str = "/var/lib/strata";
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    // A sandbox's stage is this program executed anew; it must not spend time on arguments.
+    if let Some(code) = exec::stage_entry() {
+        return code;
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { usage_code() } else { 0 });
+        }
+    };
+    let app = App {
+        root: arguments.global.root.unwrap_or_else(|| DEFAULT_ROOT.into()),
+        debug: arguments.global.debug,
+    };
+    match dispatch(&app, arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = io::stderr().write_all(error.render(colour(&io::stderr())).as_bytes());
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Build(args) => build::run(app, &args),
+        Command::Images(args) => images::list(app, &args),
+        Command::Run(args) => run::run(app, &args),
+        Command::History(args) => images::history(app, &args),
+        Command::Inspect(args) => inspect::run(app, &args),
+        Command::Tag(args) => images::tag(app, &args),
+        Command::Rmi(args) => images::remove(app, &args),
+    }
+}
+
+/// `docker run` with wrong flags exits with 125, everything else with clap's 2; 1 is what Docker's client says, but 2
+/// tells a script that nothing was tried.
+fn usage_code() -> u8 {
+    let run = std::env::args_os().skip(1).find(|word| !word.to_string_lossy().starts_with('-'));
+    if run.is_some_and(|word| word == "run") { ErrorKind::Run.code() } else { ErrorKind::Usage.code() }
+}
+
+/// Whether colours go to `stream` (no-color.org).
+fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !dumb()
+}
+
+fn dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Writes a command's result. A reader that has gone away is no error.
+fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CliError::from_error(ErrorKind::General, &error).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Parses a reference that the user typed.
+fn reference(text: &str) -> Result<crate::oci::Reference, CliError> {
+    text.parse().map_err(|error: crate::oci::ReferenceError| {
+        let remedy = error.remedy();
+        let error = CliError::from_error(ErrorKind::General, &error);
+        match remedy {
+            Some(remedy) => error.hint(remedy),
+            None => error,
+        }
+    })
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        explain::explain(&error)
+    }
 }

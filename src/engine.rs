@@ -1,1 +1,68 @@
-//! The facade over all of it.
+//! The facade: a store and what can be done with it, each operation with its options and its result.
+//!
+//! Wires the modules below and owns the order of an operation. It takes everything as values: the environment, the
+//! terminal and the arguments are the command line's business. Must not print.
+
+mod build;
+mod change;
+mod error;
+mod export;
+mod find;
+mod images;
+mod inspect;
+mod run;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use build::{BuildReport, BuildRequest, Dockerfile, Metadata};
+pub use error::{BuildError, EngineError};
+pub use export::{Destination, OutputFormat, OutputSpec};
+pub use images::{HistoryLine, ImageSummary, Removed};
+pub use run::RunRequest;
+
+use crate::exec::{self, Executor};
+use crate::store::Store;
+
+/// An open store with the means to use it.
+#[derive(Debug)]
+pub struct Engine {
+    store: Arc<Store>,
+    executor: Executor,
+}
+
+impl Engine {
+    /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage.
+    pub fn open(root: &Path, executor: Executor) -> Result<Self, EngineError> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(EngineError::NotRoot);
+        }
+        Ok(Self { store: Arc::new(Store::open(root)?), executor })
+    }
+
+    /// The root directory of the store.
+    pub fn root(&self) -> &Path {
+        self.store.root()
+    }
+
+    /// Makes the mount points that sandboxes need, if they are not there yet.
+    fn prepare_sandboxes(&self) -> Result<(), EngineError> {
+        Ok(exec::skeleton(&self.store.skeleton())?)
+    }
+}
+
+/// What a sandbox sees of the host's names and name servers.
+pub(crate) struct HostFiles {
+    pub(crate) hosts: Vec<u8>,
+    pub(crate) resolv_conf: Option<Vec<u8>>,
+}
+
+impl HostFiles {
+    /// Reads them; a host without them gives what every system has.
+    fn read() -> Self {
+        const LOCAL: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+        let read = |path: &str| fs::read(PathBuf::from(path)).ok();
+        Self { hosts: read("/etc/hosts").unwrap_or_else(|| LOCAL.to_vec()), resolv_conf: read("/etc/resolv.conf") }
+    }
+}

@@ -1,1 +1,55 @@
 //! One process in a root file system of its own.
+//!
+//! Owns sandboxes: namespaces, the overlay of a root's layers, what is mounted into it, ids, capabilities, seccomp,
+//! and the way back of output and exit status. Knows nothing of images, layers' contents, caches or Dockerfiles.
+//!
+//! # Processes
+//!
+//! | Who | Is | Does, in this order |
+//! |---|---|---|
+//! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
+//! | *stage* | this program, executed anew: one thread, so it may fork | asks to die with the engine's thread; blocks all signals; forks init straight into new mount, pid, ipc, uts, cgroup (and net) namespaces; kills it when the engine's end of the socket closes; passes signals on; waits for it |
+//! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` with every path resolved inside the root; `pivot_root`; masks paths; host name, loopback; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
+//! | *command* | a fork of init, then the program of the spec | own session; standard input; default signals; seccomp filter, then capabilities and ids (see `rights`); exec |
+//!
+//! # Death
+//!
+//! Nothing outlives the engine: the stage and init both set a parent-death signal, which the kernel sends when the
+//! parent *thread* ends, and each checks afterwards that its parent still lived (the stage by its socket, init by a
+//! pidfd). So a stage is never started from a thread that may end before it: the thread that starts it is the one
+//! that waits for it. Mounts live in the sandbox's own namespace and go with it.
+//!
+//! # Mount points
+//!
+//! A [`skeleton`] lies below all layers, so mount points exist without a trace in the upper. Where an image has
+//! whited one out, or has made `/etc` a link to what is not there, it is made in the root and reported as a
+//! [stub](Outcome::stubs).
+
+mod cancel;
+mod channel;
+mod engine;
+mod error;
+mod init;
+mod mounts;
+mod rights;
+mod root;
+mod sandbox;
+mod seccomp;
+mod seccomp_profile;
+mod skeleton;
+mod spec;
+mod stage;
+mod user;
+
+pub use cancel::{CancelToken, Signals};
+pub use engine::{Executor, Io, Outcome, Output, Status, Stdin, Usage};
+pub use error::{ExecError, SpecProblem, UserProblem};
+pub use skeleton::skeleton;
+pub use spec::{MAX_LOWERS, MountApi, Network, Root, Spec, Upper};
+pub use stage::stage_entry;
+
+/// The most descriptors that a sandbox can be given to hold.
+pub const MAX_KEPT: usize = 32;
+
+/// The first argument by which the program knows that it is a stage.
+const STAGE_NAME: &str = "strata-stage";

@@ -1,1 +1,21 @@
 //! File system changes, layer tars and unpacked layers.
+
+mod apply;
+mod compress;
+mod parts;
+#[cfg(test)]
+mod described;
+mod place;
+mod stream;
+mod tar;
+mod upper;
+mod whiteout;
+
+pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Problem, apply};
+pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits};
+pub use parts::{Parts, PartsError};
+pub use place::{PlaceError, Placer};
+pub use stream::{Content, StreamError, StreamOptions, stream};
+pub use tar::{END, OPAQUE_MARK, TarError, TarWriter, WHITEOUT_PREFIX, encode_header, padding};
+pub use upper::{CommitError, Committed, commit};
+pub use whiteout::{Marks, belongs_to_layer};

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    strata::cli::main()
+    strata::exec::stage_entry().unwrap_or_else(strata::cli::main)
 }

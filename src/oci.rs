@@ -4,12 +4,20 @@
 //! this module names the `oci-spec` crate. It does no input or output.
 
 pub mod config;
+pub mod descriptor;
 pub mod digest;
 pub mod fingerprint;
-
+pub mod layout;
+pub mod manifest;
+pub mod media_type;
 pub mod platform;
+pub mod reference;
 
 pub use config::{Config, History, ImageConfig, RootFs};
+pub use descriptor::Descriptor;
 pub use digest::{BlobDigest, CacheKey, ChainId, ContentDigest, DiffId, Digest, ImageId, ManifestDigest};
 pub use fingerprint::{Fingerprint, FingerprintHasher};
+pub use manifest::{Document, Index, Manifest, ManifestError};
+pub use media_type::{Compression, MediaType};
 pub use platform::Platform;
+pub use reference::{Reference, ReferenceError, ReferenceErrorKind};

@@ -1,1 +1,176 @@
 //! Syntax tree to a graph of build steps.
+//!
+//! Planning is pure: it reads no disk and no network. What it must know about images comes in two strokes:
+//! [`bases()`] names the images that the target needs, the caller finds them, and [`lower()`] makes the [`Plan`] with
+//! their configs. Only what the target needs is looked at; a stage that it does not need may be wrong without harm.
+//!
+//! Invariants of a plan: every id in it is the index of something in it; a step comes after all that it reads, so
+//! that cycles cannot be expressed; equal work (the same kind of step on the same root) is one step.
+//! Must not know how steps are run, cached or stored.
+
+mod chmod;
+mod dump;
+mod error;
+mod graph;
+mod lower;
+mod scope;
+mod stages;
+mod step;
+mod words;
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::dockerfile::ast::Dockerfile;
+use crate::oci::{Config, ImageConfig, Platform};
+
+use stages::Stages;
+
+pub use chmod::{Chmod, ChmodError};
+pub use step::{
+    Copy, CopySource, Destination, InlineFile, NetworkMode, Run, Script, Step, StepKind, Workdir,
+};
+
+/// What the user wants of a build, apart from what the Dockerfile says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// `--build-arg`s.
+    pub build_args: BTreeMap<String, String>,
+    /// `--target`: the stage to build; `None` is the last one.
+    pub target: Option<String>,
+    /// `--label`s, which win over LABEL instructions.
+    pub labels: BTreeMap<String, String>,
+    /// The platform to build for.
+    pub platform: Platform,
+    /// The platform to build on: the only one whose programs can run.
+    pub build_platform: Platform,
+    /// The network of each RUN that does not choose one.
+    pub network: NetworkMode,
+    /// Has the user agreed that a RUN may choose the host's network?
+    pub host_network_allowed: bool,
+}
+
+/// An image that the target needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseRef {
+    /// The reference as written, variables expanded, otherwise untouched. The key of [`lower()`]'s map.
+    pub reference: String,
+    /// Where it is first needed: the image in its FROM, or the value of `--from`.
+    pub span: Span,
+}
+
+/// An image that a [`BaseRef`] was found to name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Its full name, for progress.
+    pub name: String,
+    /// Its config.
+    pub config: ImageConfig,
+}
+
+/// Number of a base in [`Plan::bases`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BaseId(pub u32);
+
+/// Number of a step in [`Plan::steps`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(pub u32);
+
+/// A state of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Root {
+    /// Nothing.
+    Scratch,
+    /// An image.
+    Base(BaseId),
+    /// What a step leaves.
+    Step(StepId),
+}
+
+/// An image that the plan starts from or copies from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// The reference as written, variables expanded: the key under which [`lower()`] was given the image.
+    pub reference: String,
+    /// What progress shows: `[build 1/4] FROM docker.io/library/alpine:3`.
+    pub name: String,
+    /// Where it is first needed.
+    pub span: Span,
+}
+
+/// What is to be done, and what comes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The images that are needed, each once.
+    pub bases: Vec<Base>,
+    /// The steps, each after those that it reads.
+    pub steps: Vec<Step>,
+    /// The image to make.
+    pub target: Target,
+    /// What is probably not as the author meant it.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Plan {
+    /// The base with this id.
+    pub fn base(&self, id: BaseId) -> &Base {
+        &self.bases[id.0 as usize]
+    }
+
+    /// The step with this id.
+    pub fn step(&self, id: StepId) -> &Step {
+        &self.steps[id.0 as usize]
+    }
+
+    /// The ids of the steps, in their order.
+    pub fn step_ids(&self) -> impl ExactSizeIterator<Item = StepId> + use<> {
+        (0..self.steps.len() as u32).map(StepId)
+    }
+}
+
+/// The image that a plan makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The stage's name in the file, lower-cased; `None` if it has none.
+    pub stage: Option<String>,
+    /// Its file system.
+    pub root: Root,
+    /// The image whose layers and history come first; `None` for `scratch`.
+    pub base: Option<BaseId>,
+    /// What a container of the image runs, and how; complete, with all that is inherited and with the user's labels.
+    pub config: Config,
+    /// Who maintains the image.
+    pub author: Option<String>,
+    /// The platform of the image.
+    pub platform: Platform,
+    /// What was done since the base, in order.
+    pub history: Vec<HistoryItem>,
+}
+
+/// One entry of the history that the build adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryItem {
+    /// The instruction, in BuildKit's words.
+    pub created_by: String,
+    /// The step that made the layer; `None` if the instruction made none.
+    pub step: Option<StepId>,
+}
+
+/// The images that the target needs, each reference once, in the order of the file.
+///
+/// Fails with all that is wrong with the ARGs before the first FROM, the target's name, and the FROMs and `--from`s
+/// of the stages that the target needs.
+pub fn bases(dockerfile: &Dockerfile, options: &Options) -> Result<Vec<BaseRef>, Vec<Diagnostic>> {
+    Ok(Stages::find(dockerfile, options).map_err(error::diagnostics)?.images())
+}
+
+/// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::reference`].
+///
+/// Fails with all that is wrong with the stages that the target needs.
+pub fn lower(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    images: &BTreeMap<String, BaseImage>,
+) -> Result<Plan, Vec<Diagnostic>> {
+    lower::lower(dockerfile, options, images).map_err(error::diagnostics)
+}

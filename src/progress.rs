@@ -4,7 +4,8 @@
 //! terminals.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// One event. Steps are named by the number that [`Event::Started`] introduced; numbers start at 1 and are
 /// given in the order in which steps start.
@@ -62,6 +63,8 @@ pub enum Event {
         elapsed: Duration,
         /// Given up because of another step's failure or an interrupt.
         canceled: bool,
+        /// Why, in one line without the step's name; empty for a step that was given up.
+        reason: String,
     },
     /// A warning that belongs to no step.
     Warning {
@@ -94,4 +97,91 @@ pub struct Silent;
 
 impl Sink for Silent {
     fn event(&self, _event: Event) {}
+}
+
+/// Numbers steps and tells a sink of them.
+pub struct Reporter {
+    sink: SharedSink,
+    last: AtomicUsize,
+}
+
+impl Reporter {
+    /// A reporter to `sink` that has numbered nothing yet.
+    pub fn new(sink: SharedSink) -> Self {
+        Self { sink, last: AtomicUsize::new(0) }
+    }
+
+    /// A step begins. Dropped without a word, it has failed.
+    pub fn start(&self, name: &str) -> Step<'_> {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        self.sink.event(Event::Started { step: number, name: name.to_owned() });
+        Step { reporter: self, number, began: Instant::now(), ended: false }
+    }
+
+    /// Says a warning that belongs to no step.
+    pub fn warn(&self, text: String) {
+        self.sink.event(Event::Warning { text });
+    }
+}
+
+/// A step that is under way. Dropped without an end, it has failed.
+#[must_use = "a step that is dropped has failed"]
+pub struct Step<'r> {
+    reporter: &'r Reporter,
+    number: usize,
+    began: Instant,
+    ended: bool,
+}
+
+impl Step<'_> {
+    /// Passes output of the step's command on.
+    pub fn output(&self, stream: Stream, bytes: &[u8]) {
+        self.reporter.sink.event(Event::Output { step: self.number, stream, bytes: bytes.to_vec() });
+    }
+
+    /// Says something about the step.
+    pub fn note(&self, text: String) {
+        self.reporter.sink.event(Event::Note { step: self.number, text });
+    }
+
+    /// Says how far it has come.
+    pub fn transfer(&self, done: u64, total: Option<u64>) {
+        self.reporter.sink.event(Event::Transfer { step: self.number, done, total });
+    }
+
+    /// Its result came from the cache.
+    pub fn cached(mut self) {
+        self.ended = true;
+        self.reporter.sink.event(Event::Cached { step: self.number });
+    }
+
+    /// It ended well.
+    pub fn done(mut self) {
+        self.ended = true;
+        self.reporter.sink.event(Event::Done { step: self.number, elapsed: self.began.elapsed() });
+    }
+
+    /// It failed; `reason` is one line.
+    pub fn failed(mut self, reason: String) {
+        self.end(reason, false);
+    }
+
+    /// It was given up.
+    pub fn canceled(mut self) {
+        self.end(String::new(), true);
+    }
+
+    fn end(&mut self, reason: String, canceled: bool) {
+        self.ended = true;
+        let (step, elapsed) = (self.number, self.began.elapsed());
+        self.reporter.sink.event(Event::Failed { step, elapsed, reason, canceled });
+    }
+}
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(String::new(), false);
+        }
+    }
 }

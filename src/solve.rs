@@ -1,1 +1,220 @@
-//! Carries out a plan.
+//! Carries out a plan: asks the cache, runs what must run, makes layers and records.
+//!
+//! The only place where plan, cache, context, sandbox, layers and store meet. Policy only: system calls, formats
+//! and words for people are elsewhere.
+//!
+//! Invariants: a record is written after its layer was published; a step's scratch directory is inside the build's
+//! work directory, whose lock the sandbox holds too; nothing is made twice at once, in whatever process.
+
+mod assemble;
+mod context;
+mod copy;
+mod error;
+mod make;
+mod owner;
+mod run;
+mod scheduler;
+mod source;
+mod state;
+mod step;
+mod workdir;
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+
+pub use assemble::AssembleError;
+pub use context::ContextOptions;
+pub use error::{SolveError, StepError};
+
+use crate::exec::{CancelToken, Executor};
+use crate::oci::{ContentDigest, DiffId};
+use crate::plan::{Plan, Root, StepKind};
+use crate::progress::Reporter;
+use crate::store::{Layer, Store, WorkDir};
+use context::Context;
+use scheduler::Results;
+use state::{Opened, State};
+
+/// How a plan is carried out.
+#[derive(Debug, Clone)]
+pub struct SolveOptions {
+    /// The build context, if there is one.
+    pub context: Option<ContextOptions>,
+    /// Whether every RUN, COPY and ADD is done anew.
+    pub no_cache: bool,
+    /// How many steps may run at once.
+    pub jobs: usize,
+    /// What `/etc/hosts` of a RUN holds.
+    pub hosts: Vec<u8>,
+    /// What `/etc/resolv.conf` of a RUN holds.
+    pub resolv_conf: Option<Vec<u8>>,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone)]
+pub struct StepResult {
+    /// Its layer.
+    pub layer: DiffId,
+    /// That layer's content digest.
+    pub content: ContentDigest,
+    /// When the layer was made, in nanoseconds since 1970.
+    pub created: i64,
+    /// Whether it came from the cache.
+    pub cached: bool,
+    state: State,
+}
+
+/// All that is needed to carry out one plan.
+pub struct Solver<'a> {
+    store: &'a Store,
+    work: &'a WorkDir,
+    plan: &'a Plan,
+    bases: Vec<State>,
+    options: &'a SolveOptions,
+    reporter: &'a Reporter,
+    executor: &'a Executor,
+    cancel: &'a CancelToken,
+    context: Mutex<Option<Context>>,
+    /// The cache records that were used, to be marked so at the end.
+    used: Mutex<Vec<i64>>,
+    scratch: AtomicUsize,
+}
+
+/// The steps' results, in the order of the plan.
+#[derive(Debug)]
+pub struct Solved {
+    /// One for each step.
+    pub steps: Vec<StepResult>,
+    target: State,
+}
+
+impl Solved {
+    /// The layers of the target, lowest first.
+    pub fn layers(&self) -> &[DiffId] {
+        &self.target.layers
+    }
+}
+
+/// The layers of an image with a merged view of them.
+#[derive(Debug)]
+pub struct Stack {
+    opened: Opened,
+}
+
+impl Stack {
+    /// Opens a stack of layers, lowest first, and takes leases on them.
+    pub fn open(layers: &[DiffId], store: &Store, work: &WorkDir) -> Result<Self, StepError> {
+        Ok(Self { opened: Opened::new(layers, store, work)? })
+    }
+
+    /// The merged view.
+    pub fn view(&self) -> &crate::tree::View {
+        &self.opened.view
+    }
+
+    /// The layers, topmost first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.opened.layers
+    }
+
+    /// The directories that an overlay stacks to show it, topmost first; what must be made for that goes to `scratch`.
+    pub fn lowers(&self, scratch: &std::path::Path) -> Result<Vec<std::path::PathBuf>, StepError> {
+        self.opened.lowers(scratch)
+    }
+}
+
+impl<'a> Solver<'a> {
+    /// Gets ready to carry out `plan`, whose bases have the layers `bases`, lowest first each.
+    pub fn new(
+        (store, work): (&'a Store, &'a WorkDir),
+        (plan, bases): (&'a Plan, &[Vec<DiffId>]),
+        options: &'a SolveOptions,
+        reporter: &'a Reporter,
+        (executor, cancel): (&'a Executor, &'a CancelToken),
+    ) -> Self {
+        Self {
+            store,
+            work,
+            plan,
+            bases: bases.iter().map(|layers| State::base(layers)).collect(),
+            options,
+            reporter,
+            executor,
+            cancel,
+            context: Mutex::default(),
+            used: Mutex::default(),
+            scratch: AtomicUsize::new(0),
+        }
+    }
+
+    /// Carries out the whole plan.
+    pub fn solve(&self) -> Result<Solved, SolveError> {
+        let needs: Vec<Vec<usize>> = self.plan.steps.iter().map(needed_steps).collect();
+        let stop = || self.cancel.cancel();
+        let result = scheduler::run(&needs, self.options.jobs, stop, |node, results| self.step(node, results));
+        self.note_use();
+        self.save_stat_cache();
+        let steps = result?;
+        let target = match self.plan.target.root {
+            Root::Scratch => State::scratch(),
+            Root::Base(id) => self.bases[id.0 as usize].clone(),
+            Root::Step(id) => steps[id.0 as usize].state.clone(),
+        };
+        Ok(Solved { steps, target })
+    }
+
+    fn step(&self, node: usize, results: &Results<StepResult>) -> Result<StepResult, SolveError> {
+        let step = &self.plan.steps[node];
+        let state = |root| self.state(root, results);
+        let running = self.reporter.start(&step.name);
+        let from = state(step.from);
+        let result = if self.cancel.is_canceled() {
+            Err(StepError::Canceled)
+        } else {
+            match &step.kind {
+                StepKind::Run(run) => self.run(step, run, &from, &running),
+                StepKind::Copy(copy) => self.copy(step, copy, &from, &state, &running),
+                StepKind::Workdir(workdir) => self.workdir(step, workdir, &from, &running),
+            }
+        };
+        match result {
+            Ok(result) => {
+                if result.cached { running.cached() } else { running.done() }
+                Ok(result)
+            }
+            Err(source) => {
+                let canceled = matches!(source, StepError::Canceled | StepError::Sandbox(crate::exec::ExecError::Canceled));
+                if canceled { running.canceled() } else { running.failed(source.to_string()) }
+                let source = if canceled { StepError::Canceled } else { source };
+                Err(SolveError { name: step.name.clone(), span: step.span, source })
+            }
+        }
+    }
+
+    fn state(&self, root: Root, results: &Results<StepResult>) -> State {
+        match root {
+            Root::Scratch => State::scratch(),
+            Root::Base(id) => self.bases[id.0 as usize].clone(),
+            Root::Step(id) => results.get(id.0 as usize).state.clone(),
+        }
+    }
+}
+
+/// The steps whose results a step needs.
+fn needed_steps(step: &crate::plan::Step) -> Vec<usize> {
+    let source = match &step.kind {
+        StepKind::Copy(copy) => match copy.source {
+            crate::plan::CopySource::Root(root) => Some(root),
+            crate::plan::CopySource::Context => None,
+        },
+        StepKind::Run(_) | StepKind::Workdir(_) => None,
+    };
+    [Some(step.from), source]
+        .into_iter()
+        .flatten()
+        .filter_map(|root| match root {
+            Root::Step(id) => Some(id.0 as usize),
+            Root::Scratch | Root::Base(_) => None,
+        })
+        .collect()
+}

@@ -7,15 +7,22 @@
 //! Invariants: entries of an [`Index`] are in the order of [`TreePath`] (parents before children, siblings in
 //! byte order, a subtree contiguous), each path stands once, and every entry's parents are entries too.
 
+mod content;
+mod entries;
 mod entry;
+mod format;
 pub mod glob;
 mod index;
 pub mod lookup;
 mod path;
+mod view;
 
+pub use content::{content_digest, fingerprint_at};
+pub use entries::Tree;
 pub use entry::{Device, Entry, Kind, Time, Xattr};
-
+pub use format::{IndexFile, IndexFileError, write_index};
 pub use index::{Index, OrderError};
-pub use lookup::{LastLink, Lookup, Node, ResolveError, SelectError, Selected, resolve, select};
+pub use lookup::{LastLink, Lookup, Node, ResolveError, SelectError, Selected, resolve, resolve_new, select};
 pub use path::TreePath;
 pub(crate) use path::compare;
+pub use view::{Found, LayerView, View, ViewError};

@@ -49,7 +49,7 @@ pub enum Absence<'a> {
 impl Scan {
     /// Walks the directory `root`. `cache` is the stat cache's file, which need not exist yet; `None` trusts no earlier
     /// reading.
-    pub fn new(root: &Path, ignore: Dockerignore, cache: Option<PathBuf>) -> Result<Self, ContextError> {
+    pub fn new(root: &Path, ignore: Arc<Dockerignore>, cache: Option<PathBuf>) -> Result<Self, ContextError> {
         // The beginning must not lie after anything that is looked at.
         Self::started_at(now(), root, ignore, cache)
     }
@@ -57,11 +57,10 @@ impl Scan {
     fn started_at(
         started: Time,
         root: &Path,
-        ignore: Dockerignore,
+        ignore: Arc<Dockerignore>,
         cache: Option<PathBuf>,
     ) -> Result<Self, ContextError> {
         let root = Root::open(root)?;
-        let ignore = Arc::new(ignore);
         let (entries, known) = thread::scope(|scope| {
             let known = scope.spawn(|| cache.as_deref().and_then(StatCache::load));
             let entries = walk::walk(&root, &ignore);

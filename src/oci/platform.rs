@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 /// An operating system with an architecture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Platform {
-    /// Go's name of the operating system: `linux`.
-    pub os: String,
     /// Go's name of the architecture: `amd64`, `arm64`.
     pub architecture: String,
+    /// Go's name of the operating system: `linux`.
+    pub os: String,
     /// The variant of the architecture, such as `v7`; empty for the default one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub variant: String,
@@ -32,7 +32,8 @@ impl Platform {
         Self::normalized("linux", std::env::consts::ARCH, "")
     }
 
-    fn normalized(os: &str, architecture: &str, variant: &str) -> Self {
+    /// The platform with other names of the same architecture (`x86_64`, `arm64/v8`) replaced by Go's.
+    pub fn normalized(os: &str, architecture: &str, variant: &str) -> Self {
         let architecture = architecture.to_ascii_lowercase();
         let (architecture, default_variant) = match architecture.as_str() {
             "x86_64" | "x86-64" => ("amd64", ""),

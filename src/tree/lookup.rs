@@ -3,9 +3,9 @@
 //! Works on anything that can say what stands at a path, be it an index, a merged root or a context that has not
 //! been read yet. The root of the tree is the root of all paths: neither `..` nor a link leads out of it.
 
+use super::entries::Tree;
 use super::entry::{Entry, Kind};
 use super::glob::{Pattern, PatternError, Stars, is_wildcard};
-use super::index::Index;
 use super::path::TreePath;
 
 /// What stands at a path, as far as finding other things depends on it.
@@ -94,10 +94,24 @@ pub struct Selected {
 const MAX_LINKS: usize = 40;
 
 /// Where `path` leads, with symbolic links followed inside the tree.
-pub fn resolve<L: Lookup>(
+pub fn resolve<L: Lookup>(tree: &L, path: &TreePath, last: LastLink) -> Result<TreePath, ResolveError<L::Error>> {
+    follow(tree, path, last, false)
+}
+
+/// The same for something that is to be made: components that are not there yet are where they would be.
+pub fn resolve_new<L: Lookup>(
     tree: &L,
     path: &TreePath,
     last: LastLink,
+) -> Result<TreePath, ResolveError<L::Error>> {
+    follow(tree, path, last, true)
+}
+
+fn follow<L: Lookup>(
+    tree: &L,
+    path: &TreePath,
+    last: LastLink,
+    new: bool,
 ) -> Result<TreePath, ResolveError<L::Error>> {
     let mut real = TreePath::root();
     // What is still to be walked, the next component at the end.
@@ -114,6 +128,10 @@ pub fn resolve<L: Lookup>(
         }
         let at = real.child(&component);
         let target = match tree.node(&at).map_err(ResolveError::Lookup)? {
+            None if new => {
+                real = at;
+                continue;
+            }
             None => return Err(ResolveError::Missing { path: path.clone(), at }),
             Some(Node::Symlink(target)) if last == LastLink::Follow || !ahead.is_empty() => target,
             Some(Node::Other) if !ahead.is_empty() => {
@@ -196,18 +214,19 @@ impl From<&Entry> for Node {
     }
 }
 
-impl Lookup for Index {
-    type Error = std::convert::Infallible;
+impl<T: Tree> Lookup for T {
+    type Error = T::Error;
 
     fn node(&self, path: &TreePath) -> Result<Option<Node>, Self::Error> {
         if path.is_root() {
             return Ok(Some(Node::Directory));
         }
-        Ok(self.get(path).filter(|entry| !entry.is_whiteout()).map(Node::from))
+        Ok(self.entry(path)?.filter(|entry| !entry.is_whiteout()).as_ref().map(Node::from))
     }
 
     fn children(&self, dir: &TreePath) -> Result<Vec<(TreePath, Node)>, Self::Error> {
-        let visible = Index::children(self, dir).filter(|entry| !entry.is_whiteout());
+        let entries = self.entries_in(dir)?;
+        let visible = entries.iter().filter(|entry| !entry.is_whiteout());
         Ok(visible.map(|entry| (entry.path.clone(), Node::from(entry))).collect())
     }
 }
@@ -215,6 +234,7 @@ impl Lookup for Index {
 #[cfg(test)]
 mod tests {
     use super::super::entry::Time;
+    use super::super::index::Index;
     use super::*;
     use crate::oci::Digest;
 

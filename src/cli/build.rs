@@ -1,0 +1,206 @@
+//! `build`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::engine::{BuildReport, BuildRequest, Dockerfile, OutputSpec};
+use crate::exec::CancelToken;
+use crate::plan::NetworkMode;
+use crate::progress::Reporter;
+
+use super::error::{CliError, ErrorKind};
+use super::render::{self, Mode};
+use super::{App, colour, dumb, explain, print, reference, signals};
+
+/// Build an image from a Dockerfile
+#[derive(Debug, clap::Args)]
+pub(super) struct BuildArgs {
+    /// Name of the image, `name[:tag]`; may be repeated
+    #[arg(short, long = "tag", value_name = "NAME")]
+    tags: Vec<String>,
+    /// Dockerfile [default: Dockerfile in the context]
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Build argument; without a value it comes from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    build_args: Vec<String>,
+    /// Stage to build [default: the last one]
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Do every RUN, COPY and ADD anew
+    #[arg(long)]
+    no_cache: bool,
+    /// Read every file of the context, also those that look unchanged
+    #[arg(long)]
+    no_stat_cache: bool,
+    /// Label of the image; wins over the Dockerfile's
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<String>,
+    /// Write the image id to this file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Write what was built to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto", env = "BUILDKIT_PROGRESS")]
+    progress: Mode,
+    /// Print only the image id
+    #[arg(short, long)]
+    quiet: bool,
+    /// What to write instead of an image in the store, such as `type=oci,dest=image.tar`; may be repeated
+    #[arg(short, long = "output", value_name = "OUTPUT")]
+    outputs: Vec<String>,
+    /// Network of RUN [default: host]
+    #[arg(long, value_enum)]
+    network: Option<NetworkChoice>,
+    /// How many steps may run at once
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Directory with the files that the Dockerfile copies
+    context: PathBuf,
+}
+
+/// A network, as flags name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum NetworkChoice {
+    /// The host's
+    Host,
+    /// Loopback only
+    None,
+}
+
+impl NetworkChoice {
+    pub(super) fn mode(self) -> NetworkMode {
+        match self {
+            Self::Host => NetworkMode::Host,
+            Self::None => NetworkMode::None,
+        }
+    }
+}
+
+pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
+    let request = request(args)?;
+    let to_stdout = request.outputs.iter().any(OutputSpec::is_stdout);
+    OutputSpec::refuse_terminal(&request.outputs, &std::io::stdout()).map_err(|message| {
+        CliError::new(ErrorKind::General, message).hint("give a file with `dest=`, or send the output to a pipe")
+    })?;
+    let cancel = CancelToken::new().map_err(|error| CliError::from_error(ErrorKind::General, &error))?;
+    let on_signal = cancel.clone();
+    signals::on_interrupt(move |_| on_signal.cancel())?;
+    let engine = app.engine()?;
+    let mode = if args.quiet { Mode::Quiet } else { args.progress };
+    let renderer = render::on_stderr(mode, colour(&std::io::stderr()), dumb());
+    let reporter = Reporter::new(renderer.clone());
+    let result = engine.build(&request, &reporter, &cancel);
+    renderer.finish();
+    let report = result?;
+    tell(&report, args.quiet, to_stdout)?;
+    write_files(args, &report)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The last words: warnings, then what was made.
+fn tell(report: &BuildReport, quiet: bool, to_stdout: bool) -> Result<(), CliError> {
+    use std::io::Write;
+    if quiet {
+        return if to_stdout { Ok(()) } else { print(&format!("{}\n", report.id)) };
+    }
+    let mut text = String::new();
+    for (source, warning) in &report.warnings {
+        text.push_str(&explain::draw(source, std::slice::from_ref(warning)));
+        text.push('\n');
+    }
+    let names: Vec<String> = report.names.iter().map(crate::oci::Reference::familiar).collect();
+    let made = match (report.stored, names.is_empty()) {
+        (true, false) => format!("built {}", names.join(", ")),
+        (true, true) => "built an image without a name".to_owned(),
+        (false, _) => "built and written".to_owned(),
+    };
+    text.push_str(&format!("{made}\nimage {}\n", report.id));
+    // Nobody reads any more: the build is done all the same.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    Ok(())
+}
+
+fn write_files(args: &BuildArgs, report: &BuildReport) -> Result<(), CliError> {
+    if let Some(path) = &args.iidfile {
+        write(path, report.id.to_string().as_bytes())?;
+    }
+    if let Some(path) = &args.metadata_file {
+        let mut text = serde_json::to_string_pretty(&report.metadata()).unwrap_or_default();
+        text.push('\n');
+        write(path, text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    fs::write(path, bytes).map_err(|error| {
+        CliError::from_error(ErrorKind::General, &error).context(format!("cannot write `{}`", path.display()))
+    })
+}
+
+/// What was typed, as the engine takes it.
+fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
+    let usage = |message: String| CliError::new(ErrorKind::Usage, message);
+    if args.context == Path::new("-") {
+        return Err(usage("not supported yet: a context from standard input".to_owned()));
+    }
+    if args.file.as_deref() == Some(Path::new("-")) {
+        return Err(usage("not supported yet: a Dockerfile from standard input".to_owned()));
+    }
+    let remote = args.context.to_string_lossy();
+    if ["http://", "https://", "git://", "git@", "ssh://"].iter().any(|scheme| remote.starts_with(scheme)) {
+        return Err(usage("not supported yet: a context from a URL".to_owned()));
+    }
+    if args.jobs == Some(0) {
+        return Err(usage("`--jobs` must be at least 1".to_owned()));
+    }
+    let tags = args.tags.iter().map(|tag| reference(tag)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(tag) = tags.iter().find(|tag| tag.digest().is_some()) {
+        return Err(usage(format!("`{}` has a digest, which cannot be given to an image", tag.familiar())));
+    }
+    Ok(BuildRequest {
+        context: args.context.clone(),
+        dockerfile: args.file.clone().map_or(Dockerfile::InContext, Dockerfile::At),
+        tags,
+        build_args: build_args(&args.build_args),
+        target: args.target.clone(),
+        labels: labels(&args.labels)?,
+        no_cache: args.no_cache,
+        stat_cache: !args.no_stat_cache,
+        network: args.network.map(NetworkChoice::mode),
+        jobs: args.jobs,
+        outputs: args
+            .outputs
+            .iter()
+            .map(|text| OutputSpec::parse(text))
+            .collect::<Result<_, _>>()
+            .map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
+    })
+}
+
+/// `NAME=VALUE`, or `NAME` for the environment's value; a name that the environment has not is not given.
+fn build_args(typed: &[String]) -> BTreeMap<String, String> {
+    let value = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => std::env::var(text).ok().map(|value| (text.clone(), value)),
+    };
+    typed.iter().filter_map(value).collect()
+}
+
+fn labels(typed: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+    typed
+        .iter()
+        .map(|text| {
+            let (name, value) = text.split_once('=').unwrap_or((text, ""));
+            if name.is_empty() {
+                return Err(CliError::new(ErrorKind::Usage, format!("`--label {text}` has no name")));
+            }
+            Ok((name.to_owned(), value.to_owned()))
+        })
+        .collect()
+}

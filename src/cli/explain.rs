@@ -1,0 +1,128 @@
+//! Library errors in words: what failed, why, and what the user can do.
+
+use std::error::Error;
+
+use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::engine::{BuildError, EngineError};
+use crate::exec::ExecError;
+use crate::solve::{SolveError, StepError};
+use crate::store::StoreError;
+
+use super::error::{CliError, ErrorKind};
+use super::colour;
+
+/// The one place where an engine's error becomes what the user reads.
+pub(super) fn explain(error: &EngineError) -> CliError {
+    match error {
+        EngineError::Build(error) => build(error),
+        EngineError::NoImage { similar, .. } => {
+            let text = general(error);
+            match similar {
+                Some(similar) => text.hint(format!("did you mean `{similar}`?")),
+                None => text.hint("`strata images` lists what is there"),
+            }
+        }
+        EngineError::StillNamed { .. } => general(error).hint("remove it by one of its names, or all of them with `--force`"),
+        EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
+        EngineError::NotRoot => general(error).hint("run it with `sudo`"),
+        EngineError::Change(messages) => {
+            let text = messages.iter().fold(String::new(), |text, message| format!("{text}\n{message}"));
+            CliError::new(ErrorKind::General, format!("{error}:{text}"))
+        }
+        EngineError::Exec(ExecError::Canceled) => CliError::new(ErrorKind::Interrupted, "interrupted"),
+        EngineError::Store(store) => with_disk_hint(general(error), store),
+        other => disk_full(other).unwrap_or_else(|| general(other)),
+    }
+}
+
+fn general(error: &dyn Error) -> CliError {
+    CliError::from_error(ErrorKind::General, error)
+}
+
+fn build(error: &BuildError) -> CliError {
+    match error {
+        BuildError::Findings { text, findings } => CliError::drawn(ErrorKind::General, draw(text, findings)),
+        BuildError::Step { text, error } => step(text, error),
+        BuildError::Interrupted => CliError::new(ErrorKind::Interrupted, error.to_string()),
+        BuildError::NoContext { .. } => general(error).hint("the last argument is the context directory, such as `.`"),
+        BuildError::NoDockerfile { .. } => general(error).hint("name another file with `--file`"),
+        other => general(other),
+    }
+}
+
+/// Diagnostics as one text, an empty line between two.
+pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
+    let coloured = colour(&std::io::stderr());
+    let drawn: Vec<String> = findings.iter().map(|finding| finding.render(text, coloured)).collect();
+    drawn.join("\n")
+}
+
+/// A step's failure, drawn at its instruction, with what the command said last.
+fn step(text: &Source, error: &SolveError) -> CliError {
+    let mut finding = Diagnostic {
+        severity: Severity::Error,
+        ..Diagnostic::error(error.source.to_string()).at(error.span)
+    };
+    let mut cause = error.source.source();
+    while let Some(inner) = cause {
+        let message = inner.to_string();
+        if !finding.message.ends_with(&message) && finding.notes.last() != Some(&message) {
+            finding = finding.note(message);
+        }
+        cause = inner.source();
+    }
+    for hint in step_hints(&error.source) {
+        finding = finding.help(hint);
+    }
+    let drawn = draw(text, &[finding]);
+    let drawn = match &error.source {
+        StepError::Command { tail, .. } if !tail.is_empty() => {
+            let lines: String = tail.iter().map(|line| format!("  {}\n", printable(line))).collect();
+            format!("{}\nthe last lines of its output:\n{lines}", drawn.trim_end())
+        }
+        _ => drawn,
+    };
+    CliError::drawn(ErrorKind::General, drawn)
+}
+
+fn step_hints(error: &StepError) -> Vec<String> {
+    match error {
+        StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
+        StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::Changed(_) => vec!["build again when nothing writes to the context".to_owned()],
+        StepError::Command { command, status, .. } if status.code() == 127 => {
+            vec![format!("the shell did not find a program of `{command}` in the image")]
+        }
+        StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
+        other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+const DISK_FULL: &str = "the disk of the store is full: make room, or choose another disk with `--root`";
+
+fn with_disk_hint(text: CliError, error: &StoreError) -> CliError {
+    if error.is_disk_full() { text.hint(DISK_FULL) } else { text }
+}
+
+fn disk_full(error: &EngineError) -> Option<CliError> {
+    is_disk_full(error).then(|| general(error).hint(DISK_FULL))
+}
+
+/// Whether a full disk is at the bottom of an error.
+fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
+    let mut error = Some(error);
+    while let Some(current) = error {
+        let kind = current.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        if matches!(kind, Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)) {
+            return true;
+        }
+        error = current.source();
+    }
+    false
+}
+
+/// A line of foreign output without what would move the cursor.
+fn printable(line: &str) -> String {
+    line.chars().filter(|&c| c == '\t' || !c.is_control()).collect()
+}

@@ -1,0 +1,137 @@
+//! What can go wrong with an operation.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::context::DockerignoreError;
+use crate::diagnostic::{Diagnostic, Source};
+use crate::exec::ExecError;
+use crate::image::AssembleError;
+use crate::oci::{DiffId, ManifestError};
+use crate::solve::{SolveError, StepError};
+use crate::store::StoreError;
+
+/// An operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Only root can do this until user namespaces are used.
+    #[error("strata must run as root: ordinary users are not supported yet")]
+    NotRoot,
+    /// A name stands for no image.
+    #[error("there is no image `{name}` in the store")]
+    NoImage {
+        /// As the user wrote it.
+        name: String,
+        /// A name that is near it.
+        similar: Option<String>,
+    },
+    /// An id stands for more than one image.
+    #[error("`{0}` is the beginning of the ids of several images")]
+    Ambiguous(String),
+    /// An image is still named by others.
+    #[error("the image {id} has several names: {}", names.join(", "))]
+    StillNamed {
+        /// The short id.
+        id: String,
+        /// The names.
+        names: Vec<String>,
+    },
+    /// A `--change` cannot be understood.
+    #[error("`--change` is wrong")]
+    Change(Vec<String>),
+    /// A build failed.
+    #[error(transparent)]
+    Build(#[from] Box<BuildError>),
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sandbox cannot be used.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// A layer of an image cannot be used.
+    #[error(transparent)]
+    Layers(#[from] StepError),
+    /// A manifest in the store is not one.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A config in the store is not one.
+    #[error("the config of the image `{name}` is not valid")]
+    Config {
+        /// The image.
+        name: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// An image lists a layer that the store does not have.
+    #[error("the layer {layer} of the image `{name}` is not in the store")]
+    NoLayer {
+        /// The image.
+        name: String,
+        /// The layer.
+        layer: DiffId,
+    },
+    /// An image says nothing of what to run, and neither does the user.
+    #[error("no command: the image `{0}` has none, and none was given")]
+    NoCommand(String),
+    /// A file operation failed.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+/// A build failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The context is not a directory.
+    #[error("the build context `{}` is not a directory", path.display())]
+    NoContext {
+        /// As given.
+        path: PathBuf,
+    },
+    /// There is no Dockerfile.
+    #[error("there is no Dockerfile at `{}`", path.display())]
+    NoDockerfile {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The Dockerfile cannot be read.
+    #[error("cannot read the Dockerfile `{}`", path.display())]
+    Dockerfile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The ignore file cannot be used.
+    #[error(transparent)]
+    Ignore(#[from] DockerignoreError),
+    /// The Dockerfile is wrong, or asks for what cannot be had.
+    #[error("{}", findings.first().map_or("the Dockerfile is wrong", |finding| finding.message.as_str()))]
+    Findings {
+        /// The Dockerfile.
+        text: Source,
+        /// What is wrong with it, at least one.
+        findings: Vec<Diagnostic>,
+    },
+    /// A step failed.
+    #[error("the build failed")]
+    Step {
+        /// The Dockerfile.
+        text: Source,
+        /// Which, and why.
+        #[source]
+        error: Box<SolveError>,
+    },
+    /// The image's documents cannot be made.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The build was interrupted.
+    #[error("the build was interrupted")]
+    Interrupted,
+}

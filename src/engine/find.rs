@@ -1,0 +1,72 @@
+//! Images by what people call them.
+
+use crate::diagnostic::nearest;
+use crate::oci::{BlobDigest, Document, ImageConfig, Manifest, Reference};
+use crate::store::{ImageRow, StoreError};
+
+use super::Engine;
+use super::error::EngineError;
+
+/// An image with its documents.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    pub(super) row: ImageRow,
+    pub(super) manifest: Manifest,
+    pub(super) config: ImageConfig,
+}
+
+impl Engine {
+    /// The image that `text` names: a reference, or the beginning of an id.
+    pub(super) fn find(&self, text: &str) -> Result<ImageRow, EngineError> {
+        if let Ok(reference) = text.parse::<Reference>()
+            && let Some(row) = self.find_reference(&reference)?
+        {
+            return Ok(row);
+        }
+        let images = self.store.images()?;
+        let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+        if !prefix.is_empty() && prefix.len() <= 64 && prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            let mut found: Vec<&ImageRow> =
+                images.iter().filter(|image| image.id.digest().hex().starts_with(prefix)).collect();
+            found.dedup_by_key(|image| image.id);
+            match found[..] {
+                [] => {}
+                [one] => return Ok(one.clone()),
+                _ => return Err(EngineError::Ambiguous(text.to_owned())),
+            }
+        }
+        Err(self.no_image(text, &images))
+    }
+
+    fn find_reference(&self, reference: &Reference) -> Result<Option<ImageRow>, StoreError> {
+        match reference.digest() {
+            Some(digest) => self.store.find_image(&digest),
+            None => self.store.find_ref(&reference.to_string()),
+        }
+    }
+
+    fn no_image(&self, text: &str, images: &[ImageRow]) -> EngineError {
+        let names: Vec<String> = images.iter().flat_map(|image| &image.names).map(|name| familiar(name)).collect();
+        let bare = names.iter().map(|name| name.strip_suffix(":latest").unwrap_or(name));
+        let similar = nearest(text, names.iter().map(String::as_str).chain(bare)).map(str::to_owned);
+        EngineError::NoImage { name: text.to_owned(), similar }
+    }
+
+    /// An image's documents.
+    pub(super) fn load_documents(&self, row: ImageRow) -> Result<Image, EngineError> {
+        let name = row.names.first().map_or_else(|| row.id.digest().short(), |name| familiar(name));
+        let bytes = self.store.read_blob(&BlobDigest(row.manifest.0))?;
+        let manifest = match Document::from_json(&bytes, None)? {
+            Document::Manifest(manifest) => manifest,
+            Document::Index(_) => return Err(EngineError::NoImage { name, similar: None }),
+        };
+        let bytes = self.store.read_blob(&BlobDigest(row.id.0))?;
+        let config = ImageConfig::from_json(&bytes).map_err(|source| EngineError::Config { name, source })?;
+        Ok(Image { row, manifest, config })
+    }
+}
+
+/// A canonical reference as people see it.
+pub(super) fn familiar(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.familiar())
+}

@@ -1,0 +1,148 @@
+//! What is done with images that are there: listing, naming, removing, their history.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::oci::{BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Reference};
+use crate::store::{ImageRow, Store, StoreError};
+
+use super::Engine;
+use super::error::EngineError;
+use super::find::{Image, familiar};
+
+/// One image as a list shows it.
+#[derive(Debug, Clone)]
+pub struct ImageSummary {
+    /// The image id.
+    pub id: ImageId,
+    /// The manifest.
+    pub manifest: ManifestDigest,
+    /// Its names; empty for an image that has lost its name or never had one.
+    pub names: Vec<Reference>,
+    /// When it was made (RFC 3339), if it says so.
+    pub created: Option<String>,
+    /// What the files of its layers hold, in bytes.
+    pub size: u64,
+}
+
+/// One line of an image's history.
+#[derive(Debug, Clone)]
+pub struct HistoryLine {
+    /// The id of the image, for its topmost entry.
+    pub image: Option<ImageId>,
+    /// The entry.
+    pub entry: History,
+    /// What the files of its layer hold, in bytes.
+    pub size: u64,
+}
+
+/// What became of a name or an image that was to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// A name is gone.
+    Untagged(String),
+    /// An image is gone.
+    Deleted(ImageId),
+}
+
+impl Engine {
+    /// All images, the newest first.
+    pub fn images(&self) -> Result<Vec<ImageSummary>, EngineError> {
+        let mut summaries = Vec::new();
+        for row in self.store.images()? {
+            let image = self.load_documents(row)?;
+            summaries.push(ImageSummary {
+                id: image.row.id,
+                manifest: image.row.manifest,
+                names: image.row.names.iter().filter_map(|name| name.parse().ok()).collect(),
+                created: image.config.created.clone(),
+                size: self.image_size(&image)?,
+            });
+        }
+        summaries.sort_by(|a, b| b.created.cmp(&a.created));
+        Ok(summaries)
+    }
+
+    /// Gives the image that `source` names another name.
+    pub fn tag(&self, source: &str, name: &Reference) -> Result<(), EngineError> {
+        let row = self.find(source)?;
+        self.store.set_ref(&name.to_string(), &row.manifest)?;
+        Ok(self.store.sync()?)
+    }
+
+    /// Removes a name, and the image with its last name. By id, `force` removes an image that has several names.
+    pub fn remove(&self, text: &str, force: bool) -> Result<Vec<Removed>, EngineError> {
+        let row = self.find(text)?;
+        let name = text.parse::<Reference>().ok().map(|r| r.to_string()).filter(|name| row.names.contains(name));
+        let mut removed = Vec::new();
+        match name {
+            Some(name) if row.names.len() > 1 => {
+                self.store.remove_ref(&name)?;
+                return Ok(vec![Removed::Untagged(familiar(&name))]);
+            }
+            Some(_) => {}
+            None if row.names.len() > 1 && !force => {
+                let names = row.names.iter().map(|name| familiar(name)).collect();
+                return Err(EngineError::StillNamed { id: row.id.digest().short(), names });
+            }
+            None => {}
+        }
+        removed.extend(row.names.iter().map(|name| Removed::Untagged(familiar(name))));
+        self.store.remove_image(&row.manifest)?;
+        removed.push(Removed::Deleted(row.id));
+        let work = self.store.work_dir()?;
+        self.store.collect(&work, needed)?;
+        Ok(removed)
+    }
+
+    /// An image's history, the topmost entry first.
+    pub fn history(&self, text: &str) -> Result<Vec<HistoryLine>, EngineError> {
+        let image = self.load_documents(self.find(text)?)?;
+        let sizes = self.layer_sizes(&image)?;
+        let mut layers = image.config.rootfs.diff_ids.iter();
+        let mut lines = Vec::new();
+        for entry in image.config.history {
+            let layer = if entry.empty_layer { None } else { layers.next() };
+            let size = layer.and_then(|layer| sizes.get(layer)).copied().unwrap_or(0);
+            lines.push(HistoryLine { image: None, entry, size });
+        }
+        lines.reverse();
+        if let Some(top) = lines.first_mut() {
+            top.image = Some(image.row.id);
+        }
+        Ok(lines)
+    }
+
+    /// What the files of an image's layers hold, in bytes.
+    pub(super) fn image_size(&self, image: &Image) -> Result<u64, EngineError> {
+        let sizes = self.layer_sizes(image)?;
+        Ok(image.config.rootfs.diff_ids.iter().filter_map(|layer| sizes.get(layer)).sum())
+    }
+
+    fn layer_sizes(&self, image: &Image) -> Result<BTreeMap<DiffId, u64>, EngineError> {
+        let mut sizes = BTreeMap::new();
+        for diff_id in &image.config.rootfs.diff_ids {
+            if let Some(layer) = self.store.peek_layer(diff_id)? {
+                sizes.insert(*diff_id, layer.size);
+            }
+        }
+        Ok(sizes)
+    }
+}
+
+/// The blobs and layers that the images in the store are made of. An image whose documents cannot be read keeps
+/// what they name: nothing, which is no more than it has.
+fn needed(store: &Store) -> Result<(HashSet<Digest>, HashSet<DiffId>), StoreError> {
+    let (mut blobs, mut layers) = (HashSet::new(), HashSet::new());
+    for ImageRow { manifest, id, .. } in store.images()? {
+        blobs.extend([manifest.0, id.0]);
+        let bytes = store.read_blob(&BlobDigest(manifest.0))?;
+        if let Ok(Document::Manifest(manifest)) = Document::from_json(&bytes, None) {
+            blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
+        }
+        let bytes = store.read_blob(&BlobDigest(id.0))?;
+        if let Ok(config) = ImageConfig::from_json(&bytes) {
+            layers.extend(config.rootfs.diff_ids);
+        }
+    }
+    Ok((blobs, layers))
+}

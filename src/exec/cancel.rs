@@ -1,0 +1,76 @@
+//! Ways to reach a running sandbox from other threads: giving it up, and sending signals to its command.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::error::ExecError;
+
+/// Gives up every sandbox that runs with it. Clones share one state; once canceled it stays so.
+#[derive(Debug, Clone)]
+pub struct CancelToken {
+    /// An eventfd that is written once and never read, so that it stays readable for every poller.
+    event: Arc<OwnedFd>,
+}
+
+impl CancelToken {
+    /// A token that is not canceled.
+    pub fn new() -> Result<Self, ExecError> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|errno| ExecError::Engine { doing: "make an eventfd", source: errno.into() })?;
+        Ok(Self { event: Arc::new(event) })
+    }
+
+    /// Makes every sandbox that runs with this token end at once, and those that would start, fail.
+    pub fn cancel(&self) {
+        // The one error is a counter that is full, which reads as canceled.
+        let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    }
+
+    /// Whether [`CancelToken::cancel`] was called.
+    pub fn is_canceled(&self) -> bool {
+        let mut fds = [PollFd::new(&self.event, PollFlags::IN)];
+        matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1))
+    }
+
+    /// Readable once canceled.
+    pub fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
+
+/// Signals for the command of one sandbox: [`Signals::send`] from any thread, even before the command has started.
+#[derive(Debug)]
+pub struct Signals {
+    read: OwnedFd,
+    write: OwnedFd,
+}
+
+impl Signals {
+    /// A handle without signals under way.
+    pub fn new() -> Result<Self, ExecError> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)
+            .map_err(|errno| ExecError::Engine { doing: "make a pipe", source: errno.into() })?;
+        Ok(Self { read, write })
+    }
+
+    /// Sends the command a signal, such as `libc::SIGTERM`. Numbers that are no signal are dropped.
+    pub fn send(&self, signal: i32) -> io::Result<()> {
+        let Ok(number) = u8::try_from(signal) else { return Ok(()) };
+        rustix::io::write(&self.write, &[number])?;
+        Ok(())
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.read.as_fd()
+    }
+
+    /// Takes one signal that is under way.
+    pub(super) fn take(&self) -> Option<u8> {
+        let mut byte = [0];
+        matches!(rustix::io::read(&self.read, &mut byte), Ok(1)).then_some(byte[0])
+    }
+}

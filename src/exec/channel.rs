@@ -1,0 +1,348 @@
+//! What the processes tell each other, over one socket.
+//!
+//! The engine sends one [`Request`] (with file descriptors on its first byte), then single bytes, each the number of
+//! a signal; the end of the stream means: give up. Stage, init and command send [`Report`]s. Both ends are the same
+//! program, so the form is private: lengths and numbers in the machine's byte order, lists after their count.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::vec::IntoIter;
+
+use super::engine::{Status, Usage};
+use super::error::UserProblem;
+use super::spec::{MountApi, Network, Root, Spec, Upper};
+
+/// What the stage is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) spec: Spec,
+    /// The seccomp program.
+    pub(super) seccomp: Vec<u8>,
+    /// Whether the first descriptor that comes along is the command's standard input.
+    pub(super) stdin: bool,
+    pub(super) foreground: bool,
+}
+
+/// What happened in the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Report {
+    /// A mount point had to be made in the root.
+    Stub(PathBuf),
+    /// The command never started.
+    Failed(Failure),
+    /// The command ended.
+    Ended { status: Status, usage: Usage },
+}
+
+/// Why the command never started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    Setup { step: String, errno: i32, log: String },
+    Upper { log: String },
+    User(UserProblem),
+    Command { errno: i32 },
+}
+
+/// Appends values.
+#[derive(Default)]
+struct Encoder(Vec<u8>);
+
+impl Encoder {
+    fn number(&mut self, value: u64) {
+        self.0.extend_from_slice(&value.to_ne_bytes());
+    }
+
+    fn bytes(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn path(&mut self, path: &Path) {
+        self.bytes(path.as_os_str().as_bytes());
+    }
+
+    fn os(&mut self, text: &OsStr) {
+        self.bytes(text.as_bytes());
+    }
+}
+
+/// Takes values in the order in which they were appended; `None` when there are no such values left.
+struct Decoder<'a>(&'a [u8]);
+
+impl<'a> Decoder<'a> {
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_ne_bytes(*number))
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        Some(self.number()? != 0)
+    }
+
+    fn int(&mut self) -> Option<i32> {
+        Some(self.number()? as i32)
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn os(&mut self) -> Option<OsString> {
+        Some(OsString::from_vec(self.bytes()?.to_vec()))
+    }
+
+    fn path(&mut self) -> Option<PathBuf> {
+        self.os().map(PathBuf::from)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        String::from_utf8(self.bytes()?.to_vec()).ok()
+    }
+
+    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let count = self.number()?;
+        (0..count).map(|_| item(self)).collect()
+    }
+
+    /// A list of one item or none.
+    fn optional<T>(&mut self, item: impl FnMut(&mut Self) -> Option<T>) -> Option<IntoIter<T>> {
+        self.list(item).map(Vec::into_iter)
+    }
+}
+
+impl Request {
+    /// The bytes of a request, which [`Request::decode`] reads.
+    pub(super) fn encode(spec: &Spec, seccomp: &[u8], stdin: bool, foreground: bool) -> Vec<u8> {
+        let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
+        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf } = spec;
+        encode_root(root, &mut out);
+        out.number(args.len() as u64);
+        for arg in args {
+            out.os(arg);
+        }
+        out.number(env.len() as u64);
+        for (name, value) in env {
+            out.os(name);
+            out.os(value);
+        }
+        out.path(cwd);
+        out.bytes(user);
+        out.bytes(hostname);
+        out.number(u64::from(*network == Network::None));
+        out.bytes(hosts);
+        out.number(u64::from(resolv_conf.is_some()));
+        if let Some(content) = resolv_conf {
+            out.bytes(content);
+        }
+        out.bytes(seccomp);
+        out.number(u64::from(stdin));
+        out.number(u64::from(foreground));
+        out.0
+    }
+
+    /// Reads what [`Request::encode`] wrote.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = Decoder(bytes);
+        let spec = Spec {
+            root: decode_root(&mut from)?,
+            args: from.list(Decoder::os)?,
+            env: from.list(|from| Some((from.os()?, from.os()?)))?,
+            cwd: from.path()?,
+            user: from.text()?,
+            hostname: from.text()?,
+            network: if from.flag()? { Network::None } else { Network::Host },
+            hosts: from.bytes()?.to_vec(),
+            resolv_conf: from.optional(|from| from.bytes().map(<[u8]>::to_vec))?.next(),
+        };
+        Some(Self { spec, seccomp: from.bytes()?.to_vec(), stdin: from.flag()?, foreground: from.flag()? })
+    }
+}
+
+fn encode_root(root: &Root, out: &mut Encoder) {
+    let Root { lowers, skeleton, upper, volatile, mount_api } = root;
+    out.number(lowers.len() as u64);
+    for lower in lowers {
+        out.path(lower);
+    }
+    out.path(skeleton);
+    out.number(u64::from(upper.is_some()));
+    if let Some(Upper { dir, work }) = upper {
+        out.path(dir);
+        out.path(work);
+    }
+    out.number(u64::from(*volatile));
+    out.number(u64::from(*mount_api == MountApi::Classic));
+}
+
+fn decode_root(from: &mut Decoder<'_>) -> Option<Root> {
+    Some(Root {
+        lowers: from.list(Decoder::path)?,
+        skeleton: from.path()?,
+        upper: from.optional(|from| Some(Upper { dir: from.path()?, work: from.path()? }))?.next(),
+        volatile: from.flag()?,
+        mount_api: if from.flag()? { MountApi::Classic } else { MountApi::Best },
+    })
+}
+
+impl Report {
+    /// The bytes of a report, after their count.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut body = Encoder::default();
+        match self {
+            Self::Stub(path) => {
+                body.number(0);
+                body.path(path);
+            }
+            Self::Ended { status, usage } => {
+                let (kind, number) = match *status {
+                    Status::Exit(code) => (1, code),
+                    Status::Signal(signal) => (2, signal),
+                };
+                body.number(kind);
+                body.number(number as u64);
+                body.number(usage.user.as_nanos() as u64);
+                body.number(usage.system.as_nanos() as u64);
+                body.number(usage.max_rss);
+            }
+            Self::Failed(failure) => failure.encode(&mut body),
+        }
+        let mut frame = Encoder::default();
+        frame.bytes(body.0);
+        frame.0
+    }
+
+    /// Takes one report from the front of `buffer` if it is there as a whole.
+    pub(super) fn take(buffer: &mut Vec<u8>) -> Option<Self> {
+        let mut from = Decoder(buffer);
+        let mut body = Decoder(from.bytes()?);
+        let used = buffer.len() - from.0.len();
+        let report = match body.number()? {
+            0 => Self::Stub(body.path()?),
+            kind @ (1 | 2) => {
+                let number = body.int()?;
+                let status = if kind == 1 { Status::Exit(number) } else { Status::Signal(number) };
+                let user = Duration::from_nanos(body.number()?);
+                let system = Duration::from_nanos(body.number()?);
+                Self::Ended { status, usage: Usage { user, system, max_rss: body.number()? } }
+            }
+            kind => Self::Failed(Failure::decode(kind, &mut body)?),
+        };
+        buffer.drain(..used);
+        Some(report)
+    }
+}
+
+impl Failure {
+    fn encode(&self, out: &mut Encoder) {
+        match self {
+            Self::Setup { step, errno, log } => {
+                out.number(3);
+                out.bytes(step);
+                out.number(*errno as u64);
+                out.bytes(log);
+            }
+            Self::Upper { log } => {
+                out.number(4);
+                out.bytes(log);
+            }
+            Self::Command { errno } => {
+                out.number(5);
+                out.number(*errno as u64);
+            }
+            Self::User(problem) => {
+                let (kind, text) = match problem {
+                    UserProblem::NoUser(name) => (6, name),
+                    UserProblem::NoGroup(name) => (7, name),
+                    UserProblem::Range(id) => (8, id),
+                };
+                out.number(kind);
+                out.bytes(text);
+            }
+        }
+    }
+
+    fn decode(kind: u64, from: &mut Decoder<'_>) -> Option<Self> {
+        Some(match kind {
+            3 => Self::Setup { step: from.text()?, errno: from.int()?, log: from.text()? },
+            4 => Self::Upper { log: from.text()? },
+            5 => Self::Command { errno: from.int()? },
+            6 => Self::User(UserProblem::NoUser(from.text()?)),
+            7 => Self::User(UserProblem::NoGroup(from.text()?)),
+            8 => Self::User(UserProblem::Range(from.text()?)),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Spec {
+        Spec {
+            root: Root {
+                lowers: vec!["/a".into(), OsString::from_vec(vec![b'/', 0xff]).into()],
+                skeleton: "/s".into(),
+                upper: Some(Upper { dir: "/u".into(), work: "/w".into() }),
+                volatile: true,
+                mount_api: MountApi::Classic,
+            },
+            args: vec!["sh".into(), "-c".into(), "true".into()],
+            env: vec![("A".into(), OsString::from_vec(vec![0xfe]))],
+            cwd: "/x".into(),
+            user: "u:g".into(),
+            hostname: "h".into(),
+            network: Network::None,
+            hosts: b"127.0.0.1 localhost\n".to_vec(),
+            resolv_conf: Some(vec![]),
+        }
+    }
+
+    #[test]
+    fn a_request_comes_back_as_it_was() {
+        let plain = Spec {
+            root: Root { upper: None, volatile: false, mount_api: MountApi::Best, ..spec().root },
+            network: Network::Host,
+            resolv_conf: None,
+            ..spec()
+        };
+        for (spec, stdin, foreground) in [(spec(), true, false), (plain, false, true)] {
+            let bytes = Request::encode(&spec, &[1, 2, 3], stdin, foreground);
+            let request = Request { spec, seccomp: vec![1, 2, 3], stdin, foreground };
+            assert_eq!(Request::decode(&bytes), Some(request));
+            assert_eq!(Request::decode(&bytes[..bytes.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn reports_come_back_as_they_were_and_in_order() {
+        let usage = Usage { user: Duration::from_micros(5), system: Duration::from_secs(2), max_rss: 4096 };
+        let reports = [
+            Report::Stub("/etc/hosts".into()),
+            Report::Ended { status: Status::Exit(3), usage },
+            Report::Ended { status: Status::Signal(9), usage },
+            Report::Failed(Failure::Setup { step: "mount /proc".into(), errno: 22, log: "bad".into() }),
+            Report::Failed(Failure::Upper { log: "no".into() }),
+            Report::Failed(Failure::Command { errno: 2 }),
+            Report::Failed(Failure::User(UserProblem::NoUser("x".into()))),
+            Report::Failed(Failure::User(UserProblem::NoGroup("y".into()))),
+            Report::Failed(Failure::User(UserProblem::Range("z".into()))),
+        ];
+        let all: Vec<u8> = reports.iter().flat_map(Report::encode).collect();
+        let mut buffer = Vec::new();
+        let mut taken = Vec::new();
+        for byte in all {
+            buffer.push(byte);
+            taken.extend(Report::take(&mut buffer));
+        }
+        assert_eq!(taken, reports);
+        assert!(buffer.is_empty());
+    }
+}

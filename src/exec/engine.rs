@@ -1,0 +1,238 @@
+//! The engine's side: starts a stage, passes output on, waits, and says how it ended.
+
+use std::io::{self, IoSlice, PipeReader};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, send,
+    sendmsg, socketpair,
+};
+
+use super::cancel::{CancelToken, Signals};
+use super::channel::Request;
+use super::error::{ExecError, SpecProblem};
+use super::sandbox::Sandbox;
+use super::spec::{MAX_LOWERS, Spec};
+use super::stage::LENGTH_BYTES;
+use super::{MAX_KEPT, STAGE_NAME, seccomp};
+use crate::progress::Stream;
+
+/// Runs sandboxes with one stage binary.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    /// The program that is executed as the stage: one whose `main` calls [`super::stage_entry`] first.
+    pub stage: PathBuf,
+}
+
+/// Where a command's three streams go.
+#[derive(Default)]
+pub struct Io<'a> {
+    /// Standard input.
+    pub stdin: Stdin,
+    /// Standard output and standard error.
+    pub output: Output<'a>,
+    /// Signals to be sent to the command while it runs.
+    pub signals: Option<&'a Signals>,
+    /// Whether the command stays in the caller's session and process group, so that the terminal's keys reach it;
+    /// otherwise it gets a session of its own.
+    pub foreground: bool,
+}
+
+/// A command's standard input.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stdin {
+    /// `/dev/null`.
+    #[default]
+    Null,
+    /// The caller's.
+    Inherit,
+}
+
+/// A command's standard output and standard error.
+#[derive(Default)]
+pub enum Output<'a> {
+    /// The caller's.
+    #[default]
+    Inherit,
+    /// Each piece as it is written (any bytes, at most 64 KiB). Called on the thread that runs the sandbox, which
+    /// reads no more until it returns.
+    Piped(&'a mut dyn FnMut(Stream, &[u8])),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Its end.
+    pub status: Status,
+    /// Absolute paths inside the root that had to be made to mount on, in the order of making; the caller drops
+    /// them from the upper, with the times of their parents.
+    pub stubs: Vec<PathBuf>,
+    /// What it and its children used.
+    pub usage: Usage,
+}
+
+/// The end of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this code.
+    Exit(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl Status {
+    /// The exit code that a shell would show: 128 and the signal's number for a signal.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Exit(code) => code,
+            Self::Signal(signal) => 128 + signal,
+        }
+    }
+
+    /// Whether it is exit code 0.
+    pub fn success(self) -> bool {
+        self == Self::Exit(0)
+    }
+}
+
+/// What a command and those of its children that ended before it used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Time in user mode.
+    pub user: Duration,
+    /// Time in the kernel.
+    pub system: Duration,
+    /// The largest resident set of one process, in bytes.
+    pub max_rss: u64,
+}
+
+impl Default for Executor {
+    /// The running program is the stage.
+    fn default() -> Self {
+        Self { stage: PathBuf::from("/proc/self/exe") }
+    }
+}
+
+impl Executor {
+    /// Runs `spec` to its end and waits until nothing of it is left.
+    ///
+    /// `keep` are descriptors (locks of work directories, at most [`MAX_KEPT`]) that the sandbox's own processes
+    /// hold open, though not the command: they are released when the sandbox is gone, even if this process is killed
+    /// before. The calling thread must not be one of a pool that computes: it blocks, and if it ends, the sandbox is
+    /// killed.
+    pub fn run(
+        &self,
+        spec: &Spec,
+        io: Io<'_>,
+        keep: &[BorrowedFd<'_>],
+        cancel: &CancelToken,
+    ) -> Result<Outcome, ExecError> {
+        check(spec, keep.len())?;
+        if cancel.is_canceled() {
+            return Err(ExecError::Canceled);
+        }
+        let seccomp = seccomp::program()?;
+        let (mut sandbox, output) = self.start(&io)?;
+        let stdin = (io.stdin == Stdin::Inherit).then(rustix::stdio::stdin);
+        let request = Request::encode(spec, seccomp, stdin.is_some(), io.foreground);
+        let fds: Vec<BorrowedFd<'_>> = stdin.into_iter().chain(keep.iter().copied()).collect();
+        let sent = send_request(sandbox.socket.as_fd(), &request, &fds);
+        // A stage that dies while it is spoken to is found out about below: its end of the socket closes.
+        if let Err(errno) = sent
+            && errno != Errno::PIPE
+            && errno != Errno::CONNRESET
+        {
+            return Err(engine_error("send the stage its request")(errno));
+        }
+        sandbox.follow(output, io, cancel)?;
+        sandbox.finish(spec, cancel)
+    }
+
+    /// Starts a stage. Everything it gets from us it gets over its standard input or its standard output and error,
+    /// so that no other child of this process can inherit a part of it.
+    fn start(&self, io: &Io<'_>) -> Result<(Sandbox, Option<[PipeReader; 2]>), ExecError> {
+        let (socket, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+                .map_err(engine_error("make a socket"))?;
+        let mut command = Command::new(&self.stage);
+        command.arg0(STAGE_NAME).env_clear().stdin(theirs);
+        let output = match io.output {
+            Output::Inherit => None,
+            Output::Piped(_) => {
+                let (stdout, stdout_theirs) = pipe()?;
+                let (stderr, stderr_theirs) = pipe()?;
+                command.stdout(stdout_theirs).stderr(stderr_theirs);
+                Some([stdout, stderr])
+            }
+        };
+        let stage =
+            command.spawn().map_err(|source| ExecError::Engine { doing: "start the stage", source })?;
+        // `command` holds their ends; they must close for ours to see an end.
+        drop(command);
+        Ok((Sandbox::new(stage, socket), output))
+    }
+}
+
+/// Refuses what cannot be run, before anything is started.
+fn check(spec: &Spec, keep: usize) -> Result<(), ExecError> {
+    let Spec { root, args, env, cwd, user, hostname, .. } = spec;
+    let has_nul = |bytes: &[u8]| bytes.contains(&0);
+    if args.is_empty() {
+        return Err(SpecProblem::NoCommand.into());
+    }
+    if root.lowers.len() > MAX_LOWERS {
+        return Err(SpecProblem::TooManyLowers { count: root.lowers.len() }.into());
+    }
+    if keep > MAX_KEPT {
+        return Err(SpecProblem::TooManyKept { count: keep }.into());
+    }
+    if !cwd.is_absolute() {
+        return Err(SpecProblem::RelativeCwd(cwd.clone()).into());
+    }
+    let places = [
+        ("an argument", args.iter().any(|arg| has_nul(arg.as_bytes()))),
+        ("the environment", env.iter().any(|(n, v)| has_nul(n.as_bytes()) || has_nul(v.as_bytes()))),
+        ("the working directory", has_nul(cwd.as_os_str().as_bytes())),
+        ("the user", has_nul(user.as_bytes())),
+        ("the host name", has_nul(hostname.as_bytes())),
+    ];
+    match places.into_iter().find(|(_, bad)| *bad) {
+        Some((place, _)) => Err(SpecProblem::Nul { place }.into()),
+        None => Ok(()),
+    }
+}
+
+/// An error of the engine's side.
+pub(super) fn engine_error(doing: &'static str) -> impl Fn(Errno) -> ExecError {
+    move |errno| ExecError::Engine { doing, source: errno.into() }
+}
+
+fn pipe() -> Result<(PipeReader, io::PipeWriter), ExecError> {
+    let (reader, writer) = io::pipe().map_err(|source| ExecError::Engine { doing: "make a pipe", source })?;
+    // When the sandbox is gone its pipes are drained without waiting: a descriptor may have got out of it.
+    rustix::io::ioctl_fionbio(&reader, true).map_err(engine_error("set up a pipe"))?;
+    Ok((reader, writer))
+}
+
+/// Sends the length, with the descriptors, and the request.
+fn send_request(socket: BorrowedFd<'_>, request: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_KEPT + 1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(fds));
+    }
+    let length: [u8; LENGTH_BYTES] = (request.len() as u64).to_ne_bytes();
+    sendmsg(socket, &[IoSlice::new(&length)], &mut control, SendFlags::NOSIGNAL)?;
+    let mut rest = request;
+    while !rest.is_empty() {
+        rest = &rest[send(socket, rest, SendFlags::NOSIGNAL)?..];
+    }
+    Ok(())
+}

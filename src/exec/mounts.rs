@@ -1,0 +1,226 @@
+//! What is mounted into the root: `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf`; and what of it is hidden
+//! or read-only.
+//!
+//! Invariant: a path of the image is only ever resolved inside the root. A mount point that exists, be it only in the
+//! skeleton, is not touched, so nothing of it gets into the upper.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, makedev, mkdirat, mknodat, openat2, symlinkat};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MountFlags, mount_bind, mount_remount};
+
+use super::channel::Failure;
+use super::init::Step as _;
+use super::root::Scratch;
+use super::spec::Spec;
+use crate::sys::mount::{FsContext, MountError, attach, bind};
+
+const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
+const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
+const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
+const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
+
+/// Hidden from the command, as in Docker: files read as empty, directories are empty.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// Read-only for the command, as in Docker.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Device nodes of `/dev`: name, major, minor; see devices.txt of the kernel's documentation.
+const DEVICES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+
+/// Symbolic links of `/dev`: name, target.
+const LINKS: [(&str, &str); 6] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("core", "/proc/kcore"),
+    ("ptmx", "pts/ptmx"),
+];
+
+/// The size of `/dev/shm`, Docker's default.
+const SHM_SIZE: &str = "64m";
+
+/// Mounts everything. The result is the paths in the root that had to be made for it.
+pub(super) fn populate(
+    spec: &Spec,
+    scratch: &Scratch,
+    root: BorrowedFd<'_>,
+) -> Result<Vec<PathBuf>, Failure> {
+    let mut points = Points { root, stubs: Vec::new() };
+    let proc = new("proc", &[], NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
+    points.mount(&proc, "proc", Kind::Directory)?;
+    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | RDONLY).step("make the sys file system")?;
+    points.mount(&sys, "sys", Kind::Directory)?;
+    let dev = new("tmpfs", &[("mode", "755"), ("size", "64m")], NOSUID).step("make the dev file system")?;
+    points.mount(&dev, "dev", Kind::Directory)?;
+    fill_dev(dev.as_fd())?;
+
+    let resolv_conf = spec.resolv_conf.is_some().then_some("resolv.conf");
+    for name in ["hosts"].into_iter().chain(resolv_conf) {
+        let file = bind(scratch.dir.as_fd(), name).step(&format!("bind /etc/{name}"))?;
+        points.mount(&file, &format!("etc/{name}"), Kind::File)?;
+    }
+    Ok(points.stubs)
+}
+
+/// A new file system, mounted nowhere yet.
+fn new(fs_type: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, MountError> {
+    let context = FsContext::open(fs_type)?;
+    for (key, value) in options {
+        context.string(key, value)?;
+    }
+    context.mount(attributes)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    File,
+}
+
+/// Finds mount points in the root and makes those that are missing.
+struct Points<'a> {
+    root: BorrowedFd<'a>,
+    stubs: Vec<PathBuf>,
+}
+
+impl Points<'_> {
+    fn mount(&mut self, mount: &OwnedFd, path: &str, kind: Kind) -> Result<(), Failure> {
+        let step = || format!("mount /{path}");
+        let target = match (self.find(path, kind), kind) {
+            (Err(Errno::NOENT), _) => match self.make(path, kind) {
+                // In a read-only root an image without the file simply has none.
+                Err(Errno::ROFS) if kind == Kind::File => return Ok(()),
+                made => made.step(&format!("make the mount point /{path}"))?,
+            },
+            (found, _) => found.step(&step())?,
+        };
+        attach(mount.as_fd(), target.as_fd()).step(&step())
+    }
+
+    /// Opens what is at `path`. A last symbolic link to a file is opened itself: the mount then covers the link,
+    /// wherever it leads.
+    fn find(&self, path: &str, kind: Kind) -> Result<OwnedFd, Errno> {
+        let flags = match kind {
+            Kind::Directory => OFlags::PATH | OFlags::DIRECTORY,
+            Kind::File => OFlags::PATH | OFlags::NOFOLLOW,
+        };
+        openat2(self.root, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
+    }
+
+    /// Makes `path`, at most one directory deep, with its parent, and notes what was made.
+    fn make(&mut self, path: &str, kind: Kind) -> Result<OwnedFd, Errno> {
+        let (parent, name) = match path.rsplit_once('/') {
+            Some((parent, name)) => (self.directory(parent)?, name),
+            None => (self.root.try_clone_to_owned().map_err(|_| Errno::MFILE)?, path),
+        };
+        match kind {
+            Kind::Directory => mkdirat(&parent, name, Mode::from_raw_mode(0o755))?,
+            Kind::File => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
+            }
+        }
+        self.stubs.push(self.path_of(&parent, name));
+        self.find(path, kind)
+    }
+
+    fn directory(&mut self, path: &str) -> Result<OwnedFd, Errno> {
+        match self.find(path, Kind::Directory) {
+            Err(Errno::NOENT) => self.make(path, Kind::Directory),
+            found => found,
+        }
+    }
+
+    /// The path inside the root of `name` in `parent`, with every link resolved, as far as the machine's `/proc`
+    /// tells.
+    fn path_of(&self, parent: &OwnedFd, name: &str) -> PathBuf {
+        let real = |fd: BorrowedFd<'_>| fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok();
+        let inside = (|| real(parent.as_fd())?.strip_prefix(real(self.root)?).map(Path::to_owned).ok())();
+        Path::new("/").join(inside.unwrap_or_default()).join(name)
+    }
+}
+
+/// Makes the nodes, links and mounts of `/dev`.
+fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
+    for (name, major, minor) in DEVICES {
+        mknodat(dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))
+            .step(&format!("make /dev/{name}"))?;
+    }
+    for (name, target) in LINKS {
+        symlinkat(target, dev, name).step(&format!("make /dev/{name}"))?;
+    }
+    let pts: &[(&str, &str)] = &[("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
+    let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", SHM_SIZE)];
+    let mounts = [
+        ("pts", "devpts", pts, NOSUID | NOEXEC),
+        ("shm", "tmpfs", shm, NOSUID | NODEV | NOEXEC),
+        ("mqueue", "mqueue", &[], NOSUID | NODEV | NOEXEC),
+    ];
+    for (name, fs_type, options, attributes) in mounts {
+        let step = || format!("mount /dev/{name}");
+        mkdirat(dev, name, Mode::from_raw_mode(0o755)).step(&step())?;
+        let mount = new(fs_type, options, attributes).step(&step())?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let target = rustix::fs::openat(dev, name, flags, Mode::empty()).step(&step())?;
+        attach(mount.as_fd(), target.as_fd()).step(&step())?;
+    }
+    Ok(())
+}
+
+/// Hides and write-protects what Docker does. To be called inside the root; the paths are all of file systems that
+/// [`populate`] mounted, so no link of the image can lead them astray.
+pub(super) fn restrict() -> Result<(), Failure> {
+    let mut empty: Option<&str> = None;
+    for path in MASKED {
+        mask(path, &mut empty).step(&format!("mask {path}"))?;
+    }
+    for path in READ_ONLY {
+        let attributes = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        match mount_bind(path, path) {
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno),
+            Ok(()) => mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | attributes, c""),
+        }
+        .step(&format!("make {path} read-only"))?;
+    }
+    Ok(())
+}
+
+/// Covers a file with `/dev/null`, a directory with an empty one; what is not there needs nothing. All empty
+/// directories are one: `empty` is where it was mounted first.
+fn mask(path: &'static str, empty: &mut Option<&'static str>) -> Result<(), MountError> {
+    match mount_bind("/dev/null", path) {
+        Err(Errno::NOENT) | Ok(()) => return Ok(()),
+        Err(Errno::NOTDIR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    if let Some(first) = empty {
+        return Ok(mount_bind(*first, path)?);
+    }
+    let tmpfs = new("tmpfs", &[("size", "0")], NOSUID | NODEV | NOEXEC | RDONLY)?;
+    let target =
+        rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    attach(tmpfs.as_fd(), target.as_fd())?;
+    *empty = Some(path);
+    Ok(())
+}

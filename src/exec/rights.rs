@@ -1,0 +1,75 @@
+//! What the command may do: seccomp, capabilities, ids. The order is forced by the kernel: a filter is loaded with
+//! `CAP_SYS_ADMIN` (no_new_privs stays off, or `su` and `sudo` would not work), the bounding set shrinks with
+//! `CAP_SETPCAP`, ids change with `CAP_SETUID` and `CAP_SETGID`, and only then may those go. The filter allows all
+//! calls that come after it.
+
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capability_is_in_bounding_set, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
+
+use super::channel::Failure;
+use super::init::Step as _;
+use super::user::User;
+use crate::sys::process::load_seccomp;
+
+/// Docker's default capabilities, 00000000a80425fb.
+const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::AUDIT_WRITE)
+    .union(CapabilitySet::SETFCAP);
+
+/// Gives up everything that the command must not have. The next call is exec.
+pub(super) fn reduce(user: &User, seccomp: &[u8]) -> Result<(), Failure> {
+    load_seccomp(seccomp).step("load the seccomp filter")?;
+    bound().step("drop capabilities")?;
+    let groups: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
+    set_thread_groups(&groups).step("setgroups")?;
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    set_thread_res_gid(gid, gid, gid).step("setresgid")?;
+    set_thread_res_uid(uid, uid, uid).step("setresuid")?;
+    // Leaving user 0 has cleared the permitted set already, and what is not there cannot be set.
+    let mine = if user.uid == 0 { CAPABILITIES & bounding() } else { CapabilitySet::empty() };
+    let sets = CapabilitySets { effective: mine, permitted: mine, inheritable: CapabilitySet::empty() };
+    set_capabilities(None, sets).step("capset")?;
+    clear_ambient_capability_set().step("clear the ambient capabilities")
+}
+
+/// Every capability that a kernel may have, by number.
+fn every_capability() -> impl Iterator<Item = CapabilitySet> {
+    (0..64).map(|number| CapabilitySet::from_bits_retain(1 << number))
+}
+
+/// Drops all but the default capabilities from the bounding set.
+fn bound() -> Result<(), Errno> {
+    for capability in every_capability() {
+        if CAPABILITIES.contains(capability) {
+            continue;
+        }
+        match remove_capability_from_bounding_set(capability) {
+            // The kernel does not know that number, and none beyond.
+            Err(Errno::INVAL) => break,
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+/// The bounding set.
+fn bounding() -> CapabilitySet {
+    let held = |capability: &CapabilitySet| capability_is_in_bounding_set(*capability) == Ok(true);
+    CAPABILITIES.iter().filter(held).fold(CapabilitySet::empty(), CapabilitySet::union)
+}

@@ -1,0 +1,184 @@
+//! The root: the overlay of the layers, and the private tmpfs beside it.
+//!
+//! The *scratch* is a small tmpfs of the sandbox's own, mounted over the skeleton's directory in the sandbox's mount
+//! namespace: it holds the directory that the root is mounted on and the files that are bound into the root. It goes
+//! with the old root when that is detached; what was bound stays.
+
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, fstatfs, mkdirat, open, openat};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MountFlags, mount_remount};
+
+use super::channel::Failure;
+use super::init::Step as _;
+use super::spec::{MountApi, Root, Spec};
+use crate::sys::mount::{FsContext, MountError, attach, bind, make_private};
+
+/// `f_type` of overlayfs, see statfs(2).
+const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
+
+/// Options of every overlay: those that would let a change appear as anything but whole files are off, and none may
+/// depend on the kernel's build.
+const OPTIONS: [(&str, &str); 4] =
+    [("index", "off"), ("metacopy", "off"), ("redirect_dir", "nofollow"), ("xino", "off")];
+
+/// The name in the scratch of the directory that the root is mounted on.
+const ROOT: &str = "root";
+
+/// The private tmpfs, as a directory.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pub(super) dir: OwnedFd,
+    /// The skeleton's directory, opened before the tmpfs was mounted over it.
+    skeleton: OwnedFd,
+}
+
+/// Cuts the mount namespace off from the machine's and mounts the scratch, with what is to be bound into the root.
+pub(super) fn scratch(skeleton: &Path, spec: &Spec) -> Result<Scratch, Failure> {
+    make_private().step("make mounts private")?;
+    let skeleton_dir = open_dir(skeleton).step("open the skeleton")?;
+    let dir = (|| {
+        let tmpfs = FsContext::open("tmpfs")?;
+        tmpfs.string("mode", "0755")?;
+        tmpfs.string("size", "1m")?;
+        tmpfs.mount(MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
+    })()
+    .step("mount the scratch tmpfs")?;
+    attach(dir.as_fd(), skeleton_dir.as_fd()).step("attach the scratch tmpfs")?;
+    let files = [("hosts", Some(&spec.hosts)), ("resolv.conf", spec.resolv_conf.as_ref())];
+    for (name, content) in files.into_iter().filter_map(|(name, content)| Some((name, content?))) {
+        write_file(dir.as_fd(), name, content).step(&format!("write /etc/{name}"))?;
+    }
+    Ok(Scratch { dir, skeleton: skeleton_dir })
+}
+
+fn write_file(dir: BorrowedFd<'_>, name: &str, content: &[u8]) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = openat(dir, name, flags, Mode::from_raw_mode(0o644))?;
+    let mut rest = content;
+    while !rest.is_empty() {
+        rest = &rest[rustix::io::write(&file, rest)?..];
+    }
+    Ok(())
+}
+
+fn open_dir(path: &Path) -> Result<OwnedFd, Errno> {
+    open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Mounts the root; the result is its directory.
+pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> {
+    mkdirat(&scratch.dir, ROOT, Mode::from_raw_mode(0o755)).step("make the root's directory")?;
+    let place =
+        || openat(&scratch.dir, ROOT, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let target = place().step("open the root's directory")?;
+
+    let mut lowers = Vec::with_capacity(root.lowers.len() + 1);
+    for path in &root.lowers {
+        lowers.push(open_dir(path).step(&format!("open the layer `{}`", path.display()))?);
+    }
+    let skeleton = scratch.skeleton.try_clone().step("duplicate a descriptor")?;
+    lowers.push(skeleton);
+    let upper = match &root.upper {
+        Some(upper) => Some((
+            open_dir(&upper.dir).step(&format!("open `{}`", upper.dir.display()))?,
+            open_dir(&upper.work).step(&format!("open `{}`", upper.work.display()))?,
+        )),
+        None => None,
+    };
+    let layers = Layers { lowers, upper, volatile: root.volatile };
+
+    let mounted = match (&layers.upper, &layers.lowers[..]) {
+        // overlayfs refuses a single lower without an upper.
+        (None, [only]) => {
+            bind(only.as_fd(), "").and_then(|tree| attach(tree.as_fd(), target.as_fd())).map_err(Into::into)
+        }
+        _ => layers.mount(root.mount_api, target.as_fd()),
+    };
+    mounted.or_else(|error| layers.blame(error))?;
+    let root_dir = place().step("open the root")?;
+    if root.upper.is_none() {
+        read_only(root_dir.as_fd()).step("make the root read-only")?;
+    }
+    Ok(root_dir)
+}
+
+/// Makes the mount at `dir` read-only.
+fn read_only(dir: BorrowedFd<'_>) -> Result<(), Errno> {
+    rustix::process::fchdir(dir)?;
+    mount_remount(".", MountFlags::BIND | MountFlags::RDONLY, c"")
+}
+
+/// The directories of an overlay, opened.
+struct Layers {
+    /// Topmost first.
+    lowers: Vec<OwnedFd>,
+    upper: Option<(OwnedFd, OwnedFd)>,
+    volatile: bool,
+}
+
+impl Layers {
+    fn mount(&self, api: MountApi, target: BorrowedFd<'_>) -> Result<(), MountError> {
+        let context = FsContext::open("overlay")?;
+        let takes_fds = api == MountApi::Best
+            && self.lowers.first().is_none_or(|lower| context.fd("lowerdir+", lower.as_fd()).is_ok());
+        if !takes_fds {
+            drop(context);
+            return self.mount_classic(target);
+        }
+        for lower in self.lowers.iter().skip(1) {
+            context.fd("lowerdir+", lower.as_fd())?;
+        }
+        if let Some((upper, work)) = &self.upper {
+            context.fd("upperdir", upper.as_fd())?;
+            context.fd("workdir", work.as_fd())?;
+        }
+        for (key, value) in OPTIONS {
+            context.string(key, value)?;
+        }
+        if self.is_volatile() {
+            context.flag("volatile")?;
+        }
+        let overlay = context.mount(MountAttrFlags::empty())?;
+        Ok(attach(overlay.as_fd(), target)?)
+    }
+
+    /// mount(2) takes one page of options, so the layers are named as short as can be: relative to the directory of
+    /// our descriptors.
+    fn mount_classic(&self, target: BorrowedFd<'_>) -> Result<(), MountError> {
+        let numbers: Vec<String> = self.lowers.iter().map(|lower| lower.as_raw_fd().to_string()).collect();
+        let mut options = vec![format!("lowerdir={}", numbers.join(":"))];
+        if let Some((upper, work)) = &self.upper {
+            options.push(format!("upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd()));
+        }
+        options.extend(OPTIONS.map(|(key, value)| format!("{key}={value}")));
+        if self.is_volatile() {
+            options.push("volatile".to_owned());
+        }
+        let options = std::ffi::CString::new(options.join(",")).map_err(|_| Errno::INVAL)?;
+        rustix::process::chdir("/proc/self/fd")?;
+        let target = target.as_raw_fd().to_string();
+        Ok(rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), &*options)?)
+    }
+
+    fn is_volatile(&self) -> bool {
+        self.volatile && self.upper.is_some()
+    }
+
+    /// Tells a refused upper from other failures.
+    fn blame(&self, error: MountError) -> Result<(), Failure> {
+        let on_overlay = |dir: &OwnedFd| fstatfs(dir).is_ok_and(|stat| stat.f_type == OVERLAYFS_MAGIC);
+        match &self.upper {
+            Some((upper, _))
+                if error.errno == Errno::INVAL && (on_overlay(upper) || error.log.contains("upper")) =>
+            {
+                let log =
+                    if error.log.is_empty() { "it lies on an overlay itself".to_owned() } else { error.log };
+                Err(Failure::Upper { log })
+            }
+            _ => Err(error).step("mount the overlay"),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What to run and in which root: the values that a caller fills in and that the stage is sent.
+//!
+//! Invariants: paths are the host's unless said otherwise; nothing here is read or checked against the disk.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The most directories that [`Root::lowers`] may hold: overlayfs takes 500, and the skeleton is one of them.
+pub const MAX_LOWERS: usize = 499;
+
+/// One process to run in a root file system of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// The root file system.
+    pub root: Root,
+    /// The program and its arguments; the program is looked up in `PATH` of [`Spec::env`] if it holds no `/`.
+    pub args: Vec<OsString>,
+    /// The environment. `HOME` is added from the passwd entry of the user if it is absent or empty.
+    pub env: Vec<(OsString, OsString)>,
+    /// Working directory, absolute inside the root; made (root's, 0755) if it is missing.
+    pub cwd: PathBuf,
+    /// `name|id[:group|id]` as in Docker's `USER`, looked up in the root's `/etc/passwd` and `/etc/group`. Empty
+    /// means user 0.
+    pub user: String,
+    /// Host name inside, at most 64 bytes.
+    pub hostname: String,
+    /// Which network the process sees.
+    pub network: Network,
+    /// What `/etc/hosts` holds while the process runs.
+    pub hosts: Vec<u8>,
+    /// What `/etc/resolv.conf` holds while the process runs; `None` leaves the image's own.
+    pub resolv_conf: Option<Vec<u8>>,
+}
+
+/// Layers and what is written over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Unpacked layers, topmost first; at most [`MAX_LOWERS`], may be empty.
+    pub lowers: Vec<PathBuf>,
+    /// A directory that [`super::skeleton`] made. It lies below all lowers, so that `/proc`, `/dev`, `/sys`,
+    /// `/etc/hosts` and `/etc/resolv.conf` exist to be mounted on without a trace in the upper.
+    pub skeleton: PathBuf,
+    /// Where changes go; `None` makes the root read-only.
+    pub upper: Option<Upper>,
+    /// Whether overlayfs may leave out every sync to the upper's disk. After a crash of the machine such an upper
+    /// must be thrown away.
+    pub volatile: bool,
+    /// Which system calls mount the overlay.
+    pub mount_api: MountApi,
+}
+
+/// The writable part of an overlay: two empty directories on the same file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upper {
+    /// Takes the changes.
+    pub dir: PathBuf,
+    /// overlayfs's own scratch directory.
+    pub work: PathBuf,
+}
+
+/// How an overlay is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MountApi {
+    /// `fsopen(2)` where it takes each lower as a file descriptor (Linux 6.13), `mount(2)` elsewhere.
+    #[default]
+    Best,
+    /// Always `mount(2)`, as on older kernels. For tests.
+    Classic,
+}
+
+/// Which network a process sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// The network of the machine.
+    Host,
+    /// A loopback interface only.
+    None,
+}

@@ -1,0 +1,535 @@
+//! Reads a layer tar, entry by entry, whoever wrote it.
+//!
+//! Owns the formats: ustar and the older form without a magic, PAX records, GNU's long names and binary numbers.
+//! Gives each entry's header in plain numbers, and the very blocks that it was read from. Must not know what entries
+//! mean for a tree: names are handed on as they stand.
+//!
+//! Input is hostile until shown otherwise. No size in it is believed before the bytes have come: memory is taken
+//! for what is limited only ([`MAX_EXTENSION`], [`MAX_BLOCKS`]).
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use ::tar::{EntryType, Header as Block};
+
+use crate::layer::tar::{BLOCK, padding};
+use crate::oci::Digest;
+use crate::oci::digest::Digester;
+use crate::tree::{Device, Time, Xattr};
+
+/// What a single extended header may hold, in bytes. Go's reader has the same limit.
+const MAX_EXTENSION: u64 = 1024 * 1024;
+
+/// What all headers of one entry may hold.
+const MAX_BLOCKS: usize = 4 * 1024 * 1024;
+
+/// How much is read, and hashed, at a time.
+const BUFFER: usize = 128 * 1024;
+
+/// An archive is not a tar, or not one that can be a layer.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The bytes cannot be had.
+    #[error("cannot read the layer's archive")]
+    Read {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The archive ends within an entry.
+    #[error("the layer's archive is cut off{}", after(name))]
+    Truncated {
+        /// The entry, or the last one before the cut; empty for none.
+        name: Box<[u8]>,
+    },
+    /// A header's checksum is wrong.
+    #[error("the layer's archive is damaged or no tar: a header{} has a wrong checksum", after(name))]
+    Checksum {
+        /// The last entry before; empty for none.
+        name: Box<[u8]>,
+    },
+    /// A field of a header has no value that it could have.
+    #[error("the entry `{}` has an invalid {field}", String::from_utf8_lossy(name))]
+    Field {
+        /// The entry.
+        name: Box<[u8]>,
+        /// The field.
+        field: &'static str,
+    },
+    /// A type of entry that no layer has.
+    #[error("the entry `{}` has the type `{}`, which layers do not have", String::from_utf8_lossy(name), kind.escape_ascii())]
+    Type {
+        /// The entry.
+        name: Box<[u8]>,
+        /// The byte in the header.
+        kind: u8,
+    },
+    /// A file that is stored without its holes.
+    #[error(
+        "the entry `{}` is stored as a sparse file, which layers do not have",
+        String::from_utf8_lossy(name)
+    )]
+    Sparse {
+        /// The entry.
+        name: Box<[u8]>,
+    },
+    /// Headers that are larger than any real entry's.
+    #[error("the layer's archive has a header of over {MAX_EXTENSION} bytes{}", after(name))]
+    Huge {
+        /// The last entry before; empty for none.
+        name: Box<[u8]>,
+    },
+}
+
+fn after(name: &[u8]) -> String {
+    if name.is_empty() { String::new() } else { format!(" after `{}`", String::from_utf8_lossy(name)) }
+}
+
+/// What kind of entry a header is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeaderKind {
+    File,
+    Directory,
+    Symlink,
+    Hardlink,
+    CharDevice(Device),
+    BlockDevice(Device),
+    Fifo,
+}
+
+/// An entry's header, extended headers included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The name, as it stands.
+    pub(super) name: Vec<u8>,
+    /// What a link points to, as it stands.
+    pub(super) link: Vec<u8>,
+    pub(super) kind: HeaderKind,
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) mtime: Time,
+    /// Bytes of content that follow; 0 for everything but files.
+    pub(super) size: u64,
+    /// All extended attributes, sorted; of several with one name the last.
+    pub(super) xattrs: Vec<Xattr>,
+}
+
+/// What extended headers have said of the next entry.
+#[derive(Debug, Default)]
+struct Extensions {
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    mtime: Option<Time>,
+    xattrs: Vec<Xattr>,
+    /// A field that has no valid value, and whether the content is stored without its holes: errors, when the
+    /// entry's name is known.
+    invalid: Option<&'static str>,
+    sparse: bool,
+}
+
+impl Extensions {
+    /// Takes in the records of a PAX header.
+    fn parse(&mut self, records: &[u8]) {
+        let mut rest = records;
+        while !rest.is_empty() {
+            let Some(record) = split_record(rest) else {
+                self.invalid = Some("extended header");
+                return;
+            };
+            rest = &rest[record.len..];
+            self.take(record.key, record.value);
+        }
+    }
+
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        let what = match key {
+            b"path" => return self.path = Some(value.to_vec()),
+            b"linkpath" => return self.link = Some(value.to_vec()),
+            b"size" => set(&mut self.size, decimal(value), "size"),
+            b"uid" => set(&mut self.uid, decimal(value), "uid"),
+            b"gid" => set(&mut self.gid, decimal(value), "gid"),
+            b"mtime" => set(&mut self.mtime, time(value), "mtime"),
+            key => {
+                self.sparse |= key.starts_with(b"GNU.sparse.");
+                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                    self.xattrs.push(Xattr { name: name.into(), value: value.into() });
+                }
+                return;
+            }
+        };
+        self.invalid = self.invalid.or(what);
+    }
+}
+
+/// What is known when all of an archive has been read.
+#[derive(Debug)]
+pub(super) struct End {
+    /// The digest of all bytes.
+    pub(super) digest: Digest,
+    /// How many there were.
+    pub(super) bytes: u64,
+    /// Whether nothing but zeros stood where zeros should, and as many as a plain archive ends with.
+    pub(super) plain: bool,
+}
+
+/// Reads entries from `R`.
+#[derive(Debug)]
+pub(super) struct Reader<R> {
+    input: BufReader<Digester<R>>,
+    /// The blocks of the current entry's headers.
+    blocks: Vec<u8>,
+    /// Content of the current entry that has not been read.
+    left: u64,
+    /// Zeros after the content.
+    padding: u64,
+    /// The last entry's name, for messages.
+    name: Box<[u8]>,
+    plain: bool,
+    /// Bytes of the end mark that have been read.
+    tail: u64,
+}
+
+impl<R: Read> Reader<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self {
+            input: BufReader::with_capacity(BUFFER, Digester::new(input)),
+            blocks: Vec::new(),
+            left: 0,
+            padding: 0,
+            name: Box::default(),
+            plain: true,
+            tail: 0,
+        }
+    }
+
+    /// The blocks that the last header was read from.
+    pub(super) fn blocks(&self) -> &[u8] {
+        &self.blocks
+    }
+
+    /// The next entry's header; what is left of the one before is passed over.
+    pub(super) fn next(&mut self) -> Result<Option<Header>, ArchiveError> {
+        self.pass_over()?;
+        self.blocks.clear();
+        let mut extensions = Extensions::default();
+        loop {
+            let Some(block) = self.block()? else { return Ok(None) };
+            let kind = block.entry_type();
+            match kind {
+                EntryType::XHeader => {
+                    let records = self.extension(&block)?;
+                    extensions.parse(&records);
+                }
+                EntryType::GNULongName => extensions.path = Some(text(&self.extension(&block)?).to_vec()),
+                EntryType::GNULongLink => extensions.link = Some(text(&self.extension(&block)?).to_vec()),
+                // Says nothing of single entries that a layer could use; `git archive` puts the commit there.
+                EntryType::XGlobalHeader => {
+                    self.extension(&block)?;
+                }
+                _ => return self.header(&block, extensions).map(Some),
+            }
+        }
+    }
+
+    /// Fills `out` with the next bytes of the current entry's content.
+    pub(super) fn read_exact(&mut self, out: &mut [u8]) -> Result<(), ArchiveError> {
+        debug_assert!(out.len() as u64 <= self.left);
+        self.input.read_exact(out).map_err(|source| self.read_error(source))?;
+        self.left -= out.len() as u64;
+        Ok(())
+    }
+
+    /// Reads what follows the last entry, to the end.
+    pub(super) fn finish(mut self) -> Result<End, ArchiveError> {
+        loop {
+            let bytes = self.input.fill_buf().map_err(|source| ArchiveError::Read { source })?;
+            if bytes.is_empty() {
+                break;
+            }
+            self.plain &= bytes.iter().all(|&b| b == 0);
+            let len = bytes.len();
+            self.tail += len as u64;
+            self.input.consume(len);
+        }
+        let (_, digest, bytes) = self.input.into_inner().finish();
+        Ok(End { digest, bytes, plain: self.plain && self.tail == 2 * BLOCK as u64 })
+    }
+
+    /// Passes over what is left of the current entry.
+    fn pass_over(&mut self) -> Result<(), ArchiveError> {
+        let mut left = std::mem::take(&mut self.left);
+        while left > 0 {
+            left -= self.consume(left, false)?;
+        }
+        let mut padding = std::mem::take(&mut self.padding);
+        while padding > 0 {
+            padding -= self.consume(padding, true)?;
+        }
+        Ok(())
+    }
+
+    /// Passes over at most `most` bytes, and sees whether they are zeros where they should be.
+    fn consume(&mut self, most: u64, zeros: bool) -> Result<u64, ArchiveError> {
+        let bytes = self.input.fill_buf().map_err(|source| ArchiveError::Read { source })?;
+        if bytes.is_empty() {
+            return Err(ArchiveError::Truncated { name: self.name.clone() });
+        }
+        let len = bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        self.plain &= !zeros || bytes[..len].iter().all(|&b| b == 0);
+        self.input.consume(len);
+        Ok(len as u64)
+    }
+
+    /// The next header block; `None` at the end mark, or at the end of the archive where an entry could begin.
+    fn block(&mut self) -> Result<Option<Block>, ArchiveError> {
+        if self.input.fill_buf().map_err(|source| ArchiveError::Read { source })?.is_empty() {
+            // Some writers leave out the end mark.
+            let whole = self.blocks.is_empty();
+            return if whole { Ok(None) } else { Err(ArchiveError::Truncated { name: self.name.clone() }) };
+        }
+        let mut block = Block::new_old();
+        self.input.read_exact(block.as_mut_bytes()).map_err(|source| self.read_error(source))?;
+        if block.as_bytes().iter().all(|&b| b == 0) {
+            self.tail = BLOCK as u64;
+            return Ok(None);
+        }
+        self.blocks.extend_from_slice(block.as_bytes());
+        if !checksum_is_right(&block) {
+            return Err(ArchiveError::Checksum { name: self.name.clone() });
+        }
+        Ok(Some(block))
+    }
+
+    /// The content of an extended header.
+    fn extension(&mut self, block: &Block) -> Result<Vec<u8>, ArchiveError> {
+        let size = number(&block.as_old().size).and_then(|size| u64::try_from(size).ok());
+        let size = size.ok_or_else(|| self.field("size"))?;
+        if size > MAX_EXTENSION || self.blocks.len() + size as usize > MAX_BLOCKS {
+            return Err(ArchiveError::Huge { name: self.name.clone() });
+        }
+        let mut content = vec![0; size as usize + padding(size)];
+        self.input.read_exact(&mut content).map_err(|source| self.read_error(source))?;
+        self.blocks.extend_from_slice(&content);
+        content.truncate(size as usize);
+        Ok(content)
+    }
+
+    /// Puts an entry's header together from its block and what was said before it.
+    fn header(&mut self, block: &Block, extensions: Extensions) -> Result<Header, ArchiveError> {
+        let fields = block.as_old();
+        let name = extensions.path.unwrap_or_else(|| block_name(block));
+        self.name = name.clone().into();
+        if let Some(field) = extensions.invalid {
+            return Err(self.field(field));
+        }
+        if extensions.sparse {
+            return Err(ArchiveError::Sparse { name: name.into() });
+        }
+        let byte = fields.linkflag[0];
+        let kind = match byte {
+            // The oldest form has no type for directories.
+            0 if name.ends_with(b"/") => HeaderKind::Directory,
+            0 | b'0' | b'7' => HeaderKind::File,
+            b'1' => HeaderKind::Hardlink,
+            b'2' => HeaderKind::Symlink,
+            b'3' => HeaderKind::CharDevice(self.device(block)?),
+            b'4' => HeaderKind::BlockDevice(self.device(block)?),
+            b'5' => HeaderKind::Directory,
+            b'6' => HeaderKind::Fifo,
+            b'S' => return Err(ArchiveError::Sparse { name: name.into() }),
+            kind => return Err(ArchiveError::Type { name: name.into(), kind }),
+        };
+        let size = match extensions.size {
+            Some(size) => size,
+            None => self.number(&fields.size, "size")?,
+        };
+        // Other kinds have no content, whatever the field says; some writers put a link's target's size there.
+        let size = if kind == HeaderKind::File { size } else { 0 };
+        let mtime = extensions.mtime.or_else(|| number(&fields.mtime).map(Time::from_seconds));
+        let header = Header {
+            link: extensions.link.unwrap_or_else(|| text(&fields.linkname).to_vec()),
+            kind,
+            mode: self.number::<u64>(&fields.mode, "mode")? as u32 & 0o7777,
+            uid: self.owner(extensions.uid, &fields.uid, "uid")?,
+            gid: self.owner(extensions.gid, &fields.gid, "gid")?,
+            mtime: mtime.ok_or_else(|| self.field("mtime"))?.whole(),
+            size,
+            xattrs: sorted(extensions.xattrs),
+            name,
+        };
+        self.left = size;
+        self.padding = padding(size) as u64;
+        Ok(header)
+    }
+
+    fn device(&self, block: &Block) -> Result<Device, ArchiveError> {
+        // The oldest form has no such fields and no devices.
+        let fields = block.as_bytes();
+        Ok(Device {
+            major: self.number(&fields[329..337], "device number")?,
+            minor: self.number(&fields[337..345], "device number")?,
+        })
+    }
+
+    fn owner(&self, said: Option<u32>, field: &[u8], what: &'static str) -> Result<u32, ArchiveError> {
+        let id = said.map_or_else(|| self.number(field, what), Ok)?;
+        // chown(2) takes the highest number for "leave it".
+        if id == u32::MAX { Err(self.field(what)) } else { Ok(id) }
+    }
+
+    fn number<T: TryFrom<i64>>(&self, field: &[u8], what: &'static str) -> Result<T, ArchiveError> {
+        number(field).and_then(|n| T::try_from(n).ok()).ok_or_else(|| self.field(what))
+    }
+
+    fn field(&self, field: &'static str) -> ArchiveError {
+        ArchiveError::Field { name: self.name.clone(), field }
+    }
+
+    fn read_error(&self, source: io::Error) -> ArchiveError {
+        match source.kind() {
+            io::ErrorKind::UnexpectedEof => ArchiveError::Truncated { name: self.name.clone() },
+            _ => ArchiveError::Read { source },
+        }
+    }
+}
+
+/// Old writers summed signed bytes.
+fn checksum_is_right(block: &Block) -> bool {
+    let bytes = block.as_bytes();
+    let stored = number(&block.as_old().cksum);
+    let counted = |i: usize| if (148..156).contains(&i) { b' ' } else { bytes[i] };
+    let unsigned: i64 = (0..BLOCK).map(|i| i64::from(counted(i))).sum();
+    let signed: i64 = (0..BLOCK).map(|i| i64::from(counted(i).cast_signed())).sum();
+    stored == Some(unsigned) || stored == Some(signed)
+}
+
+/// The name in a block, prefix included where the format has one.
+fn block_name(block: &Block) -> Vec<u8> {
+    let name = text(&block.as_old().name);
+    match block.as_ustar().map(|fields| text(&fields.prefix)) {
+        Some(prefix) if !prefix.is_empty() => [prefix, b"/", name].concat(),
+        _ => name.to_vec(),
+    }
+}
+
+/// A field's bytes up to the first zero.
+fn text(field: &[u8]) -> &[u8] {
+    field.split(|&b| b == 0).next().unwrap_or_default()
+}
+
+/// A numeric field: octal digits, or with the highest bit set GNU's binary form. Empty means 0.
+fn number(field: &[u8]) -> Option<i64> {
+    if field.first().is_some_and(|&b| b & 0x80 != 0) {
+        // The second highest bit of the first byte is the sign.
+        let negative = field[0] & 0x40 != 0;
+        let mut value: i128 = if negative { -1 } else { 0 };
+        for (i, &byte) in field.iter().enumerate() {
+            let byte = if i == 0 && !negative { byte & 0x7f } else { byte };
+            value = value.checked_mul(256)? + i128::from(byte);
+        }
+        return i64::try_from(value).ok();
+    }
+    let digits = text(field).trim_ascii();
+    if digits.is_empty() {
+        return Some(0);
+    }
+    if !digits.iter().all(|b| matches!(b, b'0'..=b'7')) {
+        return None;
+    }
+    i64::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+/// A PAX record and the bytes that it takes.
+struct Record<'a> {
+    len: usize,
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+/// The first record: its length in digits, a space, `key=value`, a line feed.
+fn split_record(records: &[u8]) -> Option<Record<'_>> {
+    let space = records.iter().position(|&b| b == b' ')?;
+    let len: usize = decimal(&records[..space])?;
+    let body = records.get(space + 1..len)?.strip_suffix(b"\n")?;
+    let equals = body.iter().position(|&b| b == b'=')?;
+    Some(Record { len, key: &body[..equals], value: &body[equals + 1..] })
+}
+
+/// Sets a field to a value that was parsed; returns the field's name if it could not be.
+fn set<T>(field: &mut Option<T>, value: Option<T>, name: &'static str) -> Option<&'static str> {
+    let invalid = value.is_none().then_some(name);
+    *field = value;
+    invalid
+}
+
+fn decimal<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    let digits = std::str::from_utf8(digits).ok()?;
+    digits.bytes().all(|b| b.is_ascii_digit()).then_some(())?;
+    digits.parse().ok()
+}
+
+/// Decimal seconds, with a sign and a fraction; cut to the second before.
+fn time(value: &[u8]) -> Option<Time> {
+    let text = std::str::from_utf8(value).ok()?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    fraction.bytes().all(|b| b.is_ascii_digit()).then_some(())?;
+    let seconds: i64 = whole.parse().ok()?;
+    let below = whole.starts_with('-') && fraction.bytes().any(|b| b != b'0');
+    Some(Time::from_seconds(if below { seconds.checked_sub(1)? } else { seconds }))
+}
+
+fn sorted(mut xattrs: Vec<Xattr>) -> Vec<Xattr> {
+    xattrs.sort_by(|a, b| a.name.cmp(&b.name));
+    // The last of several with one name stays.
+    xattrs.reverse();
+    xattrs.dedup_by(|a, b| a.name == b.name);
+    xattrs.reverse();
+    xattrs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_all_forms() {
+        for (field, expected) in [
+            (&b"0000644\0"[..], Some(0o644)),
+            (b" 644 \0\0\0", Some(0o644)),
+            (b"\0\0\0\0", Some(0)),
+            (b"0000648\0", None),
+            (b"-000001\0", None),
+            (b"\x80\0\0\0\0\0\x01\0", Some(256)),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xfe", Some(-2)),
+            (b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", None),
+        ] {
+            assert_eq!(number(field), expected, "{}", field.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn times_are_cut_to_the_second_before() {
+        for (text, expected) in [
+            ("5", Some(5)),
+            ("5.999", Some(5)),
+            ("-1.5", Some(-2)),
+            ("-1.0", Some(-1)),
+            ("-0.5", Some(-1)),
+            ("x", None),
+            ("1.x", None),
+        ] {
+            assert_eq!(time(text.as_bytes()).map(|t| t.seconds), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn records_must_be_whole() {
+        let record = split_record(b"12 path=a=b\nrest").unwrap();
+        assert_eq!((record.len, record.key, record.value), (12, &b"path"[..], &b"a=b"[..]));
+        for bad in ["", "x", "5", "99 a=b\n", "6 ab\n", "0 a=b\n", "2 a=b\n", "5 a=b\n", "-6 a=b\n"] {
+            assert!(split_record(bad.as_bytes()).is_none(), "{bad:?}");
+        }
+    }
+}

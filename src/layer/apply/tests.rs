@@ -1,0 +1,808 @@
+//! Archives by hand, hostile ones among them, unpacked on the real file system.
+
+use std::fs;
+use std::path::Path;
+
+use ::tar::Header;
+
+use super::*;
+use crate::layer::described::{Detail, describe};
+use crate::layer::tar::{BLOCK, END, TarWriter, padding};
+use crate::sys::file::open_directory;
+use crate::tree::{Time, Xattr};
+
+/// A tar in the making that does not mind what stands in it.
+#[derive(Default)]
+struct Tar(Vec<u8>);
+
+impl Tar {
+    fn block(&mut self, name: &str, kind: u8, link: &str, size: u64) -> &mut Self {
+        let mut header = Header::new_ustar();
+        let fields = header.as_old_mut();
+        fields.name[..name.len()].copy_from_slice(name.as_bytes());
+        fields.linkname[..link.len()].copy_from_slice(link.as_bytes());
+        header.as_old_mut().linkflag = [kind];
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1_000_000);
+        header.set_size(size);
+        header.set_cksum();
+        self.0.extend_from_slice(header.as_bytes());
+        self
+    }
+
+    fn file(&mut self, name: &str, content: &str) -> &mut Self {
+        self.data(name, b'0', content.as_bytes())
+    }
+
+    fn data(&mut self, name: &str, kind: u8, content: &[u8]) -> &mut Self {
+        self.block(name, kind, "", content.len() as u64);
+        self.0.extend_from_slice(content);
+        self.0.resize(self.0.len() + padding(content.len() as u64), 0);
+        self
+    }
+
+    fn dir(&mut self, name: &str) -> &mut Self {
+        self.block(name, b'5', "", 0)
+    }
+
+    fn symlink(&mut self, name: &str, target: &str) -> &mut Self {
+        self.block(name, b'2', target, 0)
+    }
+
+    fn hardlink(&mut self, name: &str, target: &str) -> &mut Self {
+        self.block(name, b'1', target, 0)
+    }
+
+    fn pax(&mut self, key: &str, value: &[u8]) -> &mut Self {
+        let rest = key.len() + value.len() + 3;
+        let len = (rest + 1..).find(|len| rest + len.to_string().len() == *len).unwrap();
+        let record = [format!("{len} {key}=").as_bytes(), value, b"\n"].concat();
+        self.data("pax", b'x', &record)
+    }
+
+    fn end(&self) -> Vec<u8> {
+        [&self.0[..], &END].concat()
+    }
+}
+
+/// A place to unpack in, and things beside it that must not be touched.
+struct Ground(tempfile::TempDir);
+
+impl Ground {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("root")).unwrap();
+        fs::create_dir(dir.path().join("victim")).unwrap();
+        fs::write(dir.path().join("victim/file"), "safe").unwrap();
+        Self(dir)
+    }
+
+    fn root(&self) -> std::path::PathBuf {
+        self.0.path().join("root")
+    }
+
+    fn victim(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn apply(&self, tar: &[u8]) -> Result<Applied, ApplyError> {
+        let before = self.outside();
+        let result = apply(tar, open_directory(&self.root()).unwrap(), ApplyOptions::new(Marks::Trusted));
+        assert_eq!(self.outside(), before, "something outside was touched");
+        result
+    }
+
+    fn outside(&self) -> Vec<String> {
+        let all = describe(self.victim(), Detail::All);
+        all.into_iter().filter(|line| !line.starts_with("/root")).collect()
+    }
+}
+
+fn message(error: &ApplyError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn short(index: &Index) -> Vec<String> {
+    let line = |entry: &Entry| {
+        let implied = if entry.implied { " implied" } else { "" };
+        let what = match &entry.kind {
+            Kind::File { size, .. } => format!(" {size}"),
+            Kind::Directory { opaque } => format!("/{}", if *opaque { " opaque" } else { "" }),
+            Kind::Symlink { target } => format!(" -> {}", String::from_utf8_lossy(target)),
+            Kind::Hardlink { target } => format!(" = {target}"),
+            Kind::Whiteout => " gone".to_owned(),
+            kind => format!(" {kind:?}"),
+        };
+        format!("{}{what}{implied}", entry.path)
+    };
+    index.entries().iter().map(line).collect()
+}
+
+#[test]
+fn archives_that_are_refused() {
+    let table: &[(&str, fn(&mut Tar), &str)] = &[
+        (
+            "up",
+            |t| {
+                t.file("../victim/file", "x");
+            },
+            "the entry `../victim/file` cannot be unpacked: it contains `..`",
+        ),
+        (
+            "up within",
+            |t| {
+                t.dir("a").file("a/../../victim/x", "x");
+            },
+            "the entry `a/../../victim/x` cannot be unpacked: it contains `..`",
+        ),
+        (
+            "whiteout up",
+            |t| {
+                t.file("../.wh.victim", "");
+            },
+            "the entry `../.wh.victim` cannot be unpacked: it contains `..`",
+        ),
+        (
+            "nothing whited out",
+            |t| {
+                t.file(".wh.", "");
+            },
+            "the entry `.wh.` cannot be unpacked: a name that starts with `.wh.` can only mark a removed file",
+        ),
+        (
+            "whiteout of .",
+            |t| {
+                t.file("a/.wh..", "");
+            },
+            "the entry `a/.wh..` cannot be unpacked: a name that starts with `.wh.` can only mark a removed file",
+        ),
+        (
+            "whiteout of ..",
+            |t| {
+                t.file("a/.wh...", "");
+            },
+            "the entry `a/.wh...` cannot be unpacked: a name that starts with `.wh.` can only mark a removed file",
+        ),
+        (
+            "below a whiteout's name",
+            |t| {
+                t.file(".wh.a/b", "");
+            },
+            "the entry `.wh.a/b` cannot be unpacked: a name that starts with `.wh.` can only mark a removed file",
+        ),
+        (
+            "opaque root",
+            |t| {
+                t.file(".wh..wh..opq", "");
+            },
+            "the entry `.wh..wh..opq` cannot be unpacked: the root of a layer cannot be opaque",
+        ),
+        (
+            "file as parent",
+            |t| {
+                t.file("a", "x").file("a/b", "y");
+            },
+            "the entry `a/b` cannot be unpacked: `/a` is not a directory",
+        ),
+        (
+            "links in a ring",
+            |t| {
+                t.symlink("a", "b").symlink("b", "a").file("a/x", "y");
+            },
+            "the entry `a/x` cannot be unpacked: too many symbolic links on the way",
+        ),
+        (
+            "hard link out",
+            |t| {
+                t.hardlink("a", "../victim/file");
+            },
+            "the link `a` cannot be unpacked: its target `../victim/file` is not usable, it contains `..`",
+        ),
+        (
+            "hard link to nothing",
+            |t| {
+                t.hardlink("a", "/etc/passwd");
+            },
+            "the hard link `a` cannot be unpacked: the layer has no file `/etc/passwd` before it",
+        ),
+        (
+            "hard link to what comes later",
+            |t| {
+                t.hardlink("a", "b").file("b", "");
+            },
+            "the hard link `a` cannot be unpacked: the layer has no file `/b` before it",
+        ),
+        (
+            "hard link to a directory",
+            |t| {
+                t.dir("d").hardlink("a", "d");
+            },
+            "the hard link `a` cannot be unpacked: the layer has no file `/d` before it",
+        ),
+        (
+            "hard link to itself",
+            |t| {
+                t.file("a", "").hardlink("a", "a");
+            },
+            "the hard link `a` cannot be unpacked: the layer has no file `/a` before it",
+        ),
+        (
+            "hard link through a link that leads out",
+            |t| {
+                t.symlink("l", "../victim").hardlink("a", "l/file");
+            },
+            "the hard link `a` cannot be unpacked: the layer has no file `/victim/file` before it",
+        ),
+        (
+            "hard link to what it replaces",
+            |t| {
+                t.file("d/a", "").hardlink("d", "d/a");
+            },
+            "the hard link `d` cannot be unpacked: the layer has no file `/d/a` before it",
+        ),
+        (
+            "link without text",
+            |t| {
+                t.symlink("a", "");
+            },
+            "the link `a` cannot be unpacked: its target `` is not usable, it is empty",
+        ),
+        (
+            "zero in a name",
+            |t| {
+                t.pax("path", b"a\0b").file("x", "");
+            },
+            "the entry `a\0b` cannot be unpacked: it contains a zero byte",
+        ),
+        (
+            "unknown type",
+            |t| {
+                t.block("a", b'Z', "", 0);
+            },
+            "the entry `a` has the type `Z`, which layers do not have",
+        ),
+        (
+            "sparse",
+            |t| {
+                t.block("a", b'S', "", 0);
+            },
+            "the entry `a` is stored as a sparse file, which layers do not have",
+        ),
+        (
+            "sparse by record",
+            |t| {
+                t.pax("GNU.sparse.major", b"1").file("a", "");
+            },
+            "the entry `a` is stored as a sparse file, which layers do not have",
+        ),
+        (
+            "cut in a file",
+            |t| {
+                t.block("a", b'0', "", 5000);
+            },
+            "the layer's archive is cut off after `a`",
+        ),
+        (
+            "cut in a large file",
+            |t| {
+                t.block("a", b'0', "", 1 << 40);
+            },
+            "the layer's archive is cut off after `a`",
+        ),
+        (
+            "bad owner",
+            |t| {
+                t.pax("uid", b"4294967295").file("a", "");
+            },
+            "the entry `a` has an invalid uid",
+        ),
+        (
+            "bad size",
+            |t| {
+                t.pax("size", b"-1").file("a", "");
+            },
+            "the entry `a` has an invalid size",
+        ),
+        (
+            "bad record",
+            |t| {
+                t.data("x", b'x', b"99 path=a\n").file("a", "");
+            },
+            "the entry `a` has an invalid extended header",
+        ),
+        (
+            "huge record",
+            |t| {
+                t.block("x", b'x', "", 1 << 30);
+            },
+            "the layer's archive has a header of over 1048576 bytes",
+        ),
+        (
+            "long component",
+            |t| {
+                t.pax("path", &[b'a'; 256]).file("a", "");
+            },
+            "",
+        ),
+        (
+            "long path",
+            |t| {
+                t.pax("path", &b"a/".repeat(2100)).file("a", "");
+            },
+            "",
+        ),
+        (
+            "long by links",
+            |t| {
+                t.pax("linkpath", &b"b/".repeat(2040))
+                    .symlink("a", "")
+                    .pax("path", &[b"a/", &b"c/".repeat(100)[..]].concat())
+                    .file("x", "");
+            },
+            "",
+        ),
+        (
+            "swapped for a link",
+            |t| {
+                t.dir("d")
+                    .file("d/x", "")
+                    .symlink("d", "../victim")
+                    .dir("d/file")
+                    .file("d/file/x", "y")
+                    .file("victim", "");
+            },
+            "*",
+        ),
+    ];
+    for (name, build, expected) in table {
+        let ground = Ground::new();
+        let mut tar = Tar::default();
+        build(&mut tar);
+        let whole = if name.starts_with("cut") { tar.0.clone() } else { tar.end() };
+        match (ground.apply(&whole), *expected) {
+            (Ok(_), "*") => {}
+            (Ok(applied), _) => panic!("{name}: was unpacked: {:?}", short(&applied.index)),
+            (Err(error), "") => {
+                assert!(message(&error).ends_with("it is too long"), "{name}: {}", message(&error))
+            }
+            (Err(error), expected) => assert_eq!(message(&error), expected, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_tar_is_refused() {
+    for (bytes, expected) in [
+        (vec![b'x'; 4096], "the layer's archive is damaged or no tar: a header has a wrong checksum"),
+        (vec![b'x'; 100], "the layer's archive is cut off"),
+        (Tar::default().file("a", "1").0[..700].to_vec(), "the layer's archive is cut off after `a`"),
+        (Tar::default().pax("path", b"a").0.clone(), "the layer's archive is cut off"),
+    ] {
+        assert_eq!(message(&Ground::new().apply(&bytes).unwrap_err()), expected);
+    }
+    assert!(Ground::new().apply(b"").unwrap().index.entries().is_empty());
+}
+
+#[test]
+fn limits_hold() {
+    let ground = Ground::new();
+    let tar = Tar::default().file("a", "12345").file("b", "67890").end();
+    let limited =
+        |max_bytes, max_entries| ApplyOptions { max_bytes, max_entries, ..ApplyOptions::new(Marks::Trusted) };
+    let run =
+        |options| apply(&tar[..], open_directory(&ground.root()).unwrap(), options).unwrap_err().to_string();
+    assert_eq!(run(limited(9, 10)), "the layer has over 9 bytes of content, which is the limit");
+    assert_eq!(run(limited(99, 1)), "the layer has over 1 entries, which is the limit");
+}
+
+#[test]
+fn odd_archives_and_what_they_give() {
+    let table: &[(&str, fn(&mut Tar), &[&str])] = &[
+        (
+            "absolute and dotted names",
+            |t| {
+                t.file("/a", "1").file("./b//./c", "22").dir("./");
+            },
+            &["/a 1", "/b/ implied", "/b/c 2"],
+        ),
+        (
+            "the last one stays",
+            |t| {
+                t.file("a", "1").file("a", "22").file("a", "333");
+            },
+            &["/a 3"],
+        ),
+        (
+            "file becomes directory",
+            |t| {
+                t.file("a", "1").dir("a").file("a/b", "1");
+            },
+            &["/a/", "/a/b 1"],
+        ),
+        (
+            "directory becomes file",
+            |t| {
+                t.dir("a").file("a/b/c", "1").file("a", "22");
+            },
+            &["/a 2"],
+        ),
+        (
+            "directory keeps its content",
+            |t| {
+                t.file("a/b", "1").dir("a");
+            },
+            &["/a/", "/a/b 1"],
+        ),
+        (
+            "link as parent",
+            |t| {
+                t.dir("usr/lib").symlink("lib", "usr/lib").file("lib/x", "1");
+            },
+            &["/lib -> usr/lib", "/usr/ implied", "/usr/lib/", "/usr/lib/x 1"],
+        ),
+        (
+            "absolute link as parent",
+            |t| {
+                t.symlink("lib", "/usr/lib").file("lib/a/x", "1");
+            },
+            &[
+                "/lib -> /usr/lib",
+                "/usr/ implied",
+                "/usr/lib/ implied",
+                "/usr/lib/a/ implied",
+                "/usr/lib/a/x 1",
+            ],
+        ),
+        (
+            "link that leads out",
+            |t| {
+                t.symlink("l", "../../victim").file("l/file", "evil");
+            },
+            &["/l -> ../../victim", "/victim/ implied", "/victim/file 4"],
+        ),
+        (
+            "links in a chain",
+            |t| {
+                t.symlink("a", "b").symlink("b", "c/../d").file("a/x", "1");
+            },
+            &["/a -> b", "/b -> c/../d", "/c/ implied", "/d/ implied", "/d/x 1"],
+        ),
+        (
+            "link replaced by a directory",
+            |t| {
+                t.symlink("l", "/victim").file("l/a", "1").dir("l").file("l/b", "1");
+            },
+            &["/l/", "/l/b 1", "/victim/ implied", "/victim/a 1"],
+        ),
+        (
+            "hard link before its file in order",
+            |t| {
+                t.file("z", "1").hardlink("a", "z").hardlink("m", "a");
+            },
+            &["/a 1", "/m = /a", "/z = /a"],
+        ),
+        (
+            "hard link whose file is replaced",
+            |t| {
+                t.file("a", "1").hardlink("b", "a").file("a", "22");
+            },
+            &["/a 2", "/b 1"],
+        ),
+        (
+            "hard link whose last other name goes",
+            |t| {
+                t.file("a", "1").hardlink("b", "a").hardlink("c", "b").file("a", "22");
+            },
+            &["/a 2", "/b 1", "/c = /b"],
+        ),
+        (
+            "hard link to a link",
+            |t| {
+                t.symlink("a", "q").hardlink("b", "a");
+            },
+            &["/a -> q", "/b = /a"],
+        ),
+        (
+            "whiteout",
+            |t| {
+                t.file("d/.wh.x", "");
+            },
+            &["/d/ implied", "/d/x gone"],
+        ),
+        (
+            "whiteout of what is there",
+            |t| {
+                t.file("x", "1").file(".wh.x", "");
+            },
+            &["/x 1"],
+        ),
+        (
+            "whiteout of what will be",
+            |t| {
+                t.file(".wh.x", "").file("x", "1");
+            },
+            &["/x 1"],
+        ),
+        (
+            "whiteout of a directory",
+            |t| {
+                t.file(".wh.d", "").dir("d").file("d/a", "1");
+            },
+            &["/d/ opaque", "/d/a 1"],
+        ),
+        (
+            "whiteout after the directory",
+            |t| {
+                t.dir("d").file("d/a", "1").file(".wh.d", "");
+            },
+            &["/d/ opaque", "/d/a 1"],
+        ),
+        (
+            "below a whiteout",
+            |t| {
+                t.file(".wh.d", "").file("d/e/a", "1");
+            },
+            &["/d/ opaque", "/d/e/ implied", "/d/e/a 1"],
+        ),
+        (
+            "opaque after its siblings",
+            |t| {
+                t.dir("d").file("d/a", "1").file("d/.wh..wh..opq", "");
+            },
+            &["/d/ opaque", "/d/a 1"],
+        ),
+        (
+            "opaque before the directory",
+            |t| {
+                t.file("d/.wh..wh..opq", "").dir("d");
+            },
+            &["/d/ opaque"],
+        ),
+        (
+            "device 0:0",
+            |t| {
+                t.block("x", b'3', "", 0);
+            },
+            &["/x gone"],
+        ),
+        (
+            "aufs",
+            |t| {
+                t.dir(".wh..wh.plnk").file(".wh..wh.plnk/1.2", "x").file(".wh..wh.aufs", "");
+            },
+            &[],
+        ),
+        (
+            "long names of GNU",
+            |t| {
+                t.data("././@LongLink", b'L', b"long/name\0").file("short", "1");
+            },
+            &["/long/ implied", "/long/name 1"],
+        ),
+        (
+            "old directory",
+            |t| {
+                t.block("d/", 0, "", 0);
+            },
+            &["/d/"],
+        ),
+        (
+            "global header",
+            |t| {
+                t.data("g", b'g', b"13 comment=x\n").file("a", "1");
+            },
+            &["/a 1"],
+        ),
+        (
+            "size of a link",
+            |t| {
+                t.file("a", "1").block("b", b'1', "a", 77).block("c", b'2', "a", 9);
+            },
+            &["/a 1", "/b = /a", "/c -> a"],
+        ),
+        (
+            "cut at an entry",
+            |t| {
+                t.file("a", "1");
+            },
+            &["/a 1"],
+        ),
+    ];
+    for (name, build, expected) in table {
+        let ground = Ground::new();
+        let mut tar = Tar::default();
+        build(&mut tar);
+        let whole = if name.starts_with("cut") { tar.0.clone() } else { tar.end() };
+        let applied = ground.apply(&whole).unwrap_or_else(|error| panic!("{name}: {}", message(&error)));
+        assert_eq!(short(&applied.index), *expected, "{name}");
+        assert_eq!(applied.diff_id, DiffId(Digest::of(&whole)), "{name}");
+        assert_eq!(applied.bytes, whole.len() as u64, "{name}");
+        assert!(!applied.regenerates, "{name}");
+        assert_disk_is(&ground, &applied.index, name);
+    }
+}
+
+/// What is on disk is what the index says: our own tar of it, unpacked elsewhere, gives the same.
+fn assert_disk_is(ground: &Ground, index: &Index, name: &str) {
+    let mut entries = index.clone().into_entries();
+    for entry in &mut entries {
+        // Implied directories would have to be in the tar to be on disk with the same time.
+        entry.implied = false;
+    }
+    let mut writer = TarWriter::new(Vec::new());
+    for entry in &entries {
+        let content = match entry.kind {
+            Kind::File { .. } => fs::read(ground.root().join(entry.path.as_path())).unwrap(),
+            _ => Vec::new(),
+        };
+        if let Kind::File { digest, .. } = &entry.kind {
+            assert_eq!(*digest, Digest::of(&content), "{name}");
+        }
+        writer.append(entry, &content[..]).unwrap();
+    }
+    let tar = writer.finish().unwrap();
+    let again = Ground::new();
+    let applied = again.apply(&tar).unwrap();
+    assert_eq!(applied.index.entries(), entries, "{name}");
+    assert!(applied.regenerates, "{name}");
+    assert_eq!(describe(&again.root(), Detail::All), describe(&ground.root(), Detail::All), "{name}");
+}
+
+#[test]
+fn metadata_lands_exactly() {
+    let mut tar = Tar::default();
+    tar.pax("SCHILY.xattr.user.note", b"a=\0\n").pax("mtime", b"1600000000.75").file("ignored", "");
+    let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut records = Vec::new();
+    for (key, value) in [
+        ("SCHILY.xattr.security.capability", &capability[..]),
+        ("SCHILY.xattr.trusted.overlay.opaque", b"y"),
+        ("SCHILY.xattr.user.overlay.opaque", b"y"),
+        ("SCHILY.xattr.user.b", b"2"),
+        ("SCHILY.xattr.user.a", b"1"),
+        ("mtime", b"1600000000.75"),
+        ("uid", b"3000000"),
+    ] {
+        let mut record = Tar::default();
+        record.pax(key, value);
+        let text = &record.0[BLOCK..];
+        let len: usize =
+            String::from_utf8_lossy(&text[..text.iter().position(|&b| b == b' ').unwrap()]).parse().unwrap();
+        records.extend_from_slice(&text[..len]);
+    }
+    tar.data("x", b'x', &records).file("f", "content").dir("d");
+    let ground = Ground::new();
+    let applied = ground.apply(&tar.end()).unwrap();
+    let capability: String = capability.iter().flat_map(|b| b.escape_ascii()).map(char::from).collect();
+    let content = Digest::of(b"content").short();
+    assert_eq!(
+        describe(&ground.root(), Detail::All),
+        [
+            "/d dir 644 0:0 1000000.000000000".to_owned(),
+            format!(
+                "/f file 7 {content} 644 3000000:0 1600000000.000000000 security.capability={capability} user.a=1 user.b=2"
+            ),
+            format!(
+                "/ignored file 0 {} 644 0:0 1600000000.000000000 user.note=a=\\x00\\n",
+                Digest::of(b"").short()
+            ),
+        ]
+    );
+    let f = applied.index.get(&"f".into()).unwrap();
+    assert_eq!(f.xattrs.len(), 3);
+    assert_eq!(f.mtime, Time::from_seconds(1_600_000_000));
+}
+
+#[test]
+fn our_own_archives_regenerate_and_others_do_not() {
+    let file = |path: &str, content: &str| {
+        let kind = Kind::File { size: content.len() as u64, digest: Digest::of(content.as_bytes()) };
+        Entry::new(path.into(), kind, 0o644, Time::from_seconds(5))
+    };
+    let dir = |path: &str| Entry::directory(path.into(), 0o755, Time::from_seconds(5));
+    let mut opaque = dir("o");
+    opaque.kind = Kind::Directory { opaque: true };
+    let mut noted = file("noted", "n");
+    noted.xattrs.push(Xattr { name: (*b"user.x").into(), value: (*b"y").into() });
+    let long = "l".repeat(200);
+    let link = Entry::new("z".into(), Kind::Hardlink { target: "d/a".into() }, 0o644, Time::from_seconds(5));
+    let entries = vec![
+        dir("d"),
+        file("d/a", "1"),
+        Entry::whiteout("d/gone".into()),
+        file(&long, "22"),
+        noted,
+        opaque,
+        file("o/x", "333"),
+        link,
+    ];
+    let write = |entries: &[Entry]| {
+        let mut writer = TarWriter::new(Vec::new());
+        for entry in entries {
+            writer
+                .append(
+                    entry,
+                    &b"122333n"[if entry.path == "noted".into() {
+                        6..7
+                    } else {
+                        match entry.size() {
+                            1 => 0..1,
+                            2 => 1..3,
+                            _ => 3..6,
+                        }
+                    }],
+                )
+                .unwrap();
+        }
+        writer.finish().unwrap()
+    };
+    let tar = write(&entries);
+    let ground = Ground::new();
+    let applied = ground.apply(&tar).unwrap();
+    assert_eq!(applied.index.entries(), entries);
+    assert!(applied.regenerates);
+
+    // Each of these differs in a single thing.
+    let mut padded = tar.clone();
+    padded.resize(tar.len() + BLOCK, 0);
+    let mut swapped = entries.clone();
+    swapped.swap(3, 4);
+    let mut trailing = tar.clone();
+    trailing.extend_from_slice(b"more");
+    let mut unclean = tar.clone();
+    unclean[3 * BLOCK - 1] = 1;
+    for (name, tar) in [
+        ("another end", padded),
+        ("another order", write(&swapped)),
+        ("something after the end", trailing),
+        ("padding that is not zero", unclean),
+        ("no end", tar[..tar.len() - 2 * BLOCK].to_vec()),
+    ] {
+        assert!(!Ground::new().apply(&tar).unwrap().regenerates, "{name}");
+    }
+}
+
+#[test]
+fn large_and_many_files_are_written_whole() {
+    let mut tar = Tar::default();
+    let large: Vec<u8> = (0..3_000_000_u32).map(|i| (i / 7) as u8).collect();
+    for i in 0..500 {
+        tar.file(&format!("d{}/f{i}", i % 7), &"x".repeat(i * 3));
+        if i % 200 == 0 {
+            tar.data(&format!("large{i}"), b'0', &large).hardlink(&format!("link{i}"), &format!("large{i}"));
+            tar.file("d0/f0", "again and again");
+        }
+    }
+    let ground = Ground::new();
+    let applied = ground.apply(&tar.end()).unwrap();
+    assert_eq!(applied.index.entries().len(), 500 + 7 + 6);
+    assert_eq!(fs::read(ground.root().join("link400")).unwrap(), large);
+    assert_eq!(fs::read(ground.root().join("d0/f0")).unwrap(), b"again and again");
+    assert_disk_is(&ground, &applied.index, "large");
+}
+
+#[test]
+fn a_full_disk_is_an_error_with_the_file() {
+    let ground = Ground::new();
+    let options = c"size=1m";
+    rustix::mount::mount("tmpfs", ground.root(), "tmpfs", rustix::mount::MountFlags::empty(), Some(options))
+        .unwrap();
+    let mut tar = Tar::default();
+    tar.data("big", b'0', &vec![1; 3_000_000]);
+    let result =
+        apply(&tar.end()[..], open_directory(&ground.root()).unwrap(), ApplyOptions::new(Marks::Trusted));
+    rustix::mount::unmount(ground.root(), rustix::mount::UnmountFlags::DETACH).unwrap();
+    let text = message(&result.unwrap_err());
+    assert!(
+        text.starts_with("cannot unpack the layer: cannot write `/big`: No space left on device"),
+        "{text}"
+    );
+}

@@ -1,0 +1,112 @@
+//! Compression of layers: the same bytes for any number of cores.
+//!
+//! Owns how a layer blob is compressed and how compressed input is told apart and read within limits. Must not know
+//! tars or images. zstd is written by its library's worker threads, which give the same bytes for any number of them
+//! but zero.
+
+mod decompress;
+mod gzip;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::thread;
+
+use zstd::stream::write::Encoder as ZstdWriter;
+
+pub use decompress::{DecompressError, Decompressor, Limits};
+use gzip::GzipWriter;
+
+/// How a layer is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip of a level from 0 to 12, as libdeflate counts.
+    Gzip(u8),
+    /// zstd of a level from 1 to 22.
+    Zstd(u8),
+}
+
+impl Compression {
+    /// gzip of the level that strata uses unless told otherwise.
+    pub const GZIP: Self = Self::Gzip(6);
+
+    /// zstd of the level that strata uses unless told otherwise.
+    pub const ZSTD: Self = Self::Zstd(3);
+
+    /// What the media type of an OCI layer has after `application/vnd.oci.image.layer.v1.tar`.
+    pub const fn media_type_suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip(_) => "+gzip",
+            Self::Zstd(_) => "+zstd",
+        }
+    }
+}
+
+/// Compresses what is written to it. Nothing is complete without [`Compressor::finish`].
+pub struct Compressor<W: Write>(Encoder<W>);
+
+enum Encoder<W: Write> {
+    None(W),
+    Gzip(GzipWriter<W>),
+    Zstd(ZstdWriter<'static, W>),
+}
+
+impl<W: Write> fmt::Debug for Compressor<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor").finish_non_exhaustive()
+    }
+}
+
+impl<W: Write> Compressor<W> {
+    /// Compresses to `inner` with `threads` threads, 0 for one a core. Fails if the level is not one of the format.
+    pub fn new(inner: W, compression: Compression, threads: usize) -> io::Result<Self> {
+        let threads =
+            if threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { threads };
+        Ok(Self(match compression {
+            Compression::None => Encoder::None(inner),
+            Compression::Gzip(level) => Encoder::Gzip(GzipWriter::new(inner, level, threads)?),
+            Compression::Zstd(level) => {
+                if !(1..=22).contains(&level) {
+                    return Err(level_error("zstd", level));
+                }
+                let mut encoder = ZstdWriter::new(inner, level.into())?;
+                encoder.multithread(threads as u32)?;
+                Encoder::Zstd(encoder)
+            }
+        }))
+    }
+
+    /// Writes what is left and gives back the inner writer. No input at all makes a valid empty stream, too.
+    pub fn finish(self) -> io::Result<W> {
+        match self.0 {
+            Encoder::None(inner) => Ok(inner),
+            Encoder::Gzip(gzip) => gzip.finish(),
+            Encoder::Zstd(zstd) => zstd.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for Compressor<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Encoder::None(inner) => inner.write(bytes),
+            Encoder::Gzip(gzip) => gzip.write(bytes),
+            Encoder::Zstd(zstd) => zstd.write(bytes),
+        }
+    }
+
+    /// Passes on what is compressed already; the borders of the format stay where they are.
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Encoder::None(inner) => inner.flush(),
+            Encoder::Gzip(gzip) => gzip.flush(),
+            Encoder::Zstd(_) => Ok(()),
+        }
+    }
+}
+
+fn level_error(format: &str, level: u8) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("{format} has no level {level}"))
+}

@@ -1,0 +1,249 @@
+//! Puts a layer's entries into the directory that holds the layer.
+//!
+//! Owns how an [`Entry`] becomes a thing on disk with exactly its metadata: the order of chown, chmod, attributes
+//! and times, directories last. Must not know where entries or contents come from.
+//!
+//! Nothing outside the directory can be reached, whatever lies in it: parents are opened beneath it without
+//! following links, and everything else is done by name in an open parent. One [`Placer`] is used from several
+//! threads at once; the caller sees to it that a parent is there before its children.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::Mode;
+
+use super::whiteout::{Marks, OPAQUE_VALUE};
+use crate::sys::file;
+use crate::sys::xattr::{self, Place};
+use crate::tree::{Entry, Kind, TreePath};
+
+/// Parents that are kept open. Trees come in walk order, so that the last few are nearly always enough.
+const OPEN_PARENTS: usize = 8;
+
+/// An entry could not be put into its place.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} `{path}`")]
+pub struct PlaceError {
+    /// What was being done.
+    pub operation: &'static str,
+    /// The entry.
+    pub path: TreePath,
+    /// Why not.
+    pub source: io::Error,
+}
+
+/// Writes entries into a layer's directory. [`Placer::close`] completes it.
+#[derive(Debug)]
+pub struct Placer {
+    root: OwnedFd,
+    marks: Marks,
+    /// Whom new entries belong to anyway, if that is sure.
+    own: Option<(u32, u32)>,
+    /// The parents used last, the most recent one at the end.
+    open: Mutex<Vec<(TreePath, Arc<OwnedFd>)>>,
+    /// Directories whose metadata is still to be set.
+    directories: Mutex<BTreeMap<TreePath, Entry>>,
+}
+
+impl Placer {
+    /// A placer for the directory `root`; `marks` says how it will be mounted.
+    pub fn new(root: OwnedFd, marks: Marks) -> Self {
+        // A set-group-ID root would give its group to what is made in it. Other directories get that bit last.
+        let inherits = rustix::fs::fstat(&root)
+            .map_or(true, |stat| Mode::from_raw_mode(stat.st_mode).contains(Mode::SGID));
+        let ids = || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        Self {
+            own: (!inherits).then(ids),
+            root,
+            marks,
+            open: Mutex::default(),
+            directories: Mutex::default(),
+        }
+    }
+
+    /// Makes `entry`, which is anything but a regular file or a socket. A directory may be there already. Its metadata is set by
+    /// [`Placer::close`], so that making its children neither needs its permissions nor changes its time.
+    pub fn place(&self, entry: &Entry) -> Result<(), PlaceError> {
+        match &entry.kind {
+            Kind::Directory { .. } => {
+                self.make_directory(&entry.path)?;
+                lock(&self.directories).insert(entry.path.clone(), entry.clone());
+                Ok(())
+            }
+            Kind::Whiteout => self.at(&entry.path, "make the whiteout", |dir, name| {
+                file::make_device(dir.as_fd(), name, false, 0, 0)
+            }),
+            Kind::Hardlink { target } => self.link(target, &entry.path),
+            Kind::Symlink { target } => {
+                self.at(&entry.path, "make the link", |dir, name| {
+                    file::make_symlink(dir.as_fd(), name, target)
+                })?;
+                self.describe(entry)
+            }
+            Kind::CharDevice(device) | Kind::BlockDevice(device) => {
+                let block = matches!(entry.kind, Kind::BlockDevice(_));
+                self.at(&entry.path, "make the device", |dir, name| {
+                    file::make_device(dir.as_fd(), name, block, device.major, device.minor)
+                })?;
+                self.describe(entry)
+            }
+            Kind::Fifo => {
+                self.at(&entry.path, "make the pipe", |dir, name| file::make_fifo(dir.as_fd(), name))?;
+                self.describe(entry)
+            }
+            Kind::File { .. } | Kind::Socket => {
+                let source = io::ErrorKind::Unsupported.into();
+                Err(PlaceError { operation: "make without content", path: entry.path.clone(), source })
+            }
+        }
+    }
+
+    /// Makes an empty regular file and opens it for its content. Fails if the path is taken.
+    pub fn create(&self, path: &TreePath) -> Result<File, PlaceError> {
+        self.at(path, "create", |dir, name| file::create(dir.as_fd(), name))
+    }
+
+    /// Sets the metadata of a file that has its content.
+    pub fn finish(&self, file: &File, entry: &Entry) -> Result<(), PlaceError> {
+        self.set_open(file, entry).map_err(|source| failed("set the metadata of", &entry.path, source))
+    }
+
+    /// Opens a regular file for reading.
+    pub fn open(&self, path: &TreePath) -> Result<File, PlaceError> {
+        self.at(path, "open", |dir, name| file::open(dir.as_fd(), name))
+    }
+
+    /// Gives the file at `target` the name `path` too.
+    pub fn link(&self, target: &TreePath, path: &TreePath) -> Result<(), PlaceError> {
+        let from = self.parent(target)?;
+        self.at(path, "make the hard link", |dir, name| {
+            file::link(from.as_fd(), target.name(), dir.as_fd(), name)
+        })
+    }
+
+    /// Removes what is at `path` and is no directory.
+    pub fn remove(&self, path: &TreePath) -> Result<(), PlaceError> {
+        self.at(path, "remove", |dir, name| file::remove(dir.as_fd(), name))
+    }
+
+    /// Removes the empty directory at `path`.
+    pub fn remove_directory(&self, path: &TreePath) -> Result<(), PlaceError> {
+        lock(&self.open).retain(|(open, _)| !open.is_below(path));
+        lock(&self.directories).remove(path);
+        self.at(path, "remove the directory", |dir, name| file::remove_directory(dir.as_fd(), name))
+    }
+
+    /// Sets the metadata of all directories that were placed, and ends.
+    pub fn close(self) -> Result<(), PlaceError> {
+        let directories = std::mem::take(&mut *lock(&self.directories));
+        // A directory that nobody may enter must not be in the way of its children.
+        directories.values().rev().try_for_each(|entry| self.finish_directory(entry))
+    }
+
+    /// Makes a directory, or is content with one that is there; metadata is not set.
+    pub(super) fn make_directory(&self, path: &TreePath) -> Result<(), PlaceError> {
+        if path.is_root() {
+            return Ok(());
+        }
+        self.at(path, "make the directory", |dir, name| match file::make_directory(dir.as_fd(), name) {
+            // Should something else be there, setting the metadata will say so.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        })
+    }
+
+    /// Sets a directory's metadata, when nothing more will be made in it.
+    pub(super) fn finish_directory(&self, entry: &Entry) -> Result<(), PlaceError> {
+        let failed = |source| failed("set the metadata of", &entry.path, source);
+        let dir = file::open_beneath(self.root.as_fd(), entry.path.as_path()).map_err(failed)?;
+        self.set_open(&dir, entry).map_err(failed)
+    }
+
+    /// Sets a directory's time only.
+    pub(super) fn set_directory_time(&self, path: &TreePath, seconds: i64) -> Result<(), PlaceError> {
+        self.at(path, "set the time of", |dir, name| file::set_time_at(dir.as_fd(), name, (seconds, 0)))
+    }
+
+    /// Owner, permissions, attributes, time: chown clears set-user-ID bits and capabilities, chmod changes an ACL.
+    fn set_open(&self, file: &impl AsFd, entry: &Entry) -> io::Result<()> {
+        let owner = (entry.uid, entry.gid);
+        if self.own != Some(owner) {
+            file::set_owner(file, owner)?;
+        }
+        file::set_mode(file, entry.mode)?;
+        for attribute in &entry.xattrs {
+            xattr::set(file, &attribute.name, &attribute.value)?;
+        }
+        if matches!(entry.kind, Kind::Directory { opaque: true }) {
+            xattr::set(file, self.marks.opaque(), OPAQUE_VALUE)?;
+        }
+        file::set_time(file, (entry.mtime.seconds, 0))
+    }
+
+    /// The same for what cannot be opened, and was made just now.
+    fn describe(&self, entry: &Entry) -> Result<(), PlaceError> {
+        self.at(&entry.path, "set the metadata of", |dir, name| {
+            let owner = (entry.uid, entry.gid);
+            if self.own != Some(owner) {
+                file::set_owner_at(dir.as_fd(), name, owner)?;
+            }
+            if !matches!(entry.kind, Kind::Symlink { .. }) {
+                file::set_mode_at(dir.as_fd(), name, entry.mode)?;
+            }
+            for attribute in &entry.xattrs {
+                Place::new(dir.as_fd(), name).set(&attribute.name, &attribute.value)?;
+            }
+            file::set_time_at(dir.as_fd(), name, (entry.mtime.seconds, 0))
+        })
+    }
+
+    /// Does something by name in the parent of `path`.
+    fn at<T>(
+        &self,
+        path: &TreePath,
+        operation: &'static str,
+        act: impl FnOnce(&OwnedFd, &[u8]) -> io::Result<T>,
+    ) -> Result<T, PlaceError> {
+        let dir = self.parent(path)?;
+        act(&dir, path.name()).map_err(|source| failed(operation, path, source))
+    }
+
+    /// The parent of `path`, opened.
+    fn parent(&self, path: &TreePath) -> Result<Arc<OwnedFd>, PlaceError> {
+        let bytes = path.as_bytes();
+        let parent = &bytes[..bytes.len() - path.name().len()];
+        let parent = parent.strip_suffix(b"/").unwrap_or(parent);
+        {
+            let mut open = lock(&self.open);
+            if let Some(i) = open.iter().rposition(|(path, _)| path.as_bytes() == parent) {
+                if i + 1 < open.len() {
+                    let used = open.remove(i);
+                    open.push(used);
+                }
+                return Ok(Arc::clone(&open[open.len() - 1].1));
+            }
+        }
+        let parent = path.parent().unwrap_or_default();
+        let dir = file::open_beneath(self.root.as_fd(), parent.as_path())
+            .map_err(|source| failed("open the directory", &parent, source))?;
+        let dir = Arc::new(dir);
+        let mut open = lock(&self.open);
+        if open.len() == OPEN_PARENTS {
+            open.remove(0);
+        }
+        open.push((parent, Arc::clone(&dir)));
+        Ok(dir)
+    }
+}
+
+fn failed(operation: &'static str, path: &TreePath, source: io::Error) -> PlaceError {
+    PlaceError { operation, path: path.clone(), source }
+}
+
+/// What these locks guard is whole at all times, whoever panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,121 @@
+//! A plan as text: one line a fact, in a fixed order, without places. For tests and for people.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{Copy, CopySource, NetworkMode, Plan, Root, Run, StepId, StepKind, Target, Workdir};
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (id, base) in self.bases.iter().enumerate() {
+            writeln!(f, "base {id}: {} ({:?})", base.name, base.reference)?;
+        }
+        for id in self.step_ids() {
+            let step = self.step(id);
+            writeln!(f, "{id}: {}", step.name)?;
+            writeln!(f, "  from {}", step.from)?;
+            match &step.kind {
+                StepKind::Run(run) => run.fmt(f)?,
+                StepKind::Copy(copy) => copy.fmt(f)?,
+                StepKind::Workdir(workdir) => workdir.fmt(f)?,
+            }
+        }
+        self.target.fmt(f)?;
+        for warning in &self.warnings {
+            writeln!(f, "warning {}: {}", warning.code.unwrap_or_default(), warning.message)?;
+            for help in &warning.help {
+                writeln!(f, "  help: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for StepId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "step {}", self.0)
+    }
+}
+
+impl Display for Root {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scratch => f.write_str("scratch"),
+            Self::Base(id) => write!(f, "base {}", id.0),
+            Self::Step(id) => id.fmt(f),
+        }
+    }
+}
+
+impl Display for Run {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  run {:?}", self.args)?;
+        for (name, value) in &self.env {
+            writeln!(f, "  env {name}={value:?}")?;
+        }
+        for (name, value) in &self.ignored_env {
+            writeln!(f, "  env (not in the key) {name}={value:?}")?;
+        }
+        write!(f, "  in {} as {:?}", self.cwd, self.user)?;
+        match self.network {
+            NetworkMode::Host => writeln!(f, ", network host")?,
+            NetworkMode::None => writeln!(f, ", network none")?,
+        }
+        match &self.script {
+            Some(script) => writeln!(f, "  script {} {:?}", script.path, script.content),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Display for Copy {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let verb = if self.unpack { "unpack or copy" } else { "copy" };
+        match self.source {
+            CopySource::Context => write!(f, "  {verb} from context")?,
+            CopySource::Root(root) => write!(f, "  {verb} from {root}")?,
+        }
+        let kind = if self.destination.directory { "directory " } else { "" };
+        writeln!(f, " {:?} to {kind}{}", self.patterns, self.destination.path)?;
+        for file in &self.inline {
+            writeln!(f, "  inline {} {:?}", file.name, file.content)?;
+        }
+        if let Some(chown) = &self.chown {
+            writeln!(f, "  chown {chown}")?;
+        }
+        if let Some(chmod) = &self.chmod {
+            writeln!(f, "  chmod {chmod}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Workdir {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  make directory {} for {:?}", self.path, self.user)
+    }
+}
+
+impl Display for Target {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let stage = self.stage.as_deref().unwrap_or("(no name)");
+        write!(f, "target {stage}: {} for {}", self.root, self.platform)?;
+        match self.base {
+            Some(base) => writeln!(f, ", layers of base {}", base.0)?,
+            None => writeln!(f)?,
+        }
+        if let Some(author) = &self.author {
+            writeln!(f, "  author {author:?}")?;
+        }
+        let config = serde_json::to_value(&self.config).unwrap_or_default();
+        for (key, value) in config.as_object().into_iter().flatten() {
+            writeln!(f, "  {key} {value}")?;
+        }
+        for item in &self.history {
+            match item.step {
+                Some(step) => writeln!(f, "  history {:?} ({step})", item.created_by)?,
+                None => writeln!(f, "  history {:?}", item.created_by)?,
+            }
+        }
+        Ok(())
+    }
+}

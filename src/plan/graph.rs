@@ -1,0 +1,56 @@
+//! The steps and bases of a plan while it grows. Equal work becomes one step, one image becomes one base.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::diagnostic::Span;
+
+use super::{Base, BaseId, BaseImage, Root, Step, StepId, StepKind};
+
+/// A growing plan.
+#[derive(Debug)]
+pub(super) struct Graph<'i> {
+    images: &'i BTreeMap<String, BaseImage>,
+    bases: Vec<Base>,
+    base_ids: HashMap<&'i str, BaseId>,
+    steps: Vec<Step>,
+    step_ids: HashMap<(Root, StepKind), StepId>,
+}
+
+impl<'i> Graph<'i> {
+    /// An empty plan that may use these images, by reference.
+    pub(super) fn new(images: &'i BTreeMap<String, BaseImage>) -> Self {
+        Self {
+            images,
+            bases: Vec::new(),
+            base_ids: HashMap::new(),
+            steps: Vec::new(),
+            step_ids: HashMap::new(),
+        }
+    }
+
+    /// The image that a reference was found to name; `None` if nobody looked for it.
+    pub(super) fn image(&self, reference: &str) -> Option<&'i BaseImage> {
+        self.images.get(reference)
+    }
+
+    /// The base for `image`. A new one is called by `name`.
+    pub(super) fn base(&mut self, image: &'i BaseImage, reference: &str, name: String, span: Span) -> BaseId {
+        *self.base_ids.entry(&image.name).or_insert_with(|| {
+            self.bases.push(Base { reference: reference.to_owned(), name, span });
+            BaseId(self.bases.len() as u32 - 1)
+        })
+    }
+
+    /// The step that does `kind` to `from`. A new one is called by `name`.
+    pub(super) fn step(&mut self, from: Root, kind: StepKind, name: String, span: Span) -> StepId {
+        *self.step_ids.entry((from, kind)).or_insert_with_key(|(_, kind)| {
+            self.steps.push(Step { name, span, from, kind: kind.clone() });
+            StepId(self.steps.len() as u32 - 1)
+        })
+    }
+
+    /// The bases and steps.
+    pub(super) fn finish(self) -> (Vec<Base>, Vec<Step>) {
+        (self.bases, self.steps)
+    }
+}

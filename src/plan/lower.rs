@@ -1,0 +1,354 @@
+//! Lowering: one stage after the other, one instruction after the other.
+//!
+//! Each instruction sees a [`Stage`]: what the instructions before it made of config, variables and file system. It
+//! changes them, and adds steps and a line of history. A wrong instruction is reported and skipped, so that one run
+//! finds all that is wrong; stages that go on from a wrong stage are not looked at.
+
+mod config;
+mod copy;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::dockerfile::ast::{Arg, Dockerfile, Instruction, InstructionKind, Statement};
+use crate::dockerfile::word::{Expanded, Word, expand_text};
+use crate::oci::{Config, Platform};
+
+use super::error::{PlanError, PlanErrorKind};
+use super::graph::Graph;
+use super::scope::{Scope, not_consumed};
+use super::stages::{Needed, Origin, Stages};
+use super::{BaseId, BaseImage, HistoryItem, Options, Plan, Root, StepKind, Target};
+
+/// What commands find programs with, unless the image says otherwise.
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// See [`super::lower()`].
+pub(super) fn lower(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    images: &BTreeMap<String, BaseImage>,
+) -> Result<Plan, Vec<PlanError>> {
+    let mut stages = Stages::find(dockerfile, options)?;
+    let mut lowering = Lowering {
+        options,
+        stages: &stages,
+        graph: Graph::new(images),
+        done: BTreeMap::new(),
+        arguments: arguments_as_written(dockerfile),
+        warnings: Vec::new(),
+        errors: Vec::new(),
+    };
+    let mut target = None;
+    for needed in &stages.needed {
+        let errors = lowering.errors.len();
+        if let Some(stage) = lowering.stage(needed)
+            && errors == lowering.errors.len()
+        {
+            target = Some((needed, stage.clone()));
+            lowering.done.insert(needed.index, stage);
+        }
+    }
+    let Lowering { graph, arguments, warnings, errors, .. } = lowering;
+    let Some((needed, stage)) = target.filter(|_| errors.is_empty()) else {
+        return Err(errors);
+    };
+    let target = stage.into_target(needed, options);
+    let (bases, steps) = graph.finish();
+    let mut all = std::mem::take(&mut stages.warnings);
+    all.extend(warnings);
+    all.extend(not_consumed(dockerfile, options, &arguments));
+    Ok(Plan { bases, steps, target, warnings: all })
+}
+
+/// The names of all ARGs in the file, as far as they are plain words.
+fn arguments_as_written(dockerfile: &Dockerfile) -> BTreeSet<String> {
+    let in_stages = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
+    let arguments = in_stages.filter_map(|instruction| match &instruction.kind {
+        InstructionKind::Arg(arg) => Some(arg),
+        _ => None,
+    });
+    let global = dockerfile.global_args.iter().map(|statement| &statement.kind);
+    global.chain(arguments).flat_map(|arg| &arg.items).map(|item| item.name.text.clone()).collect()
+}
+
+struct Lowering<'a> {
+    options: &'a Options,
+    stages: &'a Stages<'a>,
+    graph: Graph<'a>,
+    done: BTreeMap<usize, State>,
+    /// Names of ARGs.
+    arguments: BTreeSet<String>,
+    warnings: Vec<Diagnostic>,
+    errors: Vec<PlanError>,
+}
+
+/// What instructions make of a stage.
+#[derive(Debug, Clone)]
+struct State {
+    root: Root,
+    base: Option<BaseId>,
+    config: Config,
+    author: Option<String>,
+    scope: Scope,
+    history: Vec<HistoryItem>,
+    /// What its programs run on.
+    platform: Platform,
+    /// Whether the stage itself has a CMD, which an ENTRYPOINT then keeps.
+    has_cmd: bool,
+}
+
+/// The one who counts `[name 2/4]`.
+#[derive(Debug)]
+struct Counter {
+    /// The stage's name with a blank, or nothing.
+    stage: String,
+    next: usize,
+    total: usize,
+}
+
+impl Counter {
+    fn new(needed: &Needed<'_>, are_several: bool) -> Self {
+        let counts = |instruction: &&Instruction| {
+            use InstructionKind::{Add, Copy, Run, Workdir};
+            matches!(instruction.kind, Run(_) | Copy(_) | Add(_) | Workdir(_))
+        };
+        let from = usize::from(matches!(needed.origin, Origin::Image(_)));
+        let stage = match needed.stage.name() {
+            _ if !are_several => String::new(),
+            Some(name) => format!("{name} "),
+            None => format!("stage-{} ", needed.index),
+        };
+        Self { stage, next: 1, total: from + needed.stage.instructions.iter().filter(counts).count() }
+    }
+
+    fn name(&mut self, text: &str) -> String {
+        let Self { stage, next, total } = self;
+        let width = total.to_string().len();
+        let name = format!("[{stage}{next:width$}/{total}] {text}");
+        self.next += 1;
+        name
+    }
+}
+
+/// A stage while its instructions are read.
+struct Stage<'s, 'a> {
+    options: &'a Options,
+    stages: &'a Stages<'a>,
+    graph: &'s mut Graph<'a>,
+    done: &'s BTreeMap<usize, State>,
+    arguments: &'s mut BTreeSet<String>,
+    warnings: &'s mut Vec<Diagnostic>,
+    index: usize,
+    counter: Counter,
+    state: State,
+}
+
+impl Lowering<'_> {
+    /// Lowers a stage. `None` if it could not be started; errors in it are collected.
+    fn stage(&mut self, needed: &Needed<'_>) -> Option<State> {
+        let mut counter = Counter::new(needed, self.stages.are_several());
+        let state = match &needed.origin {
+            Origin::Stage(parent) => self.done.get(parent)?.continued(needed),
+            Origin::Scratch => Ok(self.scratch()),
+            Origin::Image(reference) => self.image(reference, needed, &mut counter),
+        };
+        let state = state.map_err(|error| self.errors.push(error)).ok()?;
+        let mut stage = Stage {
+            options: self.options,
+            stages: self.stages,
+            graph: &mut self.graph,
+            done: &self.done,
+            arguments: &mut self.arguments,
+            warnings: &mut self.warnings,
+            index: needed.index,
+            counter,
+            state,
+        };
+        for instruction in &needed.stage.instructions {
+            if let Err(error) = stage.instruction(instruction) {
+                self.errors.push(error);
+            }
+        }
+        Some(stage.state)
+    }
+
+    fn scratch(&self) -> State {
+        let config =
+            Config { env: vec![DEFAULT_PATH.to_owned()], working_dir: "/".to_owned(), ..Config::default() };
+        self.started(Root::Scratch, None, config, None, self.options.platform.clone())
+    }
+
+    fn image(
+        &mut self,
+        reference: &str,
+        needed: &Needed<'_>,
+        counter: &mut Counter,
+    ) -> Result<State, PlanError> {
+        let span = needed.stage.from.kind.image.span;
+        let image = self.graph.image(reference).ok_or_else(|| not_found(reference, span))?;
+        let mut config = image.config.config.clone();
+        if !config.on_build.is_empty() {
+            return Err(triggers(needed, "image", &config.on_build));
+        }
+        let has_path = |variable: &String| variable.split_once('=').is_some_and(|(name, _)| name == "PATH");
+        if !config.env.iter().any(has_path) {
+            config.env.push(DEFAULT_PATH.to_owned());
+        }
+        if !config.working_dir.is_empty() {
+            config.working_dir = config::absolute("", &config.working_dir);
+        }
+        let name = counter.name(&format!("FROM {}", image.name));
+        let base = self.graph.base(image, reference, name, span);
+        let author = image.config.author.clone().filter(|author| !author.is_empty());
+        let platform = self.options.build_platform.clone();
+        Ok(self.started(Root::Base(base), Some(base), config, author, platform))
+    }
+
+    fn started(
+        &self,
+        root: Root,
+        base: Option<BaseId>,
+        config: Config,
+        author: Option<String>,
+        platform: Platform,
+    ) -> State {
+        let mut scope = Scope::new(self.stages.globals.escape());
+        for variable in &config.env {
+            let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
+            scope.set(name, value);
+        }
+        State { root, base, config, author, scope, history: Vec::new(), platform, has_cmd: false }
+    }
+}
+
+impl State {
+    /// What a stage starts with that starts from this one.
+    fn continued(&self, needed: &Needed<'_>) -> Result<Self, PlanError> {
+        if !self.config.on_build.is_empty() {
+            return Err(triggers(needed, "stage", &self.config.on_build));
+        }
+        Ok(Self { has_cmd: false, ..self.clone() })
+    }
+
+    fn into_target(self, needed: &Needed<'_>, options: &Options) -> Target {
+        let mut config = self.config;
+        config.labels.extend(options.labels.clone());
+        Target {
+            stage: needed.stage.name().map(str::to_owned),
+            root: self.root,
+            base: self.base,
+            config,
+            author: self.author,
+            platform: options.platform.clone(),
+            history: self.history,
+        }
+    }
+}
+
+impl Stage<'_, '_> {
+    fn instruction(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
+        match &instruction.kind {
+            InstructionKind::Run(run) => self.run(instruction, run),
+            InstructionKind::Copy(copy) => self.copy(instruction, copy),
+            InstructionKind::Add(add) => self.add(instruction, add),
+            InstructionKind::Arg(arg) => self.arg(arg),
+            InstructionKind::Env(env) => self.env(env),
+            InstructionKind::Label(label) => self.label(label),
+            InstructionKind::Expose(ports) => self.expose(ports),
+            InstructionKind::User(user) => self.user(user),
+            InstructionKind::Workdir(path) => self.workdir(instruction, path),
+            InstructionKind::Volume(paths) => self.volume(paths),
+            InstructionKind::Cmd(command) => {
+                self.cmd(command);
+                Ok(())
+            }
+            InstructionKind::Entrypoint(command) => {
+                self.entrypoint(command);
+                Ok(())
+            }
+            InstructionKind::Shell(shell) => {
+                self.shell(shell);
+                Ok(())
+            }
+            InstructionKind::StopSignal(signal) => self.stop_signal(signal),
+            InstructionKind::Healthcheck(check) => {
+                self.healthcheck(check);
+                Ok(())
+            }
+            InstructionKind::Maintainer(author) => {
+                self.maintainer(author);
+                Ok(())
+            }
+            InstructionKind::OnBuild(on_build) => {
+                // Not in the history: it does nothing to this image.
+                self.state.config.on_build.push(on_build.trigger.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn arg(&mut self, arg: &Arg) -> Result<(), PlanError> {
+        let mut items = Vec::with_capacity(arg.items.len());
+        for item in &arg.items {
+            let declared = self.state.scope.declare(item, self.options, Some(&self.stages.globals))?;
+            let span = item.default.as_ref().unwrap_or(&item.name).span;
+            self.warnings.extend(self.state.scope.undefined("UndefinedVar", &declared.unmatched, span));
+            items.push(match declared.value {
+                Some(value) => format!("{}={value}", declared.name),
+                None => declared.name.clone(),
+            });
+            self.arguments.insert(declared.name);
+        }
+        self.history(format!("ARG {}", items.join(" ")));
+        Ok(())
+    }
+
+    /// Expands a word with the variables in effect.
+    fn expand(&mut self, word: &Word) -> Result<String, PlanError> {
+        let Expanded { text, unmatched } = self.state.scope.expand(word)?;
+        self.undefined(&unmatched, word.span);
+        Ok(text)
+    }
+
+    fn undefined(&mut self, unmatched: &[String], span: Span) {
+        self.warnings.extend(self.state.scope.undefined("UndefinedVar", unmatched, span));
+    }
+
+    /// Notes an instruction that makes no layer.
+    fn history(&mut self, created_by: String) {
+        self.state.history.push(HistoryItem { created_by, step: None });
+    }
+
+    /// Does `kind`. `text` is what progress shows, `created_by` what the history says.
+    fn step(&mut self, kind: StepKind, text: &str, created_by: String, span: Span) {
+        let name = self.counter.name(text);
+        let step = self.graph.step(self.state.root, kind, name, span);
+        self.state.root = Root::Step(step);
+        self.state.history.push(HistoryItem { created_by, step: Some(step) });
+    }
+
+    /// The instruction as progress shows it, its variables expanded if that is possible.
+    fn shown<T>(&self, statement: &Statement<T>) -> String {
+        let scope = &self.state.scope;
+        let expanded = scope.with_lookup(|lookup| expand_text(&statement.text, lookup, scope.escape()));
+        upper_case_keyword(&expanded.map_or_else(|_| statement.text.clone(), |expanded| expanded.text))
+    }
+}
+
+/// Writes the first word in capitals.
+fn upper_case_keyword(text: &str) -> String {
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    format!("{}{}", text[..end].to_ascii_uppercase(), &text[end..])
+}
+
+fn not_found(reference: &str, span: Span) -> PlanError {
+    PlanErrorKind::ImageNotFound { reference: reference.to_owned() }.at(span)
+}
+
+/// The error for triggers that should run now.
+fn triggers(needed: &Needed<'_>, what: &'static str, triggers: &[String]) -> PlanError {
+    let from = &needed.stage.from.kind.image;
+    PlanErrorKind::Triggers { what, name: from.text.clone(), triggers: triggers.to_vec() }.at(from.span)
+}

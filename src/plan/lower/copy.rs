@@ -1,0 +1,192 @@
+//! COPY and ADD.
+
+use crate::diagnostic::Spanned;
+use crate::dockerfile::ast::{self, Files, Instruction};
+use crate::dockerfile::heredoc::Heredoc;
+use crate::dockerfile::word::Word;
+use crate::tree::TreePath;
+
+use super::super::error::{PlanError, PlanErrorKind};
+use super::super::stages::Origin;
+use super::super::{Chmod, Copy, CopySource, Destination, InlineFile, Root, StepKind};
+use super::config::{absolute, check_user};
+use super::{Stage, not_found};
+
+impl Stage<'_, '_> {
+    pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
+        if copy.parents {
+            return Err(unsupported(instruction, "`COPY --parents`"));
+        }
+        let source = match &copy.from {
+            None => CopySource::Context,
+            Some(from) => CopySource::Root(self.copied_root(from)?),
+        };
+        self.files(instruction, &copy.files, source, false)
+    }
+
+    pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), PlanError> {
+        if let Some(checksum) = &add.checksum {
+            return Err(PlanErrorKind::Unsupported { what: "`ADD --checksum`" }.at(checksum.span));
+        }
+        if add.keep_git_dir.is_some() {
+            return Err(unsupported(instruction, "`ADD --keep-git-dir`"));
+        }
+        if add.unpack.is_some() {
+            return Err(unsupported(instruction, "`ADD --unpack`"));
+        }
+        self.files(instruction, &add.files, CopySource::Context, true)
+    }
+
+    /// The root that `--from` means.
+    fn copied_root(&mut self, from: &Spanned<String>) -> Result<Root, PlanError> {
+        match self.stages.copy_origin(self.index, from)? {
+            Origin::Scratch => Ok(Root::Scratch),
+            Origin::Stage(index) => match self.done.get(&index) {
+                Some(state) => Ok(state.root),
+                // Something is wrong in that stage, and was said.
+                None => Ok(Root::Scratch),
+            },
+            Origin::Image(reference) => {
+                let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
+                let name = format!("FROM {}", image.name);
+                Ok(Root::Base(self.graph.base(image, &reference, name, from.span)))
+            }
+        }
+    }
+
+    fn files(
+        &mut self,
+        instruction: &Instruction,
+        files: &Files,
+        source: CopySource,
+        is_add: bool,
+    ) -> Result<(), PlanError> {
+        if files.link {
+            return Err(unsupported(instruction, "`--link`"));
+        }
+        if let Some(exclude) = files.exclude.first() {
+            return Err(PlanErrorKind::Unsupported { what: "`--exclude`" }.at(exclude.span));
+        }
+        let mut created_by = instruction.kind.keyword().to_owned();
+        let chown = self.flag(files.chown.as_ref(), "--chown", &mut created_by)?;
+        if let (Some(chown), Some(word)) = (&chown, &files.chown) {
+            check_user(chown, word.span)?;
+        }
+        let chmod = match (self.flag(files.chmod.as_ref(), "--chmod", &mut created_by)?, &files.chmod) {
+            (Some(text), Some(word)) => {
+                Some(text.parse::<Chmod>().map_err(|error| PlanErrorKind::Chmod(error).at(word.span))?)
+            }
+            _ => None,
+        };
+        let mut patterns = Vec::with_capacity(files.sources.len());
+        for word in &files.sources {
+            let pattern = self.expand(word)?;
+            local(&pattern, word, is_add)?;
+            created_by.extend([" ", &pattern]);
+            patterns.push(absolute("", &pattern).split_off(1));
+        }
+        let mut inline = Vec::with_capacity(files.heredocs.len());
+        for heredoc in &files.heredocs {
+            created_by.extend([" <<", &heredoc.name]);
+            inline.push(self.inline(heredoc)?);
+        }
+        let destination = self.expand(&files.destination)?;
+        created_by.extend([" ", &destination, " # buildkit"]);
+        let destination = self.destination(&destination);
+        let copy = Copy { source, patterns, inline, destination, chown, chmod, unpack: is_add };
+        let shown = self.shown(instruction);
+        self.step(StepKind::Copy(copy), &shown, created_by, instruction.span);
+        Ok(())
+    }
+
+    /// The value of a flag, unless it is empty; also written down for the history.
+    fn flag(
+        &mut self,
+        word: Option<&Word>,
+        name: &str,
+        created_by: &mut String,
+    ) -> Result<Option<String>, PlanError> {
+        let Some(word) = word else {
+            return Ok(None);
+        };
+        let value = self.expand(word)?;
+        if value.is_empty() {
+            return Ok(None);
+        }
+        created_by.extend([" ", name, "=", &value]);
+        Ok(Some(value))
+    }
+
+    fn inline(&mut self, heredoc: &Heredoc) -> Result<InlineFile, PlanError> {
+        let name = &heredoc.name;
+        if name.contains('/') || matches!(name.as_str(), "." | "..") {
+            return Err(PlanErrorKind::FileName { name: name.clone() }.at(heredoc.span));
+        }
+        let expanded = self.state.scope.with_lookup(|lookup| heredoc.expanded(lookup))?;
+        self.undefined(&expanded.unmatched, heredoc.body_span);
+        Ok(InlineFile { name: name.clone(), content: expanded.text })
+    }
+
+    fn destination(&self, text: &str) -> Destination {
+        let directory = matches!(text, "" | "." | "..") || text.ends_with('/') || text.ends_with("/.");
+        let path = TreePath::clean(absolute(&self.state.config.working_dir, text).as_bytes());
+        Destination { directory: directory || path.is_root(), path }
+    }
+}
+
+/// Fails for sources that come from elsewhere than the context, a stage or an image.
+fn local(source: &str, word: &Word, is_add: bool) -> Result<(), PlanError> {
+    let kind = match (remote(source), is_add) {
+        (None, _) => return Ok(()),
+        (Some(remote), false) => PlanErrorKind::CopyRemote { remote: remote.name() },
+        (Some(Remote::Url), true) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
+        (Some(Remote::Git), true) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
+    };
+    Err(kind.at(word.span))
+}
+
+/// A source that has to be fetched.
+#[derive(Clone, Copy)]
+enum Remote {
+    Url,
+    Git,
+}
+
+impl Remote {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Url => "URL",
+            Self::Git => "Git repository",
+        }
+    }
+}
+
+/// What kind of remote source a text names, if it names one.
+fn remote(source: &str) -> Option<Remote> {
+    let path = source.split(['#', '?']).next().unwrap_or_default();
+    let is_http = source.starts_with("http://") || source.starts_with("https://");
+    if is_http && path.strip_suffix(".git").is_none() {
+        return Some(Remote::Url);
+    }
+    if is_http || source.starts_with("git://") || source.starts_with("ssh://") || is_scp_like(source) {
+        return Some(Remote::Git);
+    }
+    None
+}
+
+/// `user@host:path`, as ssh's tools write it.
+fn is_scp_like(source: &str) -> bool {
+    let Some((user, (host, _))) =
+        source.split_once('@').and_then(|(user, rest)| Some((user, rest.split_once(':')?)))
+    else {
+        return false;
+    };
+    let plain = |text: &str, extra: &[u8]| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || extra.contains(&b))
+    };
+    plain(user, b"_") && plain(host, b".")
+}
+
+fn unsupported(instruction: &Instruction, what: &'static str) -> PlanError {
+    PlanErrorKind::Unsupported { what }.at(instruction.span)
+}

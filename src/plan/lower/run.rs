@@ -1,0 +1,139 @@
+//! RUN.
+
+use crate::dockerfile::ast::{self, Instruction, Network, RunCommand, Security};
+use crate::dockerfile::heredoc::Heredoc;
+
+use super::super::error::{PlanError, PlanErrorKind};
+use super::super::scope::proxies;
+use super::super::{NetworkMode, Run, Script, StepKind};
+use super::{Stage, upper_case_keyword};
+
+/// The shell of an image that names none.
+const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// Where scripts are while they run: the place that BuildKit uses, because the history shows it.
+const SCRIPTS: &str = "/dev/pipes";
+
+impl Stage<'_, '_> {
+    pub(super) fn run(&mut self, instruction: &Instruction, run: &ast::Run) -> Result<(), PlanError> {
+        supported(run)?;
+        self.can_run(instruction)?;
+        let network = self.network(run)?;
+        let (args, script) = match &run.command {
+            RunCommand::Exec(args) => (args.clone(), None),
+            RunCommand::Shell(text) => (self.in_shell(text), None),
+            RunCommand::Script(heredoc) if heredoc.content().starts_with("#!") => {
+                let script = script(heredoc);
+                (self.in_shell(&script.path), Some(script))
+            }
+            RunCommand::Script(heredoc) => (self.in_shell(&heredoc.content()), None),
+            RunCommand::ShellWithHeredocs { text, heredocs } => {
+                (self.in_shell(&rebuilt(text, heredocs)), None)
+            }
+        };
+        let state = &self.state;
+        let variables = state.scope.variables();
+        let proxies = proxies(self.options).into_iter().filter(|(name, _)| !variables.contains_key(name));
+        let created_by = self.created_by(&args);
+        let kind = StepKind::Run(Run {
+            env: variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            ignored_env: proxies.collect(),
+            cwd: if state.config.working_dir.is_empty() { "/" } else { &state.config.working_dir }.to_owned(),
+            user: state.config.user.clone(),
+            args,
+            network,
+            script,
+        });
+        self.step(kind, &shown(instruction, run), created_by, instruction.span);
+        Ok(())
+    }
+
+    /// A text as arguments for the stage's shell.
+    pub(super) fn in_shell(&self, text: &str) -> Vec<String> {
+        let shell = match self.state.config.shell.as_deref() {
+            None | Some([]) => DEFAULT_SHELL.map(str::to_owned).to_vec(),
+            Some(shell) => shell.to_vec(),
+        };
+        shell.into_iter().chain([text.to_owned()]).collect()
+    }
+
+    fn can_run(&self, instruction: &Instruction) -> Result<(), PlanError> {
+        let (platform, build) = (&self.state.platform, &self.options.build_platform);
+        if platform == build {
+            return Ok(());
+        }
+        let (platform, build) = (platform.to_string(), build.to_string());
+        Err(PlanErrorKind::Foreign { what: "`RUN`".to_owned(), platform, build }.at(instruction.keyword.span))
+    }
+
+    fn network(&self, run: &ast::Run) -> Result<NetworkMode, PlanError> {
+        let Some(network) = &run.network else {
+            return Ok(self.options.network);
+        };
+        match network.value {
+            Network::Default => Ok(self.options.network),
+            Network::None => Ok(NetworkMode::None),
+            Network::Host if self.options.host_network_allowed => Ok(NetworkMode::Host),
+            Network::Host => Err(PlanErrorKind::Network { network: network.value }.at(network.span)),
+        }
+    }
+
+    fn created_by(&self, args: &[String]) -> String {
+        let arguments = self.state.scope.arguments();
+        let mut words = vec!["RUN".to_owned()];
+        if !arguments.is_empty() {
+            words.push(format!("|{}", arguments.len()));
+            words.extend(arguments.iter().map(|(name, value)| format!("{name}={value}")));
+        }
+        words.extend_from_slice(args);
+        words.push("# buildkit".to_owned());
+        words.join(" ")
+    }
+}
+
+/// Fails for flags that cannot be obeyed yet.
+fn supported(run: &ast::Run) -> Result<(), PlanError> {
+    let security = run.security.as_ref().filter(|security| security.value == Security::Insecure);
+    let (what, span) = if let Some(mount) = run.mounts.first() {
+        ("`RUN --mount`", mount.span)
+    } else if let Some(security) = security {
+        ("`RUN --security=insecure`", security.span)
+    } else if let Some(device) = run.devices.first() {
+        ("`RUN --device`", device.span)
+    } else {
+        return Ok(());
+    };
+    Err(PlanErrorKind::Unsupported { what }.at(span))
+}
+
+fn script(heredoc: &Heredoc) -> Script {
+    // The name is only a delimiter to whoever wrote it; what does not fit a file name must not lead elsewhere.
+    let name = heredoc.name.rsplit('/').next().filter(|name| !matches!(*name, "" | "." | ".."));
+    Script {
+        path: format!("{SCRIPTS}/{}", name.unwrap_or("script")),
+        content: heredoc.content().into_owned(),
+    }
+}
+
+/// The lines that the shell has to see: the bodies as written, because it reads the openers, too.
+fn rebuilt(text: &str, heredocs: &[Heredoc]) -> String {
+    let mut rebuilt = text.to_owned();
+    for heredoc in heredocs {
+        rebuilt.push('\n');
+        rebuilt.push_str(&heredoc.body);
+        rebuilt.push_str(&heredoc.name);
+    }
+    rebuilt
+}
+
+/// What progress shows. Variables stay as they are: it is the shell that expands them.
+fn shown(instruction: &Instruction, run: &ast::Run) -> String {
+    let mut text = upper_case_keyword(&instruction.text);
+    if let RunCommand::Script(heredoc) = &run.command {
+        let body = heredoc.body.trim();
+        let first = body.lines().next().unwrap_or_default();
+        let more = if body.lines().nth(1).is_some() { "..." } else { "" };
+        text = format!("{text} ({first}{more})");
+    }
+    text
+}

@@ -1,0 +1,217 @@
+//! Variables: which are in effect, which were declared by ARG, and how words are expanded with them.
+//!
+//! ARG and ENV write into one table, so that the last one wins while the image is built, as in BuildKit. What the
+//! image config keeps is not decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::dockerfile::ast::{ArgItem, Dockerfile, Escape};
+use crate::dockerfile::word::{Expanded, Word};
+
+use super::Options;
+use super::error::{PlanError, PlanErrorKind};
+
+/// ARGs that speak to the builder and never reach a command.
+const NOT_IN_ENVIRONMENT: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
+
+/// The proxy variables in upper case; a build argument of such a name, in any case, needs no ARG.
+const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
+
+/// The variables at one place of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    variables: BTreeMap<String, String>,
+    /// Each ARG so far, in order, with its value at that place. A name may come several times.
+    arguments: Vec<(String, Option<String>)>,
+    escape: Escape,
+}
+
+impl Scope {
+    /// No variables.
+    pub(super) fn new(escape: Escape) -> Self {
+        Self { variables: BTreeMap::new(), arguments: Vec::new(), escape }
+    }
+
+    /// The variables of FROM lines: the predefined ones and the ARGs before the first FROM.
+    pub(super) fn global(dockerfile: &Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
+        let mut scope = Self::new(dockerfile.directives.escape);
+        for (name, value) in predefined(dockerfile, options) {
+            scope.set(name, options.build_args.get(name).cloned().unwrap_or(value));
+        }
+        let mut errors = Vec::new();
+        for item in dockerfile.global_args.iter().flat_map(|statement| &statement.kind.items) {
+            if let Err(error) = scope.declare(item, options, None) {
+                errors.push(error);
+            }
+        }
+        if errors.is_empty() { Ok(scope) } else { Err(errors) }
+    }
+
+    /// Sets a variable.
+    pub(super) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.variables.insert(name.into(), value.into());
+    }
+
+    /// The value of a variable.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// The variables in effect.
+    pub(super) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    /// Takes an item of an ARG: the user's value, the default, or the `global` value, whichever comes first. Gives
+    /// the name, the value if there is one, and the variables that were missing on the way. A default that is not
+    /// needed is not expanded.
+    pub(super) fn declare(
+        &mut self,
+        item: &ArgItem,
+        options: &Options,
+        global: Option<&Self>,
+    ) -> Result<Declared, PlanError> {
+        let Expanded { text: name, mut unmatched } = self.expand(&item.name)?;
+        if name.is_empty() {
+            return Err(PlanErrorKind::BlankName { instruction: "ARG" }.at(item.name.span));
+        }
+        let value = match (options.build_args.get(&name), &item.default) {
+            (Some(value), _) => Some(value.clone()),
+            (None, Some(default)) => {
+                let expanded = self.expand(default)?;
+                unmatched.extend(expanded.unmatched);
+                Some(expanded.text)
+            }
+            (None, None) => global.and_then(|global| global.get(&name)).map(str::to_owned),
+        };
+        if let Some(value) = &value
+            && !NOT_IN_ENVIRONMENT.contains(&name.as_str())
+        {
+            self.set(&name, value);
+        }
+        self.arguments.push((name.clone(), value.clone()));
+        Ok(Declared { name, value, unmatched })
+    }
+
+    /// The ARGs so far with their values of now, each name once, in the order of first declarations.
+    pub(super) fn arguments(&self) -> Vec<(&str, &str)> {
+        let mut arguments: Vec<(&str, &str)> = Vec::new();
+        for (name, declared) in &self.arguments {
+            let value = self.get(name).or(declared.as_deref()).unwrap_or_default();
+            match arguments.iter_mut().find(|(known, _)| known == name) {
+                Some(known) => known.1 = value,
+                None => arguments.push((name, value)),
+            }
+        }
+        arguments
+    }
+
+    /// Whether an ARG so far has this name.
+    pub(super) fn is_declared(&self, name: &str) -> bool {
+        self.arguments.iter().any(|(known, _)| known == name)
+    }
+
+    /// Gives `use_` the means to look up variables.
+    pub(super) fn with_lookup<T>(&self, use_: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> T) -> T {
+        use_(&|name| self.variables.get(name).cloned())
+    }
+
+    /// The character that escapes in words.
+    pub(super) fn escape(&self) -> Escape {
+        self.escape
+    }
+
+    /// Expands a word.
+    pub(super) fn expand(&self, word: &Word) -> Result<Expanded, PlanError> {
+        self.with_lookup(|lookup| word.expand(lookup, self.escape)).map_err(PlanError::from)
+    }
+
+    /// Warnings of the rule `code` about variables that are neither set nor declared.
+    pub(super) fn undefined<'s>(
+        &'s self,
+        code: &'static str,
+        unmatched: &'s [String],
+        span: Span,
+    ) -> impl Iterator<Item = Diagnostic> + 's {
+        unmatched.iter().filter(|name| !self.is_declared(name)).map(move |name| {
+            let warning =
+                Diagnostic::warning(code, format!("usage of undefined variable `${name}`")).at(span);
+            match nearest(name, self.variables.keys().map(String::as_str)) {
+                Some(similar) => warning.help(format!("did you mean `${similar}`?")),
+                None => warning,
+            }
+        })
+    }
+}
+
+/// What an item of an ARG came to.
+#[derive(Debug)]
+pub(super) struct Declared {
+    /// Its name.
+    pub(super) name: String,
+    /// Its value.
+    pub(super) value: Option<String>,
+    /// Variables that it uses but that are not set.
+    pub(super) unmatched: Vec<String>,
+}
+
+/// The variables that every build has: platforms and the stage that is built.
+fn predefined(dockerfile: &Dockerfile, options: &Options) -> Vec<(&'static str, String)> {
+    let last = dockerfile.stages.last().and_then(|stage| stage.name());
+    let stage = options.target.as_deref().or(last).unwrap_or("default");
+    let (build, target) = (&options.build_platform, &options.platform);
+    vec![
+        ("BUILDPLATFORM", build.to_string()),
+        ("BUILDOS", build.os.clone()),
+        ("BUILDOSVERSION", String::new()),
+        ("BUILDARCH", build.architecture.clone()),
+        ("BUILDVARIANT", build.variant.clone()),
+        ("TARGETPLATFORM", target.to_string()),
+        ("TARGETOS", target.os.clone()),
+        ("TARGETOSVERSION", String::new()),
+        ("TARGETARCH", target.architecture.clone()),
+        ("TARGETVARIANT", target.variant.clone()),
+        ("TARGETSTAGE", stage.to_owned()),
+    ]
+}
+
+/// The proxy variables, in both cases, that the user's build arguments ask for. Sorted.
+pub(super) fn proxies(options: &Options) -> Vec<(String, String)> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in options.build_args.iter().filter(|(_, value)| !value.is_empty()) {
+        if let Some(proxy) = PROXIES.iter().find(|proxy| proxy.eq_ignore_ascii_case(name)) {
+            variables.insert((*proxy).to_owned(), value.clone());
+            variables.insert(proxy.to_ascii_lowercase(), value.clone());
+        }
+    }
+    variables.into_iter().collect()
+}
+
+/// A warning if the user gave build arguments that nothing in the file can see. `declared` are the names of all ARGs.
+pub(super) fn not_consumed(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    declared: &BTreeSet<String>,
+) -> Option<Diagnostic> {
+    let known = |name: &str| {
+        declared.contains(name)
+            || name.starts_with("BUILDKIT_")
+            || name == "SOURCE_DATE_EPOCH"
+            || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
+            || predefined(dockerfile, options).iter().any(|(predefined, _)| *predefined == name)
+    };
+    let unknown: Vec<&str> =
+        options.build_args.keys().map(String::as_str).filter(|name| !known(name)).collect();
+    let message = match unknown[..] {
+        [] => return None,
+        [name] => format!("build argument `{name}` was not consumed: no `ARG` declares it"),
+        _ => format!("build arguments `{}` were not consumed: no `ARG` declares them", unknown.join("`, `")),
+    };
+    let warning = Diagnostic::warning("BuildArgNotConsumed", message);
+    let similar = unknown.iter().find_map(|name| nearest(name, declared.iter().map(String::as_str)));
+    Some(match similar {
+        Some(similar) => warning.help(format!("did you mean `{similar}`?")),
+        None => warning,
+    })
+}

@@ -1,0 +1,225 @@
+//! Steps: what changes a file system, with every word expanded and every name resolved.
+//!
+//! Their fingerprints are parts of cache keys (`docs/cache-keys.md`) and change only together with the domain of the
+//! key. They leave out what does not change the result (names, places, proxies) and what the cache brings in by
+//! content (the roots that a step starts from and reads).
+
+use crate::diagnostic::Span;
+use crate::oci::{Fingerprint, FingerprintHasher};
+use crate::tree::TreePath;
+
+use super::{Chmod, Root};
+
+/// One change of a file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What progress shows: `[build 2/4] COPY . /app`.
+    pub name: String,
+    /// The instruction.
+    pub span: Span,
+    /// What it changes.
+    pub from: Root,
+    /// The change.
+    pub kind: StepKind,
+}
+
+/// A change of a file system.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    /// A command runs.
+    Run(Run),
+    /// Files are put.
+    Copy(Copy),
+    /// A directory is made, unless it is there.
+    Workdir(Workdir),
+}
+
+/// A command with what it sees.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// The program and its arguments, the shell included.
+    pub args: Vec<String>,
+    /// The variables in effect, sorted by name; always with `PATH`.
+    pub env: Vec<(String, String)>,
+    /// Variables that the command gets besides, but that do not make it another command: proxies.
+    pub ignored_env: Vec<(String, String)>,
+    /// The directory that it starts in, absolute; made if it is missing.
+    pub cwd: String,
+    /// `user[:group]`, names or numbers; empty for root.
+    pub user: String,
+    /// The network that it sees.
+    pub network: NetworkMode,
+    /// A file that it shall find, not part of the result.
+    pub script: Option<Script>,
+}
+
+/// The network that a command sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NetworkMode {
+    /// The host's.
+    Host,
+    /// Loopback only.
+    None,
+}
+
+/// A heredoc that names its own interpreter: an executable file (0755, root's) while the command runs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Script {
+    /// Where, absolute.
+    pub path: String,
+    /// What is in it.
+    pub content: String,
+}
+
+/// Files and where they go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Copy {
+    /// Where [`Copy::patterns`] are looked for.
+    pub source: CopySource,
+    /// Sources in order: patterns of Go's `filepath.Match`, or paths, relative to the source's root and cleaned;
+    /// empty is the root itself. One without wildcards must be there.
+    pub patterns: Vec<String>,
+    /// Files whose content the Dockerfile has; put after the others.
+    pub inline: Vec<InlineFile>,
+    /// Where to.
+    pub destination: Destination,
+    /// `user[:group]`, names or numbers, of all that is put or made; `None` keeps the source's owners if the source
+    /// is a root, and is `0:0` otherwise.
+    pub chown: Option<String>,
+    /// How modes change.
+    pub chmod: Option<Chmod>,
+    /// Are archives unpacked instead of copied?
+    pub unpack: bool,
+}
+
+/// Where files come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CopySource {
+    /// The build context.
+    Context,
+    /// A stage or an image.
+    Root(Root),
+}
+
+/// A file in the Dockerfile, with mode 0644 unless a chmod says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InlineFile {
+    /// Its name, a single path component.
+    pub name: String,
+    /// What is in it.
+    pub content: String,
+}
+
+/// Where files go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Destination {
+    /// The place in the root.
+    pub path: TreePath,
+    /// Said to be a directory, by a `/` or `/.` at the end: a file is put into it even if it is not there yet.
+    pub directory: bool,
+}
+
+/// A directory to make with its parents, 0755, unless it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Workdir {
+    /// Which; not the root.
+    pub path: TreePath,
+    /// `user[:group]` who owns what is made, names or numbers; empty for root.
+    pub user: String,
+}
+
+impl Fingerprint for StepKind {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        match self {
+            Self::Run(run) => {
+                hasher.number(0);
+                hasher.value(run);
+            }
+            Self::Copy(copy) => {
+                hasher.number(1);
+                hasher.value(copy);
+            }
+            Self::Workdir(workdir) => {
+                hasher.number(2);
+                hasher.value(workdir);
+            }
+        }
+    }
+}
+
+impl Fingerprint for Run {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        let Self { args, env, ignored_env: _, cwd, user, network, script } = self;
+        hasher.value(args);
+        hasher.value(env);
+        hasher.value(cwd);
+        hasher.value(user);
+        hasher.value(network);
+        hasher.value(script);
+    }
+}
+
+impl Fingerprint for NetworkMode {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        hasher.number(match self {
+            Self::Host => 0,
+            Self::None => 1,
+        });
+    }
+}
+
+impl Fingerprint for Script {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        let Self { path, content } = self;
+        hasher.value(path);
+        hasher.value(content);
+    }
+}
+
+impl Fingerprint for Copy {
+    /// Everything but what the sources hold: that is an input of its own.
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        let Self { source, patterns, inline, destination, chown, chmod, unpack } = self;
+        hasher.value(source);
+        hasher.value(patterns);
+        hasher.value(inline);
+        hasher.value(destination);
+        hasher.value(chown);
+        hasher.value(chmod);
+        hasher.value(unpack);
+    }
+}
+
+impl Fingerprint for CopySource {
+    /// Which of the two it is, because owners depend on it; not which root.
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        hasher.number(match self {
+            Self::Context => 0,
+            Self::Root(_) => 1,
+        });
+    }
+}
+
+impl Fingerprint for InlineFile {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        let Self { name, content } = self;
+        hasher.value(name);
+        hasher.value(content);
+    }
+}
+
+impl Fingerprint for Destination {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        let Self { path, directory } = self;
+        hasher.bytes(path.as_bytes());
+        hasher.value(directory);
+    }
+}
+
+impl Fingerprint for Workdir {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        let Self { path, user } = self;
+        hasher.bytes(path.as_bytes());
+        hasher.value(user);
+    }
+}

@@ -1,0 +1,265 @@
+//! What a COPY puts where: sources and a destination to the entries of a layer.
+//!
+//! Works on indexes only. What it needs to know of the file system below, it asks an [`Observer`], so that the
+//! answers become the step's observed inputs.
+
+use std::collections::BTreeMap;
+
+use crate::cache::Observer;
+use crate::plan::Chmod;
+use crate::tree::{Entry, Kind, LastLink, ResolveError, Time, Tree, TreePath, resolve_new};
+
+use super::source::{Origin, SourceItem, SourceNode};
+
+/// Entries of a layer that is to be made, and where their contents come from.
+pub(super) type Placed = BTreeMap<TreePath, (Entry, Option<Origin>)>;
+
+/// How things are copied.
+#[derive(Debug)]
+pub(super) struct Manner<'a> {
+    /// `--chown`, as numbers: the owner of all that is copied or made.
+    pub(super) owner: Option<(u32, u32)>,
+    /// `--chmod`.
+    pub(super) chmod: Option<&'a Chmod>,
+    /// The time of directories that are made.
+    pub(super) now: Time,
+}
+
+/// A COPY cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError<E> {
+    /// A directory would go where something else is.
+    #[error("cannot copy the directory `{source_path}` to `{path}`: there is something else than a directory")]
+    NotADirectory {
+        /// What was to be copied.
+        source_path: TreePath,
+        /// Where to.
+        path: TreePath,
+    },
+    /// A file would go where a directory is.
+    #[error("cannot copy `{source_path}` over `{path}`: there is a directory")]
+    OverDirectory {
+        /// What was to be copied.
+        source_path: TreePath,
+        /// Where to.
+        path: TreePath,
+    },
+    /// A component of the destination is no directory.
+    #[error("cannot make `{path}`: `{at}` is not a directory")]
+    Blocked {
+        /// The destination.
+        path: TreePath,
+        /// What is in its way.
+        at: TreePath,
+    },
+    /// The destination leads through links without an end.
+    #[error("the destination `{0}` leads through too many symbolic links")]
+    TooManyLinks(TreePath),
+    /// The file system below cannot be looked at.
+    #[error(transparent)]
+    Lookup(E),
+}
+
+/// A destination as it was written: absolute and clean, and whether it must be a directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Destination<'a> {
+    pub(super) path: &'a TreePath,
+    pub(super) directory: bool,
+}
+
+pub(super) struct Assembly<'a, T: Tree> {
+    below: &'a Observer<'a, T>,
+    manner: &'a Manner<'a>,
+    placed: Placed,
+    /// A directory that is new: nothing below it needs to be looked for in the file system below.
+    new: Option<TreePath>,
+}
+
+/// What is at a path already.
+#[derive(PartialEq, Eq)]
+enum There {
+    Nothing,
+    Directory,
+    Other,
+}
+
+impl<'a, T: Tree> Assembly<'a, T> {
+    pub(super) fn new(below: &'a Observer<'a, T>, manner: &'a Manner<'a>) -> Self {
+        Self { below, manner, placed: Placed::new(), new: None }
+    }
+
+    /// The entries, with hard links put in place of files that are one.
+    pub(super) fn finish(self) -> Placed {
+        self.placed
+    }
+
+    /// Copies one source.
+    pub(super) fn copy(&mut self, item: &SourceItem, to: Destination<'_>) -> Result<(), AssembleError<T::Error>> {
+        let resolved = self.resolve(to.path)?;
+        if item.root.entry.is_directory() {
+            return self.copy_directory(item, &resolved);
+        }
+        let into_directory = to.directory || self.there(&resolved)? == There::Directory;
+        let target = if into_directory { resolved.child(&item.name) } else { resolved };
+        self.make_parents(&target)?;
+        self.put(&target, &item.root)
+    }
+
+    /// Makes a directory with its parents, all new ones alike; those that exist stay as they are, and leave no
+    /// entry if nothing had to be made.
+    pub(super) fn make_directory(&mut self, path: &TreePath) -> Result<(), AssembleError<T::Error>> {
+        let resolved = self.resolve(path)?;
+        match self.there(&resolved)? {
+            There::Directory => Ok(()),
+            There::Other => Err(AssembleError::Blocked { path: resolved.clone(), at: resolved }),
+            There::Nothing => {
+                self.make_parents(&resolved)?;
+                self.ensure_directory(&resolved, path)
+            }
+        }
+    }
+
+    fn copy_directory(&mut self, item: &SourceItem, target: &TreePath) -> Result<(), AssembleError<T::Error>> {
+        let from = &item.root.entry;
+        self.make_parents(target)?;
+        if !target.is_root() {
+            if self.there(target)? == There::Other {
+                let (source_path, path) = (from.path.clone(), target.clone());
+                return Err(AssembleError::NotADirectory { source_path, path });
+            }
+            // Owner and mode of the top directory are those that it has or that a made one gets, its time is the
+            // source's.
+            self.ensure_directory(target, target)?;
+            if let Some((entry, _)) = self.placed.get_mut(target) {
+                entry.mtime = from.mtime.whole();
+            }
+        }
+        for node in &item.below {
+            let below = node.entry.path.below(&from.path).unwrap_or_default();
+            self.put(&target.join(&below), node)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, path: &TreePath, node: &SourceNode) -> Result<(), AssembleError<T::Error>> {
+        let there = self.there(path)?;
+        let source_path = || node.entry.path.clone();
+        let is_directory = node.entry.is_directory();
+        match there {
+            There::Directory if !is_directory => {
+                return Err(AssembleError::OverDirectory { source_path: source_path(), path: path.clone() });
+            }
+            There::Other if is_directory => {
+                return Err(AssembleError::NotADirectory { source_path: source_path(), path: path.clone() });
+            }
+            _ => {}
+        }
+        if there == There::Nothing && is_directory {
+            self.is_new(path);
+        }
+        let mut entry = node.entry.clone();
+        entry.path = path.clone();
+        entry.mtime = entry.mtime.whole();
+        entry.part = 0;
+        entry.implied = false;
+        if let Kind::Directory { opaque } = &mut entry.kind {
+            *opaque = false;
+        }
+        self.dress(&mut entry);
+        self.placed.insert(path.clone(), (entry, node.origin.clone()));
+        Ok(())
+    }
+
+    /// Gives an entry the owner and mode that the flags ask for.
+    fn dress(&self, entry: &mut Entry) {
+        if let Some((uid, gid)) = self.manner.owner {
+            (entry.uid, entry.gid) = (uid, gid);
+        }
+        if let Some(chmod) = self.manner.chmod
+            && !matches!(entry.kind, Kind::Symlink { .. })
+        {
+            entry.mode = chmod.apply(entry.mode, entry.is_directory());
+        }
+    }
+
+    fn make_parents(&mut self, path: &TreePath) -> Result<(), AssembleError<T::Error>> {
+        for parent in path.ancestors() {
+            self.ensure_directory(&parent, path)?;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that the layer has an entry for a directory: the one that is there, or a new one.
+    fn ensure_directory(&mut self, path: &TreePath, wanted: &TreePath) -> Result<(), AssembleError<T::Error>> {
+        let blocked = || AssembleError::Blocked { path: wanted.clone(), at: path.clone() };
+        if let Some((entry, _)) = self.placed.get(path) {
+            return if entry.is_directory() { Ok(()) } else { Err(blocked()) };
+        }
+        let entry = match self.there(path)? {
+            There::Other => return Err(blocked()),
+            There::Directory => {
+                let found = self.below.metadata(path).map_err(AssembleError::Lookup)?;
+                let mut entry = found.unwrap_or_else(|| Entry::directory(path.clone(), 0o755, self.manner.now));
+                (entry.kind, entry.implied, entry.part) = (Kind::Directory { opaque: false }, false, 0);
+                entry
+            }
+            There::Nothing => {
+                self.is_new(path);
+                let mode = self.manner.chmod.map_or(0o755, Chmod::made_directory);
+                let mut entry = Entry::directory(path.clone(), mode, self.manner.now.whole());
+                (entry.uid, entry.gid) = self.manner.owner.unwrap_or((0, 0));
+                entry
+            }
+        };
+        self.placed.insert(path.clone(), (entry, None));
+        Ok(())
+    }
+
+    fn is_new(&mut self, directory: &TreePath) {
+        if !self.new.as_ref().is_some_and(|new| directory.is_below(new)) {
+            self.new = Some(directory.clone());
+        }
+    }
+
+    fn there(&self, path: &TreePath) -> Result<There, AssembleError<T::Error>> {
+        let kind = |entry: &Entry| if entry.is_directory() { There::Directory } else { There::Other };
+        if path.is_root() {
+            return Ok(There::Directory);
+        }
+        if let Some((entry, _)) = self.placed.get(path) {
+            return Ok(kind(entry));
+        }
+        if self.new.as_ref().is_some_and(|new| path.is_below(new)) {
+            return Ok(There::Nothing);
+        }
+        let found = self.below.kind(path).map_err(AssembleError::Lookup)?;
+        Ok(found.as_ref().map_or(There::Nothing, kind))
+    }
+
+    fn resolve(&self, path: &TreePath) -> Result<TreePath, AssembleError<T::Error>> {
+        resolve_new(self.below, path, LastLink::Follow).map_err(|error| match error {
+            ResolveError::NotADirectory { at, .. } | ResolveError::Missing { at, .. } => {
+                AssembleError::Blocked { path: path.clone(), at }
+            }
+            ResolveError::TooManyLinks { path } => AssembleError::TooManyLinks(path),
+            ResolveError::Lookup(error) => AssembleError::Lookup(error),
+        })
+    }
+}
+
+/// Turns files that are one file under several names into one file and hard links to it, as a layer lists them.
+pub(super) fn link(placed: &mut Placed) {
+    let mut first: BTreeMap<(usize, TreePath), TreePath> = BTreeMap::new();
+    for (path, (entry, origin)) in placed.iter_mut() {
+        let Some(Origin::Layer { shared: Some(group), .. }) = origin else { continue };
+        match first.get(group) {
+            Some(target) => {
+                entry.kind = Kind::Hardlink { target: target.clone() };
+                *origin = None;
+            }
+            None => {
+                first.insert(group.clone(), path.clone());
+            }
+        }
+    }
+}

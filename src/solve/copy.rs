@@ -1,0 +1,341 @@
+//! COPY, and ADD of local files.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::PoisonError;
+
+use crate::cache::{self, Input, Observer};
+use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
+use crate::plan::{Copy, CopySource, Root, Step};
+use crate::progress;
+use crate::store::Layer;
+use crate::tree::{
+    Entry, Found, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Selected, Time, TreePath, View, select,
+};
+
+use super::assemble::{Assembly, Destination, Manner, Placed, link};
+use super::context::Context;
+use super::error::StepError;
+use super::make::make;
+use super::owner::{self, Accounts, Unknown};
+use super::source::{Origin, Selection, SourceItem, SourceNode};
+use super::state::{Opened, State};
+use super::step::{Product, Request, text};
+use super::workdir::now;
+use super::{Solver, StepResult};
+
+impl Solver<'_> {
+    pub(super) fn copy(
+        &self,
+        step: &Step,
+        copy: &Copy,
+        from: &State,
+        state: &dyn Fn(Root) -> State,
+        running: &progress::Step<'_>,
+    ) -> Result<StepResult, StepError> {
+        let source = match copy.source {
+            CopySource::Context => None,
+            CopySource::Root(root) => Some(state(root)),
+        };
+        let (digest, selection) = self.digest(copy, source.as_ref())?;
+        let request = Request {
+            step,
+            from,
+            action: cache::action("copy", &step.kind, &[digest]),
+            family: cache::family("copy", text(step), &self.scope()),
+            inputs: inputs(copy, &digest),
+            observes: true,
+            cache: !self.options.no_cache,
+        };
+        let family = request.family;
+        self.cached_or(request, running, |scratch| {
+            let selection = match selection {
+                Some(selection) => selection,
+                None => self.select(copy, source.as_ref())?,
+            };
+            let opened = from.open(self.store, self.work)?;
+            let observer = Observer::new(&opened.view);
+            let mut placed = self.assemble(copy, &selection, &opened, &observer, scratch, running)?;
+            link(&mut placed);
+            let near = self.near(&family)?;
+            if let Some((_, index)) = &near {
+                tell_changes(&placed, index, running);
+            }
+            let near = near.as_ref().map(|(layer, index)| (layer, index));
+            let made = make(&placed, near, scratch.join("part"), &self.context, self.cancel)?;
+            Ok(Product { made, observed: observer.finish() })
+        })
+    }
+
+    /// The digest of what the sources select, and the selection unless the digest was remembered.
+    fn digest(&self, copy: &Copy, source: Option<&State>) -> Result<(ContentDigest, Option<Selection>), StepError> {
+        let memo = source.map(|state| {
+            let mut hasher = FingerprintHasher::new("selection of v1");
+            hasher.value(state.chain.key().digest());
+            hasher.value(&copy.patterns);
+            CacheKey(hasher.finish())
+        });
+        if let Some(key) = &memo
+            && let Some(digest) = self.store.memo(key)?
+        {
+            return Ok((ContentDigest(digest), None));
+        }
+        let selection = self.select(copy, source)?;
+        let digest = selection.digest();
+        if let Some(key) = &memo {
+            self.store.set_memo(key, digest.digest())?;
+        }
+        Ok((digest, Some(selection)))
+    }
+
+    fn select(&self, copy: &Copy, source: Option<&State>) -> Result<Selection, StepError> {
+        match source {
+            None => {
+                let context = if copy.patterns.is_empty() { None } else { Some(self.context()?) };
+                let mut selected = Vec::new();
+                for pattern in &copy.patterns {
+                    let context = context.as_ref().unwrap_or_else(|| unreachable!("there is a pattern"));
+                    selected.extend(context.select(pattern).map_err(|error| no_context_source(pattern, &error, context))?);
+                }
+                let index = match context {
+                    Some(context) => context.index(&selected)?,
+                    None => Index::default(),
+                };
+                Ok(Selection::Context { selected, index })
+            }
+            Some(state) => {
+                let opened = state.open(self.store, self.work)?;
+                let mut selected = Vec::new();
+                for pattern in &copy.patterns {
+                    let matches = select(&opened.view, pattern.as_bytes());
+                    for one in matches.map_err(|error| no_state_source(pattern, error, &opened.view))? {
+                        let found = self.walk(&opened, &one)?;
+                        selected.push((one, found));
+                    }
+                }
+                Ok(Selection::State { selected, opened })
+            }
+        }
+    }
+
+    fn walk(&self, opened: &Opened, one: &Selected) -> Result<Vec<Found>, IndexFileError> {
+        opened.view.walk(&one.real)
+    }
+
+    fn assemble(
+        &self,
+        copy: &Copy,
+        selection: &Selection,
+        opened: &Opened,
+        observer: &Observer<'_, View>,
+        scratch: &Path,
+        running: &progress::Step<'_>,
+    ) -> Result<Placed, StepError> {
+        let owner = match &copy.chown {
+            None => None,
+            Some(text) if owner::needs_accounts(text) && opened.layers.is_empty() => {
+                return Err(StepError::NoAccounts { owner: text.clone() });
+            }
+            Some(text) => Some(self.owner(text, opened, observer, running)?),
+        };
+        let time = Time::from_seconds(now());
+        let manner = Manner { owner, chmod: copy.chmod.as_ref(), now: time };
+        let mut assembly = Assembly::new(observer, &manner);
+        let to = Destination { path: &copy.destination.path, directory: copy.destination.directory };
+        let mut items = selection.items();
+        if copy.unpack {
+            self.refuse_archives(&items)?;
+        }
+        items.extend(inline(copy, scratch, time)?);
+        for item in &mut items {
+            settle_sockets(item);
+            assembly.copy(item, to)?;
+        }
+        Ok(assembly.finish())
+    }
+
+    /// The numbers that `text` stands for in a state; unknown names are told to the user.
+    pub(super) fn owner(
+        &self,
+        text: &str,
+        opened: &Opened,
+        observer: &Observer<'_, View>,
+        running: &progress::Step<'_>,
+    ) -> Result<(u32, u32), StepError> {
+        let mut accounts = Accounts::default();
+        if owner::needs_accounts(text) {
+            let read = |name: &str| -> Result<Vec<u8>, StepError> {
+                let path = match crate::tree::resolve(observer, &name.into(), crate::tree::LastLink::Follow) {
+                    Ok(path) => path,
+                    Err(ResolveError::Lookup(error)) => return Err(error.into()),
+                    Err(_) => return Ok(Vec::new()),
+                };
+                observer.content(&path)?;
+                Ok(opened.read_file(&path)?.unwrap_or_default())
+            };
+            accounts = Accounts { passwd: read("etc/passwd")?, group: read("etc/group")? };
+        }
+        let (owner, unknown) = owner::resolve(text, &accounts);
+        for name in unknown {
+            running.note(match name {
+                Unknown::User(name) => format!("warning: the image has no user `{name}`; 0:0 is used, as BuildKit does"),
+                Unknown::Group(name) => format!("warning: the image has no group `{name}`; {} is used, as BuildKit does", owner.1),
+            });
+        }
+        Ok(owner)
+    }
+
+    /// The newest layer that this instruction made before, if it is still there.
+    fn near(&self, family: &CacheKey) -> Result<Option<(Layer, Index)>, StepError> {
+        let Some(record) = self.store.records_of_family(family, 1)?.pop() else { return Ok(None) };
+        let Some(layer) = self.store.layer(&record.layer, self.work)? else { return Ok(None) };
+        let index = self.store.layer_index(&record.layer)?.read_all()?;
+        Ok(Some((layer, index)))
+    }
+
+    /// The context, scanned now if no step has asked for it yet.
+    fn context(&self) -> Result<Context, StepError> {
+        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(context) = &*context {
+            return Ok(context.clone());
+        }
+        let options = self.options.context.as_ref().ok_or(StepError::NoContext)?;
+        let running = self.reporter.start("[internal] load build context");
+        let scanned = Context::scan(options)?;
+        running.done();
+        Ok(context.insert(scanned).clone())
+    }
+
+    /// Keeps what was learned of the context's files. It only saves time, so a failure is only a warning.
+    pub(super) fn save_stat_cache(&self) {
+        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(error)) = context.as_ref().map(Context::save_cache) {
+            self.reporter.warn(error.to_string());
+        }
+    }
+
+    /// What tells this project's instructions from another's that read alike.
+    pub(super) fn scope(&self) -> String {
+        self.options.context.as_ref().map_or(String::new(), |context| context.root.to_string_lossy().into_owned())
+    }
+
+    fn refuse_archives(&self, items: &[SourceItem]) -> Result<(), StepError> {
+        for item in items {
+            if !matches!(item.root.entry.kind, Kind::File { .. }) {
+                continue;
+            }
+            let mut file = match &item.root.origin {
+                Some(Origin::Context(path)) => self.context()?.open_file(path)?,
+                _ => continue,
+            };
+            let mut head = Vec::with_capacity(512);
+            let path = &item.root.entry.path;
+            Read::by_ref(&mut file).take(512).read_to_end(&mut head).map_err(|source| StepError::Io {
+                operation: "read",
+                path: path.as_path().to_owned(),
+                source,
+            })?;
+            if looks_like_archive(&head) {
+                return Err(StepError::Archive(path.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file begins as a tar, or as one of the compressions that tars come in.
+fn looks_like_archive(head: &[u8]) -> bool {
+    const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
+    MAGICS.iter().any(|magic| head.starts_with(magic)) || head.get(257..262) == Some(b"ustar")
+}
+
+/// Files that the Dockerfile itself holds.
+fn inline(copy: &Copy, scratch: &Path, time: Time) -> Result<Vec<SourceItem>, StepError> {
+    let mut items = Vec::new();
+    for (i, file) in copy.inline.iter().enumerate() {
+        let path = scratch.join(format!("inline-{i}"));
+        fs::write(&path, &file.content).map_err(|source| StepError::Io { operation: "write", path: path.clone(), source })?;
+        let kind = Kind::File { size: file.content.len() as u64, digest: Digest::of(file.content.as_bytes()) };
+        let name = TreePath::clean(file.name.as_bytes());
+        let entry = Entry::new(name.clone(), kind, 0o644, time);
+        let root = SourceNode { entry, origin: Some(Origin::Layer { file: path, shared: None }) };
+        items.push(SourceItem { name: name.name().into(), root, below: Vec::new() });
+    }
+    Ok(items)
+}
+
+/// A socket of the context becomes an empty file, as BuildKit makes it.
+fn settle_sockets(item: &mut SourceItem) {
+    for node in std::iter::once(&mut item.root).chain(&mut item.below) {
+        if matches!(node.entry.kind, Kind::Socket) {
+            node.entry.kind = Kind::File { size: 0, digest: Digest::of(b"") };
+            node.origin = Some(Origin::Empty);
+        }
+    }
+}
+
+fn inputs(copy: &Copy, digest: &ContentDigest) -> Vec<Input> {
+    let mut inputs = vec![Input::new("the content of the sources", digest.to_string())];
+    inputs.push(Input::new("the destination", copy.destination.path.to_string()));
+    inputs.push(Input::new("--chown", copy.chown.clone().unwrap_or_default()));
+    inputs.push(Input::new("--chmod", format!("{:?}", copy.chmod)));
+    inputs.extend(copy.inline.iter().map(|file| Input::new(format!("the heredoc {}", file.name), file.content.clone())));
+    inputs
+}
+
+/// How many changed files a note names.
+const NAMED: usize = 3;
+
+/// Names what differs from the layer that this instruction made before.
+fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
+    let mut changes = Vec::new();
+    for (path, (entry, _)) in placed {
+        match before.get(path) {
+            None => changes.push(format!("`{path}` is new")),
+            Some(old) if !old.same_but_time(entry) => changes.push(format!("`{path}` changed")),
+            Some(_) => {}
+        }
+    }
+    changes.extend(before.entries().iter().filter(|old| !placed.contains_key(&old.path)).map(|old| format!("`{}` is gone", old.path)));
+    let more = changes.len().saturating_sub(NAMED);
+    changes.truncate(NAMED);
+    if changes.is_empty() {
+        return;
+    }
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    running.note(format!("{}{rest}", changes.join(", ")));
+}
+
+fn no_context_source(pattern: &str, error: &SelectError<std::convert::Infallible>, context: &Context) -> StepError {
+    let missing = match error {
+        SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,
+        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
+    };
+    let names = context.names_in(&missing.parent().unwrap_or_default());
+    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
+    StepError::NoSource {
+        source_path: pattern.to_owned(),
+        place: "the build context".to_owned(),
+        why: Some(context.absence(missing)),
+        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
+    }
+}
+
+fn no_state_source(pattern: &str, error: SelectError<IndexFileError>, view: &View) -> StepError {
+    let missing = match error {
+        SelectError::Resolve(ResolveError::Lookup(error)) => return StepError::Index(error),
+        SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,
+        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
+    };
+    let children = view.children(&missing.parent().unwrap_or_default()).unwrap_or_default();
+    let names: Vec<String> =
+        children.iter().map(|(path, _)| String::from_utf8_lossy(path.as_bytes()).into_owned()).collect();
+    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
+    StepError::NoSource {
+        source_path: pattern.to_owned(),
+        place: "the stage or image that it is copied from".to_owned(),
+        why: None,
+        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
+    }
+}

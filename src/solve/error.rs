@@ -1,0 +1,126 @@
+//! What can go wrong while a plan is carried out.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::context::ContextError;
+use crate::diagnostic::Span;
+use crate::exec::{ExecError, Status};
+use crate::layer::{PartsError, PlaceError, StreamError};
+use crate::store::StoreError;
+use crate::sys::lock::LockError;
+use crate::tree::{IndexFileError, TreePath};
+
+use super::assemble::AssembleError;
+
+/// A step failed.
+#[derive(Debug, thiserror::Error)]
+#[error("failed at `{name}`")]
+pub struct SolveError {
+    /// The step, as progress shows it.
+    pub name: String,
+    /// The instruction in the Dockerfile.
+    pub span: Span,
+    /// What went wrong.
+    pub source: StepError,
+}
+
+/// What went wrong in a step.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The command of a RUN failed.
+    #[error("the command `{command}` {}", ended(*status))]
+    Command {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: Status,
+        /// The last lines of its output.
+        tail: Vec<String>,
+    },
+    /// The sandbox could not be set up or the command not be started.
+    #[error(transparent)]
+    Sandbox(#[from] ExecError),
+    /// A source is not there.
+    #[error("`{source_path}` is not found in {place}{}", why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    NoSource {
+        /// As written.
+        source_path: String,
+        /// Where it was looked for, in words.
+        place: String,
+        /// Why it is not there, if that is known.
+        why: Option<String>,
+        /// The names that are near it.
+        similar: Option<String>,
+    },
+    /// A COPY needs a context, and the build has none.
+    #[error("there is no build context to copy from")]
+    NoContext,
+    /// A source's pattern is malformed or leads through links without an end.
+    #[error("`{source_path}` cannot be looked for: {why}")]
+    BadSource {
+        /// As written.
+        source_path: String,
+        /// Why not.
+        why: String,
+    },
+    /// Files cannot be put where they should go.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError<IndexFileError>),
+    /// A name in `--chown` cannot be looked up because there is nothing to look in.
+    #[error("`--chown={owner}` has a name in it, and an image from `scratch` has no accounts to look it up")]
+    NoAccounts {
+        /// As written.
+        owner: String,
+    },
+    /// ADD of an archive.
+    #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
+    Archive(TreePath),
+    /// The context cannot be read, or changed under the build.
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    /// A file changed between the look at it and its copy.
+    #[error("`{0}` changed during the build")]
+    Changed(TreePath),
+    /// The result of a RUN cannot be made a layer.
+    #[error(transparent)]
+    Commit(#[from] crate::layer::CommitError),
+    /// A layer's content cannot be moved.
+    #[error(transparent)]
+    Stream(Box<StreamError<StepError>>),
+    /// An entry of a layer cannot be made.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// A stored layer cannot be read.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored tree index cannot be read.
+    #[error(transparent)]
+    Index(#[from] IndexFileError),
+    /// A lock cannot be had.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A file operation failed.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The build was interrupted, or another step failed.
+    #[error("canceled")]
+    Canceled,
+}
+
+fn ended(status: Status) -> String {
+    match status {
+        Status::Exit(code) => format!("did not complete successfully: exit code {code}"),
+        Status::Signal(signal) => format!("was ended by signal {signal}"),
+    }
+}

@@ -1,0 +1,192 @@
+//! RUN: a command in a sandbox over the state that it starts from.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use crate::cache::{self, Input};
+use crate::exec::{self, Io, Output, Spec, Upper};
+use crate::layer::{Marks, commit};
+use crate::plan::{NetworkMode, Run, Step};
+use crate::progress;
+use crate::tree::TreePath;
+
+use super::error::StepError;
+use super::make::Made;
+use super::state::{Opened, State};
+use super::step::{Product, Request, text};
+use super::{Solver, StepResult};
+
+/// The host name in a RUN, as BuildKit sets it.
+const HOSTNAME: &str = "buildkitsandbox";
+
+impl Solver<'_> {
+    pub(super) fn run(
+        &self,
+        step: &Step,
+        run: &Run,
+        from: &State,
+        running: &progress::Step<'_>,
+    ) -> Result<StepResult, StepError> {
+        let request = Request {
+            step,
+            from,
+            action: cache::action("run", &step.kind, &[]),
+            family: cache::family("run", text(step), &self.scope()),
+            inputs: inputs(run),
+            observes: false,
+            cache: !self.options.no_cache,
+        };
+        self.cached_or(request, running, |scratch| {
+            let opened = from.open(self.store, self.work)?;
+            let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
+            make_upper(&upper)?;
+            let stubs = self.execute(run, &opened, scratch, &upper, running)?;
+            let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
+            let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
+            let made = Made {
+                index: committed.index,
+                diff_id: committed.diff_id,
+                tar_size: committed.tar_size,
+                directory: upper.dir,
+                below: Vec::new(),
+            };
+            Ok(Product { made, observed: Vec::new() })
+        })
+    }
+
+    /// Runs the command; gives the mount points that had to be made for it.
+    fn execute(
+        &self,
+        run: &Run,
+        opened: &Opened,
+        scratch: &Path,
+        upper: &Upper,
+        running: &progress::Step<'_>,
+    ) -> Result<Vec<TreePath>, StepError> {
+        let spec = self.spec(run, opened, scratch, upper)?;
+        let mut tail = Tail::default();
+        let mut pass = |stream, bytes: &[u8]| {
+            tail.push(bytes);
+            running.output(stream, bytes);
+        };
+        let io = Io { output: Output::Piped(&mut pass), ..Io::default() };
+        let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
+        if !outcome.status.success() {
+            let command = run.args.join(" ");
+            return Err(StepError::Command { command, status: outcome.status, tail: tail.lines() });
+        }
+        use std::os::unix::ffi::OsStrExt;
+        Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
+    }
+
+    fn spec(&self, run: &Run, opened: &Opened, scratch: &Path, upper: &Upper) -> Result<Spec, StepError> {
+        let variables = run.env.iter().chain(&run.ignored_env);
+        Ok(Spec {
+            root: exec::Root {
+                lowers: opened.lowers(scratch)?,
+                skeleton: self.store.skeleton(),
+                upper: Some(upper.clone()),
+                volatile: true,
+                mount_api: exec::MountApi::Best,
+            },
+            args: run.args.iter().map(OsString::from).collect(),
+            env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
+            cwd: PathBuf::from(&run.cwd),
+            user: run.user.clone(),
+            hostname: HOSTNAME.to_owned(),
+            network: match run.network {
+                NetworkMode::Host => exec::Network::Host,
+                NetworkMode::None => exec::Network::None,
+            },
+            hosts: self.options.hosts.clone(),
+            resolv_conf: self.options.resolv_conf.clone(),
+        })
+    }
+}
+
+/// Everything that the key of a RUN is made of, under names for people.
+fn inputs(run: &Run) -> Vec<Input> {
+    let mut inputs = vec![
+        Input::new("the command", run.args.join(" ")),
+        Input::new("the working directory", run.cwd.clone()),
+        Input::new("the user", run.user.clone()),
+        Input::new("the network", format!("{:?}", run.network).to_lowercase()),
+    ];
+    inputs.extend(run.env.iter().map(|(name, value)| Input::new(format!("the variable {name}"), value.clone())));
+    if let Some(script) = &run.script {
+        inputs.push(Input::new("the script", script.content.clone()));
+    }
+    inputs
+}
+
+fn make_upper(upper: &Upper) -> Result<(), StepError> {
+    use std::os::unix::fs::PermissionsExt;
+    for directory in [&upper.dir, &upper.work] {
+        fs::create_dir(directory).map_err(io("make", directory))?;
+    }
+    // Overlayfs shows the upper's root as the root of the merged tree.
+    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755)).map_err(io("set the mode of", &upper.dir))
+}
+
+fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StepError {
+    let path = path.to_owned();
+    move |source| StepError::Io { operation, path, source }
+}
+
+/// The last lines of a command's output.
+#[derive(Default)]
+struct Tail {
+    lines: VecDeque<String>,
+    partial: Vec<u8>,
+}
+
+/// How many lines of output an error shows, and how long one may become.
+const TAIL_LINES: usize = 20;
+const TAIL_WIDTH: usize = 4096;
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte == b'\n' {
+                self.end_line();
+            } else if self.partial.len() < TAIL_WIDTH {
+                self.partial.push(byte);
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = String::from_utf8_lossy(&self.partial).trim_end_matches('\r').to_owned();
+        self.partial.clear();
+        if self.lines.len() == TAIL_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line);
+    }
+
+    fn lines(mut self) -> Vec<String> {
+        if !self.partial.is_empty() {
+            self.end_line();
+        }
+        self.lines.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_keeps_the_last_lines_and_an_unfinished_one() {
+        let mut tail = Tail::default();
+        for i in 0..30 {
+            tail.push(format!("line {i}\r\n").as_bytes());
+        }
+        tail.push(b"end");
+        let lines = tail.lines();
+        assert_eq!((lines.len(), lines[0].as_str(), lines[19].as_str()), (20, "line 11", "end"));
+    }
+}

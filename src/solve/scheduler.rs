@@ -1,0 +1,152 @@
+//! Runs the nodes of a graph on threads, each when what it needs is done.
+
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+
+/// What is under way.
+struct Queue {
+    ready: BTreeSet<usize>,
+    waiting: Vec<usize>,
+    left: usize,
+    failed: bool,
+}
+
+/// Results of the nodes that are done.
+pub(super) struct Results<T>(Vec<OnceLock<T>>);
+
+impl<T> Results<T> {
+    /// The result of a node that the asking node depends on.
+    pub(super) fn get(&self, node: usize) -> &T {
+        self.0[node].get().unwrap_or_else(|| unreachable!("node {node} was used before it was done"))
+    }
+
+    fn into_inner(self) -> Vec<T> {
+        self.0.into_iter().filter_map(OnceLock::into_inner).collect()
+    }
+}
+
+/// Runs `work` for every node; node `n` needs the results of `needs[n]`, all of them smaller than `n`. At most `jobs`
+/// run at once, the smaller ones first. After the first failure no further node starts, `stop` is called once so
+/// that running ones may end early, and the failure of the smallest node is returned.
+///
+/// A node's thread lives until the node is done, as the parent-death signal of its sandbox demands.
+pub(super) fn run<T: Send + Sync, E: Send>(
+    needs: &[Vec<usize>],
+    jobs: usize,
+    stop: impl Fn() + Sync,
+    work: impl Fn(usize, &Results<T>) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
+    let results = Results((0..needs.len()).map(|_| OnceLock::new()).collect());
+    let waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let ready = (0..needs.len()).filter(|&n| waiting[n] == 0).collect();
+    let queue = Mutex::new(Queue { ready, waiting, left: needs.len(), failed: false });
+    let changed = Condvar::new();
+    let first_error: Mutex<Option<(usize, E)>> = Mutex::new(None);
+    let worker = || {
+        while let Some(node) = next(&queue, &changed) {
+            let result = work(node, &results);
+            let mut queue = lock(&queue);
+            match result {
+                Ok(value) => {
+                    let _ = results.0[node].set(value);
+                    queue.left -= 1;
+                    for (later, _) in needs.iter().enumerate().filter(|(_, needs)| needs.contains(&node)) {
+                        let edges = needs[later].iter().filter(|&&n| n == node).count();
+                        queue.waiting[later] -= edges;
+                        if queue.waiting[later] == 0 {
+                            queue.ready.insert(later);
+                        }
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut queue.failed, true) {
+                        stop();
+                    }
+                    let mut first = lock(&first_error);
+                    if first.as_ref().is_none_or(|(other, _)| node < *other) {
+                        *first = Some((node, error));
+                    }
+                }
+            }
+            changed.notify_all();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..jobs.min(needs.len()) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(results.into_inner()),
+    }
+}
+
+/// Waits for a node that can run; `None` when there will be no more.
+fn next(queue: &Mutex<Queue>, changed: &Condvar) -> Option<usize> {
+    let mut queue = lock(queue);
+    loop {
+        if queue.failed || queue.left == 0 {
+            return None;
+        }
+        if let Some(node) = queue.ready.pop_first() {
+            return Some(node);
+        }
+        queue = changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_node_sees_the_results_that_it_needs() {
+        let needs = vec![vec![], vec![0], vec![0], vec![1, 2], vec![3, 3]];
+        let sums = run(&needs, 3, || {}, |node, results: &Results<usize>| {
+            Ok::<_, ()>(node + needs[node].iter().map(|&n| *results.get(n)).sum::<usize>())
+        });
+        assert_eq!(sums, Ok(vec![0, 1, 2, 6, 16]));
+    }
+
+    #[test]
+    fn independent_nodes_run_at_the_same_time() {
+        let together = Barrier::new(3);
+        let needs = vec![vec![], vec![], vec![]];
+        // Ends only if all three are inside at once.
+        let done = run(&needs, 3, || {}, |_, _: &Results<()>| {
+            together.wait();
+            Ok::<_, ()>(())
+        });
+        assert_eq!(done.map(|d| d.len()), Ok(3));
+    }
+
+    #[test]
+    fn a_failure_stops_what_has_not_begun_and_calls_stop_once() {
+        let (stops, ran) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let needs = vec![vec![], vec![0], vec![1]];
+        let stop = || {
+            stops.fetch_add(1, Ordering::SeqCst);
+        };
+        let result = run(&needs, 2, stop, |node, _: &Results<()>| {
+            ran.fetch_add(1, Ordering::SeqCst);
+            if node == 1 { Err(node) } else { Ok(()) }
+        });
+        assert_eq!(result, Err(1));
+        assert_eq!((stops.into_inner(), ran.into_inner()), (1, 2));
+    }
+
+    #[test]
+    fn no_nodes_are_done_at_once() {
+        assert_eq!(run(&[], 4, || {}, |_, _: &Results<()>| Ok::<_, ()>(())), Ok(vec![]));
+    }
+}

@@ -1,0 +1,150 @@
+//! The SQLite database: opening, schema, transactions.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior};
+
+use super::error::StoreError;
+use crate::oci::Digest;
+
+/// What `PRAGMA user_version` must say. A change of the schema changes it.
+const FORMAT: i64 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE blobs (
+    digest BLOB PRIMARY KEY, size INTEGER NOT NULL, boot TEXT NOT NULL, synced INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE layers (
+    diff_id BLOB PRIMARY KEY, content BLOB NOT NULL, tar_size INTEGER NOT NULL, size INTEGER NOT NULL, source BLOB, implied INTEGER NOT NULL,
+    boot TEXT NOT NULL, synced INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE parts (
+    diff_id BLOB NOT NULL REFERENCES layers ON DELETE CASCADE, ordinal INTEGER NOT NULL, path TEXT NOT NULL,
+    PRIMARY KEY (diff_id, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX parts_by_path ON parts (path);
+CREATE TABLE images (
+    manifest BLOB PRIMARY KEY, media_type TEXT NOT NULL, size INTEGER NOT NULL, config BLOB NOT NULL,
+    created INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE refs (name TEXT PRIMARY KEY, manifest BLOB NOT NULL REFERENCES images ON DELETE CASCADE) WITHOUT ROWID;
+CREATE INDEX refs_by_manifest ON refs (manifest);
+CREATE TABLE records (
+    id INTEGER PRIMARY KEY, action BLOB NOT NULL, chain BLOB NOT NULL, family BLOB NOT NULL, diff_id BLOB NOT NULL,
+    content BLOB NOT NULL, details BLOB NOT NULL, created INTEGER NOT NULL, last_use INTEGER NOT NULL
+);
+CREATE INDEX records_by_action ON records (action, chain);
+CREATE INDEX records_by_family ON records (family, id);
+CREATE INDEX records_by_result ON records (chain, content);
+CREATE INDEX records_by_layer ON records (diff_id);
+CREATE TABLE memos (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE encodings (
+    diff_id BLOB NOT NULL, encoding TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (diff_id, encoding)
+) WITHOUT ROWID;
+CREATE TABLE leases (work TEXT NOT NULL, diff_id BLOB NOT NULL, PRIMARY KEY (work, diff_id)) WITHOUT ROWID;
+";
+
+/// The connection, shared by the threads of one process.
+#[derive(Debug)]
+pub(super) struct Database(Mutex<Connection>);
+
+impl Database {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = Connection::open(path).map_err(failed("open a file"))?;
+        connection.busy_timeout(Duration::from_secs(60)).map_err(failed("set a time-out"))?;
+        // NORMAL: a commit is atomic but not durable by itself; the sync at the end of a build makes it so.
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
+            )
+            .map_err(failed("set the journal mode"))?;
+        let database = Self(Mutex::new(connection));
+        database.make_schema(path)?;
+        Ok(database)
+    }
+
+    fn make_schema(&self, path: &Path) -> Result<(), StoreError> {
+        let version = |connection: &Connection| {
+            connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        };
+        let found = self.read("read the format", version)?;
+        let found = if found == 0 {
+            // Two processes may make the store at once: the one that comes second finds the schema there.
+            self.write("make the schema", |transaction| {
+                let found = version(transaction)?;
+                if found != 0 {
+                    return Ok(found);
+                }
+                transaction.execute_batch(SCHEMA)?;
+                transaction.pragma_update(None, "user_version", FORMAT)?;
+                Ok(FORMAT)
+            })?
+        } else {
+            found
+        };
+        if found == FORMAT {
+            return Ok(());
+        }
+        let root = path.parent().unwrap_or(path).to_owned();
+        Err(StoreError::Format { root, found, expected: FORMAT })
+    }
+
+    /// Asks without changing anything.
+    pub(super) fn read<T>(
+        &self,
+        operation: &'static str,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        ask(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).map_err(failed(operation))
+    }
+
+    /// One transaction. It takes the write lock at its start, because a transaction that reads first and writes
+    /// then fails at once, whatever the time-out, when another process wrote in between.
+    pub(super) fn write<T>(
+        &self,
+        operation: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = change(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        run().map_err(failed(operation))
+    }
+}
+
+fn failed(operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |source| StoreError::Database { operation, source }
+}
+
+/// A digest of whatever meaning in a row: its 32 bytes.
+pub(super) struct Stored(pub(super) Digest);
+
+impl ToSql for Stored {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Blob(self.0.as_bytes())))
+    }
+}
+
+impl FromSql for Stored {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes: [u8; 32] = value.as_blob()?.try_into().map_err(|_| FromSqlError::InvalidType)?;
+        Ok(Self(Digest::from_bytes(bytes)))
+    }
+}
+
+/// The digest in a row's column.
+pub(super) fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+    row.get::<_, Stored>(column).map(|stored| stored.0)
+}
+
+/// Seconds since 1970, for rows.
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}

@@ -1,0 +1,125 @@
+//! Images and the references that name them.
+
+use rusqlite::OptionalExtension as _;
+
+use super::Store;
+use super::database::{Stored, digest, now};
+use super::error::StoreError;
+use crate::oci::{ImageId, ManifestDigest};
+
+/// An image in the store: a manifest whose blob is there, and what people call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRow {
+    /// Its manifest.
+    pub manifest: ManifestDigest,
+    /// The manifest's media type.
+    pub media_type: String,
+    /// The manifest's size in bytes.
+    pub size: u64,
+    /// Its config's digest: the image id.
+    pub id: ImageId,
+    /// When it came into the store, in seconds since 1970.
+    pub stored: i64,
+    /// Its references in canonical form, sorted.
+    pub names: Vec<String>,
+}
+
+impl Store {
+    /// Makes an image known. Its blobs must be in the store.
+    pub fn put_image(
+        &self,
+        manifest: &ManifestDigest,
+        media_type: &str,
+        size: u64,
+        id: &ImageId,
+    ) -> Result<(), StoreError> {
+        self.database.write("record an image", |t| {
+            t.execute(
+                "INSERT OR IGNORE INTO images (manifest, media_type, size, config, created) VALUES (?1, ?2, ?3, ?4, ?5)",
+                (Stored(manifest.0), media_type, size as i64, Stored(id.0), now()),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Lets `name`, a canonical reference, name an image that is known, whatever it named before.
+    pub fn set_ref(&self, name: &str, manifest: &ManifestDigest) -> Result<(), StoreError> {
+        self.database.write("set a reference", |t| {
+            t.execute(
+                "INSERT INTO refs (name, manifest) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET manifest = ?2",
+                (name, Stored(manifest.0)),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Forgets a reference; says whether there was one.
+    pub fn remove_ref(&self, name: &str) -> Result<bool, StoreError> {
+        let removed = self
+            .database
+            .write("remove a reference", |t| t.execute("DELETE FROM refs WHERE name = ?1", [name]))?;
+        Ok(removed > 0)
+    }
+
+    /// Forgets an image with all its references. Its layers go when nothing else needs them.
+    pub fn remove_image(&self, manifest: &ManifestDigest) -> Result<(), StoreError> {
+        self.database.write("remove an image", |t| {
+            t.execute("DELETE FROM images WHERE manifest = ?1", [Stored(manifest.0)])
+        })?;
+        Ok(())
+    }
+
+    /// The image that a canonical reference names.
+    pub fn find_ref(&self, name: &str) -> Result<Option<ImageRow>, StoreError> {
+        let manifest = self.database.read("look for a reference", |c| {
+            c.prepare_cached("SELECT manifest FROM refs WHERE name = ?1")?
+                .query_row([name], |row| digest(row, 0))
+                .optional()
+        })?;
+        match manifest {
+            Some(manifest) => self.find_image(&ManifestDigest(manifest)),
+            None => Ok(None),
+        }
+    }
+
+    /// The image with this manifest.
+    pub fn find_image(&self, manifest: &ManifestDigest) -> Result<Option<ImageRow>, StoreError> {
+        Ok(self.select_images("WHERE i.manifest = ?1", &[&Stored(manifest.0)])?.pop())
+    }
+
+    /// All images, the one that came last first.
+    pub fn images(&self) -> Result<Vec<ImageRow>, StoreError> {
+        self.select_images("", &[])
+    }
+
+    fn select_images(
+        &self,
+        filter: &str,
+        params: &[&dyn rusqlite::ToSql],
+    ) -> Result<Vec<ImageRow>, StoreError> {
+        // A unit separator cannot stand in a reference.
+        let query = format!(
+            "SELECT i.manifest, i.media_type, i.size, i.config, i.created, group_concat(r.name, char(31))
+             FROM images i LEFT JOIN refs r ON r.manifest = i.manifest {filter}
+             GROUP BY i.manifest ORDER BY i.created DESC, i.manifest"
+        );
+        self.database.read("list images", |c| {
+            c.prepare_cached(&query)?
+                .query_map(params, |row| {
+                    let names: Option<String> = row.get(5)?;
+                    let mut names: Vec<String> =
+                        names.iter().flat_map(|names| names.split('\u{1f}')).map(str::to_owned).collect();
+                    names.sort();
+                    Ok(ImageRow {
+                        manifest: ManifestDigest(digest(row, 0)?),
+                        media_type: row.get(1)?,
+                        size: row.get::<_, i64>(2)? as u64,
+                        id: ImageId(digest(row, 3)?),
+                        stored: row.get(4)?,
+                        names,
+                    })
+                })?
+                .collect()
+        })
+    }
+}

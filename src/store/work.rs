@@ -1,0 +1,112 @@
+//! Work directories: what is being made, each under a held lock.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use super::Store;
+use super::error::StoreError;
+use crate::sys::lock::{Lock, Mode};
+
+/// A directory of one's own below `work/`. It is removed when it is dropped; if the process is killed, the lock
+/// becomes free with its last holder and the next command removes it.
+#[derive(Debug)]
+pub struct WorkDir {
+    path: PathBuf,
+    name: String,
+    lock: Lock,
+}
+
+impl WorkDir {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name, which leases carry.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl AsFd for WorkDir {
+    /// The lock, for a child process that must keep the directory alive.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by a later command's sweep.
+        let _ = remove_tree(&self.path);
+    }
+}
+
+impl Store {
+    /// Makes a work directory and takes its lock.
+    pub fn work_dir(&self) -> Result<WorkDir, StoreError> {
+        let work = self.root.join("work");
+        let name = random_name()?;
+        let path = work.join(&name);
+        // A sweep between the making and the locking would take it for an abandoned one.
+        let _making = Lock::wait(&work.join(".lock"), Mode::Exclusive)?;
+        fs::create_dir(&path).map_err(|e| StoreError::io("make", &path, e))?;
+        let lock = Lock::wait(&path.join("lock"), Mode::Exclusive)?;
+        Ok(WorkDir { path, name, lock })
+    }
+
+    /// Removes the work directories whose owners are gone, and their leases.
+    pub(super) fn sweep_work(&self) -> Result<(), StoreError> {
+        let work = self.root.join("work");
+        let mut abandoned = Vec::new();
+        for entry in fs::read_dir(&work).map_err(|e| StoreError::io("list", &work, e))? {
+            let entry = entry.map_err(|e| StoreError::io("list", &work, e))?;
+            if entry.file_name() != ".lock" {
+                abandoned.push(entry.path());
+            }
+        }
+        if abandoned.is_empty() {
+            return Ok(());
+        }
+        abandoned.retain(|path| self.is_abandoned(path));
+        for path in abandoned {
+            if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+                self.drop_leases(name)?;
+            }
+            remove_tree(&path).map_err(|e| StoreError::io("remove", &path, e))?;
+        }
+        Ok(())
+    }
+
+    fn is_abandoned(&self, path: &Path) -> bool {
+        let Ok(_making) = Lock::wait(&self.root.join("work/.lock"), Mode::Exclusive) else { return false };
+        // A directory without a lock file was being removed when its owner died.
+        let lock = path.join("lock");
+        !lock.exists() || matches!(Lock::try_exclusive(&lock), Ok(Some(_)))
+    }
+
+    fn drop_leases(&self, work: &str) -> Result<(), StoreError> {
+        self.database.write("drop leases", |t| t.execute("DELETE FROM leases WHERE work = ?1", [work]))?;
+        Ok(())
+    }
+}
+
+/// Removes a tree; one that is gone already, or that somebody else is removing, is no error.
+pub(super) fn remove_tree(path: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// A name that no other process chooses.
+pub(super) fn random_name() -> Result<String, StoreError> {
+    let path = Path::new("/dev/urandom");
+    let mut bytes = [0; 8];
+    File::open(path)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|e| StoreError::io("read", path, e))?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}

@@ -1,0 +1,138 @@
+//! Advisory locks on files (flock(2)).
+//!
+//! A lock belongs to the open file description: it is held until the last copy of the descriptor is closed, in
+//! whatever process. Two descriptors opened apart exclude each other also within one process.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+/// A held lock; dropping it releases it, unless a child process holds a copy.
+#[derive(Debug)]
+#[must_use = "a lock that is dropped is released"]
+pub struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+/// Who else may hold the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Others that share it.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}
+
+/// A lock cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot lock {}", path.display())]
+pub struct LockError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Lock {
+    /// Waits for the lock on the file at `path`, which is made if it is missing.
+    pub fn wait(path: &Path, mode: Mode) -> Result<Self, LockError> {
+        let lock = Self::open(path)?;
+        let operation = match mode {
+            Mode::Shared => FlockOperation::LockShared,
+            Mode::Exclusive => FlockOperation::LockExclusive,
+        };
+        rustix::io::retry_on_intr(|| flock(&lock.file, operation)).map_err(|errno| lock.error(errno))?;
+        Ok(lock)
+    }
+
+    /// Takes the lock on the file at `path` for itself if nobody holds it; `None` if somebody does.
+    pub fn try_exclusive(path: &Path) -> Result<Option<Self>, LockError> {
+        let lock = Self::open(path)?;
+        match flock(&lock.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(lock)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(lock.error(errno)),
+        }
+    }
+
+    /// Waits for a lock whose file exists only while somebody holds or wants it.
+    pub fn wait_transient(path: &Path) -> Result<TransientLock, LockError> {
+        loop {
+            let lock = Self::wait(path, Mode::Exclusive)?;
+            let held = lock.file.metadata().map_err(|source| LockError { path: path.to_owned(), source })?;
+            // The holder before may have removed the file between our open and our lock.
+            if fs::metadata(path).is_ok_and(|now| now.ino() == held.ino()) {
+                return Ok(TransientLock(lock));
+            }
+        }
+    }
+
+    fn open(path: &Path) -> Result<Self, LockError> {
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
+        match file {
+            Ok(file) => Ok(Self { file, path: path.to_owned() }),
+            Err(source) => Err(LockError { path: path.to_owned(), source }),
+        }
+    }
+
+    fn error(&self, errno: Errno) -> LockError {
+        LockError { path: self.path.clone(), source: errno.into() }
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// A held lock whose file goes with it.
+#[derive(Debug)]
+#[must_use = "a lock that is dropped is released"]
+pub struct TransientLock(Lock);
+
+impl Drop for TransientLock {
+    fn drop(&mut self) {
+        // Removed while it is still held, so that who waits for it sees that its file is gone and opens it anew. A
+        // file that cannot be removed is only untidy.
+        let _ = fs::remove_file(&self.0.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_lock_is_refused_and_a_released_one_is_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_exclusive(&path).unwrap().unwrap();
+        assert!(Lock::try_exclusive(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_exclusive(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_transient_lock_excludes_and_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let inside = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let _lock = Lock::wait_transient(&path).unwrap();
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,50 @@
+//! Namespaces: a process that is born in new ones, and what has to be set up in them.
+#![expect(unsafe_code, reason = "clone(2) and interface flags have no safe wrapper")]
+
+use std::os::fd::AsRawFd as _;
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::process::Pid;
+pub use rustix::thread::UnshareFlags as Namespaces;
+
+use super::process::check;
+
+/// On which side of a fork the caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fork {
+    /// In the parent.
+    Parent {
+        /// The child.
+        child: Pid,
+    },
+    /// In the child.
+    Child,
+}
+
+/// Forks; the child lives in new namespaces of the given kinds and is the first process of a new pid namespace.
+///
+/// Only for processes with a single thread: a lock that another thread holds stays locked in the child for ever.
+/// Handlers of pthread_atfork(3) are not run.
+pub fn fork_into(namespaces: Namespaces) -> Result<Fork, Errno> {
+    let flags = libc::c_ulong::from(namespaces.bits()) | libc::SIGCHLD as libc::c_ulong;
+    let none: libc::c_ulong = 0;
+    // SAFETY: without CLONE_VM the child runs on a copy of the address space and the same stack address, as after
+    // fork(2); the null pointers belong to flags that are not set.
+    let pid = check(unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) })?;
+    Ok(Pid::from_raw(pid as i32).map_or(Fork::Child, |child| Fork::Parent { child }))
+}
+
+/// Takes the loopback interface of the calling process's network namespace up, see netdevice(7).
+pub fn loopback_up() -> Result<(), Errno> {
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    // SAFETY: `ifreq` is plain data for which all zeros is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    request.ifr_name[0] = b'l' as libc::c_char;
+    request.ifr_name[1] = b'o' as libc::c_char;
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    // SAFETY: SIOCSIFFLAGS reads an `ifreq` with a name that ends in NUL and flags, both set above.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    check(result.into())?;
+    Ok(())
+}

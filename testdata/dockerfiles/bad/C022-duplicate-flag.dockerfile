@@ -1,0 +1,2 @@
+FROM bb
+COPY --from=a --from=b x y

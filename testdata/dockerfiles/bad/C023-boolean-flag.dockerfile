@@ -1,0 +1,4 @@
+FROM bb
+COPY --link=maybe x y
+COPY --link= x y
+COPY --chown x y

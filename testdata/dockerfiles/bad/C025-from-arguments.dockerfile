@@ -1,0 +1,5 @@
+FROM a b
+FROM
+FROM a to b
+FROM a AS
+FROM a as b c

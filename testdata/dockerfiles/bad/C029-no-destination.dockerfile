@@ -1,0 +1,7 @@
+FROM bb
+COPY onlyone
+ADD
+COPY ["a"]
+COPY <<EOF
+x
+EOF

@@ -1,0 +1,5 @@
+FROM bb
+ENV =x
+ARG =x
+LABEL =x
+ENV a=1 =2

@@ -1,0 +1,9 @@
+FROM bb
+
+RUN a \
+  b
+# c
+
+COPY \
+   x
+USER u

@@ -1,0 +1,3 @@
+FROM bb
+COPY --from=$S a b
+RUN --mount=from=$S,target=/x a

@@ -1,0 +1,2 @@
+FROM bb
+COPY --checksum=sha256:00 a b

@@ -1,0 +1,5 @@
+FROM bb
+RUN cat <<EOF
+x
+ EOF
+USER u

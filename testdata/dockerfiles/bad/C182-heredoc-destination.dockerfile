@@ -1,0 +1,5 @@
+FROM bb
+COPY a <<EOF
+x
+EOF
+USER

@@ -1,0 +1,2 @@
+FROM bb
+VOLUME ["/a", " "]

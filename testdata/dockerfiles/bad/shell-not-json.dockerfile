@@ -1,0 +1,2 @@
+FROM bb
+SHELL /bin/sh -c

@@ -1,0 +1,2 @@
+FROM bb
+	COPY --link=名前	a	b

@@ -1,0 +1,5 @@
+FROM bb
+RUN echo a \
+# note
+    # indented note
+ && echo b

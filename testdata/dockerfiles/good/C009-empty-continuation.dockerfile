@@ -1,0 +1,5 @@
+FROM bb
+RUN echo a \
+
+  
+ b

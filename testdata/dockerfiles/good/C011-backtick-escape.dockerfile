@@ -1,0 +1,5 @@
+# escape=`
+FROM bb
+RUN a `
+ b
+COPY x c:\dir\

@@ -1,0 +1,6 @@
+# hello
+# escape=`
+FROM bb
+RUN a \
+ b
+RUN c `

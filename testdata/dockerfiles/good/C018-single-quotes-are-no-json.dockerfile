@@ -1,0 +1,2 @@
+FROM bb
+RUN ['echo','a']

@@ -1,0 +1,3 @@
+FROM bb
+CMD ["a"] b
+RUN [ -f x ] && y

@@ -1,0 +1,3 @@
+FROM bb
+RUN -- --mount
+RUN --network=none -- x

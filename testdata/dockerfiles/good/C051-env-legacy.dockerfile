@@ -1,0 +1,4 @@
+FROM bb
+ENV k a  b
+LABEL  "a b" "c"
+ENV myenv foo%sbar

@@ -1,0 +1,4 @@
+FROM bb
+ENTRYPOINT []
+CMD []
+CMD

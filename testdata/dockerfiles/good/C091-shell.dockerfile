@@ -1,0 +1,4 @@
+FROM bb
+SHELL ["/bin/ash","-ec"]
+CMD x y
+ENTRYPOINT ["e"]

@@ -1,0 +1,3 @@
+FROM bb
+VOLUME /a /b
+VOLUME ["/c d"]

@@ -1,0 +1,5 @@
+FROM bb
+COPY <<-EOF /f
+		a
+	 b
+	EOF

@@ -1,0 +1,5 @@
+FROM bb
+RUN <<EOF
+#!/usr/bin/env python
+print(1)
+EOF

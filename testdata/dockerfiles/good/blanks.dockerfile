@@ -1,0 +1,7 @@
+
+
+   	
+  FROM	bb
+
+   # c
+	RUN	 	x 	

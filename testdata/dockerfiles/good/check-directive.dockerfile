@@ -1,0 +1,4 @@
+# check=skip=all;experimental=A,B
+FROM bb
+# check=skip=StageNameCasing
+USER u

@@ -1,0 +1,10 @@
+FROM bb
+RUN a \  	
+  b\
+c \\
+USER \
+\
+ u
+RUN d\
+
+# comment

@@ -1,0 +1,4 @@
+FROM bb
+RUN <<EOF
+x
+EOF

@@ -1,0 +1,152 @@
+//! What it costs to take in large files and to write images out: w4 and w7.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::context::time;
+use crate::Result;
+use crate::generate;
+use crate::measure::{Sample, alone, median};
+use crate::subject::Bench;
+use crate::table::{Row, Target};
+
+const PIGZ: &str = "pigz -6 -p $(nproc) -c data.tar >limit.out";
+const ZSTD: &str = "zstd -3 -T0 -q -c data.tar >limit.out";
+const OURS: &str = "ours.out";
+
+/// w4: a gigabyte into the store, and out of it in each compression.
+pub(super) fn large_files(bench: &Bench) -> Result<Vec<Row>> {
+    let context = bench.fresh("w4")?;
+    generate::blobs(&context)?;
+
+    let copy = "cp -r w4/data copy; sync --file-system copy";
+    let (mut cold, mut copied) = (Vec::new(), Vec::new());
+    for _ in 0..bench.runs(3) {
+        cold.push(bench.store("store")?.build(&["-t", "w4"], &context)?);
+        copied.push(bench.shell(copy)?);
+        bench.shell_now("rm -r copy")?;
+    }
+    let (cold, copied) = (median(cold), median(copied).elapsed);
+    let hashed = time(bench, 3, "sha256sum w4/data/*")?;
+    let hashed_faster = time(bench, 3, "openssl dgst -sha256 w4/data/*")?;
+    let mut rows = vec![
+        Row::new("w4, 1 GiB, cold", cold)
+            .limit(hashed + copied, "sha256sum, cp, sync -f")
+            .target(Target::Times(1.3)),
+        Row::new("w4, 1 GiB, cold", cold).limit(hashed_faster + copied, "openssl sha256, cp, sync -f"),
+    ];
+
+    rows.extend(gzip(bench, &context, "1 GiB", 2.3)?);
+    rows.push(zstd(bench, &context)?);
+
+    let text = bench.fresh("text")?;
+    generate::prose(&text)?;
+    rows.extend(gzip(bench, &text, "text", 3.0)?);
+
+    let elf = bench.fresh("elf")?;
+    let root = bench.fresh("root")?;
+    let tar = Bench::base_tar("debian:12-slim")?;
+    bench.shell_now(&format!("tar -xf '{}' -C root", tar.display()))?;
+    generate::programs(&elf, &root)?;
+    rows.extend(gzip(bench, &elf, "ELF files", 3.0)?);
+    Ok(rows)
+}
+
+/// Export with gzip: time and size against pigz, which ours must be `faster` times as fast as.
+fn gzip(bench: &Bench, context: &Path, what: &str, faster: f64) -> Result<[Row; 2]> {
+    let ours = export(bench, context, "gzip")?;
+    tar(bench, context)?;
+    let limit = time(bench, 3, PIGZ)?;
+    let sizes = (size(bench, OURS)?, size(bench, "limit.out")?);
+    Ok([
+        Row::new(format!("w4, {what}, gzip"), ours)
+            .limit(limit, "pigz -6")
+            .target(Target::Times(1.0 / faster)),
+        Row::bytes(format!("w4, {what}, gzip, size"), sizes.0, sizes.1, "pigz -6")
+            .target(Target::Times(1.02)),
+    ])
+}
+
+/// Export with zstd: the input's and the output's digests are part of an export, but both cores can share that.
+fn zstd(bench: &Bench, context: &Path) -> Result<Row> {
+    let ours = export(bench, context, "zstd")?;
+    tar(bench, context)?;
+    let limit = time(bench, 3, ZSTD)?;
+    let hashed = time(bench, 3, "sha256sum data.tar limit.out")?;
+    Ok(Row::new("w4, 1 GiB, zstd", ours)
+        .limit(limit + hashed / 2, "zstd -3, half of sha256sum")
+        .target(Target::Times(1.3)))
+}
+
+/// The time of an OCI export of a context that is built already. Each run has a new store: compressed layers are remembered.
+fn export(bench: &Bench, context: &Path, compression: &str) -> Result<Sample> {
+    let output = format!("type=oci,dest={OURS},compression={compression}");
+    alone(bench.runs(3), |_| {
+        let store = bench.store("store")?;
+        store.build(&["-t", "exported"], context)?;
+        let sample = store.build(&["-t", "exported", "-o", &output], context)?;
+        store.remove()?;
+        Ok(sample)
+    })
+}
+
+/// Makes the tar that the other compressors read.
+fn tar(bench: &Bench, context: &Path) -> Result<()> {
+    bench.shell_now(&format!("tar -C '{}' -cf data.tar data", context.display())).map(drop)
+}
+
+fn size(bench: &Bench, name: &str) -> Result<u64> {
+    Ok(fs::metadata(bench.path(name))?.len())
+}
+
+/// w7: an image of six layers to archives and back.
+pub(super) fn archives(bench: &Bench) -> Result<Vec<Row>> {
+    let context = bench.fresh("w7")?;
+    generate::layers(&context)?;
+    let mut rows = Vec::new();
+    for (compression, limit, what) in [
+        ("gzip", PIGZ, "pigz -6"),
+        ("zstd", ZSTD, "zstd -3"),
+        ("uncompressed", "cp data.tar limit.out", "cp"),
+    ] {
+        let output = format!("type=oci,dest={OURS},compression={compression}");
+        let ours = alone(bench.runs(3), |_| {
+            let store = bench.store("store")?;
+            store.base("debian:12-slim")?;
+            store.build(&["-t", "w7"], &context)?;
+            store.build(&["-t", "w7", "-o", &output], &context)
+        })?;
+        if !bench.path("data.tar").exists() {
+            whole_image(bench)?;
+        }
+        rows.push(Row::new(format!("w7, OCI, {compression}"), ours).limit(time(bench, 3, limit)?, what));
+    }
+    rows.extend(save_and_load(bench, &context)?);
+    Ok(rows)
+}
+
+/// Makes one tar of all that the image contains.
+fn whole_image(bench: &Bench) -> Result<()> {
+    let base = Bench::base_tar("debian:12-slim")?;
+    bench.shell_now(&format!("cp '{}' data.tar; tar -rf data.tar w7", base.display())).map(drop)
+}
+
+fn save_and_load(bench: &Bench, context: &Path) -> Result<[Row; 2]> {
+    let store = bench.store("store")?;
+    store.base("debian:12-slim")?;
+    store.build(&["-t", "w7"], context)?;
+    let saved = alone(bench.runs(3), |_| store.strata(&["save", "-o", OURS, "w7"]))?;
+    let copied: Duration = time(bench, 3, "cp data.tar limit.out")?;
+
+    let (mut loaded, mut unpacked) = (Vec::new(), Vec::new());
+    for _ in 0..bench.runs(3) {
+        loaded.push(bench.store("other")?.strata(&["load", "-i", OURS])?);
+        bench.fresh("unpacked")?;
+        unpacked.push(bench.shell("tar -xf data.tar -C unpacked; sync --file-system unpacked")?);
+    }
+    Ok([
+        Row::new("w7, save", saved).limit(copied, "cp"),
+        Row::new("w7, load", median(loaded)).limit(median(unpacked).elapsed, "tar -x, sync -f"),
+    ])
+}
