@@ -28,7 +28,7 @@ fn context(paths: &[&str]) -> TempDir {
 
 fn scan(dir: &Path, ignore: &str) -> Scan {
     let ignore = Dockerignore::parse(ignore.as_bytes(), Some(".dockerignore".into())).unwrap();
-    Scan::new(dir, ignore, None).unwrap()
+    Scan::new(dir, Arc::new(ignore), None).unwrap()
 }
 
 fn paths(scan: &Scan) -> Vec<String> {
@@ -215,14 +215,14 @@ fn names_may_be_any_bytes() {
 
 #[test]
 fn a_missing_context_is_named() {
-    let error = Scan::new(Path::new("/does/not/exist"), Dockerignore::default(), None).unwrap_err();
+    let error = Scan::new(Path::new("/does/not/exist"), Arc::default(), None).unwrap_err();
     assert_eq!(error.to_string(), "cannot open the context `/does/not/exist`");
 }
 
 /// A scan as if it had begun `later` seconds after now, with a cache.
 fn cached(dir: &Path, cache: &Path, later: i64) -> Scan {
     let started = Time { seconds: now().seconds + later, nanos: 0 };
-    Scan::started_at(started, dir, Dockerignore::default(), Some(cache.to_owned())).unwrap()
+    Scan::started_at(started, dir, Arc::default(), Some(cache.to_owned())).unwrap()
 }
 
 fn known(scan: &Scan) -> Vec<String> {
