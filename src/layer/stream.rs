@@ -151,7 +151,7 @@ pub fn stream<C: Content>(
     })
 }
 
-/// Cuts `entries` into units. Those that neither are in the tar nor have a content are in units, too.
+/// Cuts `entries` into units; all of them, though without a tar only files make work.
 fn units(entries: &[Entry], tar: bool) -> Vec<Range<usize>> {
     let mut units = Vec::new();
     let mut start = 0;
@@ -171,7 +171,7 @@ fn units(entries: &[Entry], tar: bool) -> Vec<Range<usize>> {
     units
 }
 
-/// About how many bytes of tar an entry makes; not less than its content and headers take in a buffer.
+/// About how many bytes of tar an entry makes. Where it is more, a buffer grows.
 fn weight_of(entry: &Entry) -> u64 {
     let records = entry.path.as_bytes().len()
         + entry.xattrs.iter().map(|x| x.name.len() + x.value.len()).sum::<usize>();
@@ -191,7 +191,8 @@ struct Piece {
 /// A piece's place in the tar: its unit, and its number within that.
 type Place = (usize, usize);
 
-type Arrival<E> = (Place, Result<Piece, StreamError<E>>);
+/// What a worker sends; `None` if it panics, because the writer would wait for its pieces for ever.
+type Arrival<E> = Option<(Place, Result<Piece, StreamError<E>>)>;
 
 /// The calling thread's part: puts the pieces in order.
 struct Writer<'a, E> {
@@ -219,8 +220,9 @@ impl<E> Writer<'_, E> {
                 }
             }
             if next.0 < units {
+                let arrival = self.arriving.recv().ok().flatten();
                 let (place, mut piece) =
-                    self.arriving.recv().expect("workers send all pieces of all units, or an error");
+                    arrival.expect("workers send all units or an error, unless they panic");
                 if let Ok(piece) = &mut piece
                     && !self.tar
                 {

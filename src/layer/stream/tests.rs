@@ -227,3 +227,18 @@ fn a_file_may_be_sparse() {
     let result = stream(&entries, &disk, &mut io::sink(), options(2)).unwrap();
     assert_eq!(result.last(), Some(&Some(digest)));
 }
+
+#[test]
+#[should_panic(expected = "unless they panic")]
+fn a_panic_does_not_hang() {
+    struct Panics(Disk);
+    impl Content for Panics {
+        type Error = TreePath;
+        fn open(&self, entry: &Entry) -> Result<File, TreePath> {
+            assert!(!entry.path.to_string().ends_with('7'), "as intended");
+            self.0.open(entry)
+        }
+    }
+    let (disk, entries) = tree(&sizes());
+    let _ = stream(&entries, &Panics(disk), &mut io::sink(), options(4));
+}

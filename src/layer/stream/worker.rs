@@ -61,7 +61,7 @@ impl<C: Content> Worker<'_, C> {
                 Err(Stop::Gone) => return,
                 Err(Stop::Failed(error)) => {
                     // If nobody receives it, another error came first.
-                    let _ = self.outlet.pieces.send((place, Err(error)));
+                    let _ = self.outlet.pieces.send(Some((place, Err(error))));
                     return;
                 }
             }
@@ -165,9 +165,17 @@ impl<E> Outlet<E> {
         last: bool,
     ) -> Result<(), Stop<E>> {
         let piece = Piece { worker: self.worker, bytes, digests, last };
-        self.pieces.send((*place, Ok(piece))).map_err(|_| Stop::Gone)?;
+        self.pieces.send(Some((*place, Ok(piece)))).map_err(|_| Stop::Gone)?;
         place.1 += 1;
         Ok(())
+    }
+}
+
+impl<E> Drop for Outlet<E> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.pieces.send(None);
+        }
     }
 }
 
