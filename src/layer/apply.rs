@@ -323,7 +323,8 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
             }
             Name::Removes(name) => {
                 let parent = self.parent(&parent, &header.name)?;
-                self.removed(parent.child(name), reader.blocks())
+                self.removed(parent.child(name), reader.blocks());
+                Ok(())
             }
             Name::Opaque if parent.is_empty() => Err(problem(Problem::OpaqueRoot).into()),
             Name::Opaque => {
@@ -365,7 +366,8 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
         let entry = describe(header, path)?;
         if entry.is_whiteout() {
             self.regenerates = false;
-            return self.removed(entry.path, reader.blocks());
+            self.removed(entry.path, reader.blocks());
+            return Ok(());
         }
         self.compare(&entry, reader.blocks());
         if self.names.get(&entry.path).is_some_and(Entry::is_directory) && entry.is_directory() {
@@ -441,7 +443,7 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
     }
 
     /// A mark for a removed path.
-    fn removed(&mut self, path: TreePath, blocks: &[u8]) -> Result<(), Stop> {
+    fn removed(&mut self, path: TreePath, blocks: &[u8]) {
         let entry = Entry::whiteout(path);
         self.compare(&entry, blocks);
         match self.names.get(&entry.path) {
@@ -455,7 +457,6 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
                 }
             }
         }
-        Ok(())
     }
 
     /// A mark for an opaque directory. Our writer puts it right behind the directory.
