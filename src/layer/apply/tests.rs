@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
 use ::tar::Header;
 
 use super::*;
 use crate::layer::described::{Detail, describe};
 use crate::layer::tar::{BLOCK, END, TarWriter, padding};
+use crate::oci::Digest;
 use crate::sys::file::open_directory;
-use crate::tree::{Time, Xattr};
+use crate::tree::{Entry, Kind, Time, Xattr};
 
 /// A tar in the making that does not mind what stands in it.
 #[derive(Default)]
@@ -106,10 +106,6 @@ impl Ground {
         self.0.path().join("root")
     }
 
-    fn victim(&self) -> &Path {
-        self.0.path()
-    }
-
     fn apply(&self, tar: &[u8]) -> Result<Applied, ApplyError> {
         let before = self.outside();
         let result = apply(tar, open_directory(&self.root()).unwrap(), ApplyOptions::new(Marks::Trusted));
@@ -117,9 +113,15 @@ impl Ground {
         result
     }
 
+    /// All that lies beside the root, by name, and what is in it.
     fn outside(&self) -> Vec<String> {
-        let all = describe(self.victim(), Detail::All);
-        all.into_iter().filter(|line| !line.starts_with("/root")).collect()
+        let mut beside: Vec<_> = fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|entry| format!("{:?}", entry.unwrap().file_name()))
+            .collect();
+        beside.sort();
+        beside.extend(describe(&self.0.path().join("victim"), Detail::All));
+        beside
     }
 }
 
@@ -227,7 +229,7 @@ fn names_that_are_too_long() {
 
 #[test]
 fn sizes_that_lie() {
-    for size in [1, 5000, 1 << 40, (1 << 63) - 1] {
+    for size in [1, 5000, 1_u64 << 40, u64::MAX] {
         let mut tar = Tar::default();
         tar.pax("size", size.to_string().as_bytes()).block("a", b'0', "", 0);
         assert_eq!(
