@@ -3,6 +3,7 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
+use super::source::boundary;
 use super::{Diagnostic, Severity, Source, Span};
 
 /// Columns to which long lines are cut around the marked place. A fixed number keeps messages the same wherever
@@ -38,8 +39,8 @@ fn snippet<'a>(
     span: Span,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let text = source.text();
-    let start = text.floor_char_boundary(span.start as usize);
-    let end = text.ceil_char_boundary(span.end as usize).max(start);
+    let start = boundary(text, span.start as usize);
+    let end = boundary(text, span.end as usize).max(start);
     let mark = AnnotationKind::Primary.span(start..end).label(diagnostic.label.as_deref());
     Snippet::source(text).path(source.name()).annotation(mark)
 }
@@ -73,6 +74,18 @@ error: unknown instruction: `FORM`
         assert_eq!(Diagnostic::error("no file").render(&source, false), "error: no file\n");
         let warning = Diagnostic::warning("NoEmptyContinuation", "empty line").render(&source, false);
         assert_eq!(warning, "warning[NoEmptyContinuation]: empty line\n");
+    }
+
+    #[test]
+    fn colors_only_when_asked() {
+        let source = Source::new("Dockerfile", "FORM a");
+        let diagnostic = Diagnostic::error("e").at(Span::new(0, 4)).label("here").note("n");
+        let plain = diagnostic.render(&source, false);
+        assert!(
+            plain.contains("^^^^ here") && plain.contains("= note: n") && !plain.contains('\x1b'),
+            "{plain}"
+        );
+        assert!(diagnostic.render(&source, true).contains("\x1b["));
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let mut text = text.into();
         if text.len() > Self::MAX_LENGTH {
-            text.truncate(text.floor_char_boundary(Self::MAX_LENGTH));
+            text.truncate(boundary(&text, Self::MAX_LENGTH));
         }
         Self { name: name.into(), text, lines: OnceLock::new() }
     }
@@ -44,7 +44,7 @@ impl Source {
 
     /// The line and column of a byte offset; an offset behind the end counts as the end.
     pub fn location(&self, offset: u32) -> Location {
-        let offset = self.text.floor_char_boundary(offset as usize);
+        let offset = boundary(&self.text, offset as usize);
         let lines = self.lines();
         let line = lines.partition_point(|&start| start as usize <= offset);
         let start = lines[line - 1] as usize;
@@ -64,6 +64,15 @@ impl Source {
             std::iter::once(0).chain(ends.map(|(at, _)| at as u32 + 1)).collect()
         })
     }
+}
+
+/// The last character boundary at or before `offset`.
+pub(super) fn boundary(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
 }
 
 /// A place as people count: both from 1, the column in characters.

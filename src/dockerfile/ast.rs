@@ -4,6 +4,8 @@
 //! be non-empty are non-empty; spans point into the source that was parsed. A [`Word`] is unexpanded; everything
 //! that has another type is final.
 
+use std::borrow::Cow;
+
 use crate::diagnostic::{Span, Spanned};
 
 use super::heredoc::Heredoc;
@@ -140,8 +142,8 @@ pub enum InstructionKind {
     Env(Pairs),
     /// `LABEL`.
     Label(Pairs),
-    /// `EXPOSE`: each word is expanded with `Word::expand_words` and each result given to
-    /// `port::parse_ports`.
+    /// `EXPOSE`: each word is expanded with [`Word::expand_words`] and each result given to
+    /// [`parse_ports`](super::port::parse_ports).
     Expose(Vec<Word>),
     /// `USER`: the complete rest of the line, expanded as one word.
     User(Word),
@@ -155,7 +157,7 @@ pub enum InstructionKind {
     Entrypoint(Command),
     /// `SHELL`: at least one argument; nothing is expanded.
     Shell(Vec<String>),
-    /// `STOPSIGNAL`: expanded as one word, then checked with `signal::is_valid`.
+    /// `STOPSIGNAL`: expanded as one word, then checked with [`is_valid`](super::signal::is_valid).
     StopSignal(Word),
     /// `HEALTHCHECK`.
     Healthcheck(Healthcheck),
@@ -241,6 +243,26 @@ pub enum RunCommand {
         /// The bodies, in the order of their openers.
         heredocs: Vec<Heredoc>,
     },
+}
+
+impl RunCommand {
+    /// The text to give to the shell. `None` if no shell is wanted: for the JSON form, and for a script that names
+    /// its interpreter, which is to be executed as a file with [`Heredoc::content`].
+    pub fn shell_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Exec(_) => None,
+            Self::Shell(text) => Some(Cow::Borrowed(text)),
+            Self::Script(heredoc) => (!heredoc.has_shebang()).then(|| heredoc.content()),
+            Self::ShellWithHeredocs { text, heredocs } => {
+                let mut text = text.clone();
+                for heredoc in heredocs {
+                    // The shell strips the tabs of `<<-`.
+                    text.extend(["\n", &heredoc.body, &heredoc.name]);
+                }
+                Some(Cow::Owned(text))
+            }
+        }
+    }
 }
 
 /// `RUN --network`.
@@ -377,6 +399,6 @@ pub struct OnBuild {
     /// The trigger, read with this file's escape character. Its keyword is none of ONBUILD, FROM, MAINTAINER.
     pub instruction: Box<Instruction>,
     /// The trigger as the image config stores it: one line, then the heredocs with their terminators. Give it to
-    /// `dockerfile::parse_trigger`.
+    /// [`parse_trigger`](super::parse_trigger).
     pub trigger: String,
 }

@@ -74,7 +74,12 @@ pub enum ParseErrorKind {
     InvalidCheck { part: String },
 
     #[error("unknown instruction: `{word}`")]
-    UnknownInstruction { word: String, similar: Option<&'static str> },
+    UnknownInstruction {
+        word: String,
+        similar: Option<&'static str>,
+        /// The escape character, if the word may be a part of the instruction above it.
+        continues: Option<char>,
+    },
     #[error("no build stage in current context: `{instruction}` comes before the first `FROM`")]
     BeforeFrom { instruction: &'static str },
     #[error("heredoc is not terminated: no line is `{name}`")]
@@ -150,6 +155,10 @@ impl ParseErrorKind {
     pub fn help(&self) -> Option<String> {
         let help = match self {
             Self::UnknownInstruction { similar: Some(similar), .. } => format!("did you mean `{similar}`?"),
+            Self::UnknownInstruction { continues: Some(escape), .. } => {
+                format!("if it belongs to the instruction above, end the line above with `{escape}`")
+            }
+            Self::UnterminatedHeredoc { name } => format!("end it with a line that holds only `{name}`"),
             Self::UnknownFlag { similar: Some(similar), .. } => format!("did you mean `--{similar}`?"),
             Self::UnknownFlag { instruction, .. } => match super::flags::names(instruction) {
                 names if names.is_empty() => format!("`{instruction}` has no flags"),

@@ -111,9 +111,7 @@ impl<'l> Scanner<'l> {
                     let opener = if is_fd && arithmetic == 0 { self.opener(word) } else { None };
                     match opener {
                         Some(opener) => openers.push(opener),
-                        None => {
-                            self.at += self.text[self.at..].len() - self.rest().trim_start_matches('<').len()
-                        }
+                        None => self.skip(self.rest().chars().take_while(|c| *c == '<').count()),
                     }
                 }
                 _ => self.skip(1),

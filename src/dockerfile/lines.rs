@@ -188,14 +188,14 @@ impl<'s> Lines<'s> {
             return logical.push(line, at);
         };
         logical.push(text, at);
+        let mut empty_line = None;
         while let Some((line, at)) = self.physical() {
             let trimmed = line.trim_start();
             if trimmed.starts_with('#') {
                 continue;
             }
             if trimmed.is_empty() {
-                let span = Span::new(at, at);
-                self.warnings.push(Warning { kind: WarningKind::NoEmptyContinuation, span });
+                empty_line.get_or_insert(Span::new(at, at));
                 continue;
             }
             let continued = self.continued(line);
@@ -205,6 +205,8 @@ impl<'s> Lines<'s> {
                 break;
             }
         }
+        let warning = |span| Warning { kind: WarningKind::NoEmptyContinuation, span };
+        self.warnings.extend(empty_line.map(warning));
     }
 
     /// What comes before the continuation character, if the line ends with one. A doubled one is none.

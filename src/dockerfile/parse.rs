@@ -6,10 +6,11 @@
 mod arguments;
 mod files;
 mod statement;
+mod values;
 
 use crate::diagnostic::{Source, Span};
 
-use super::ast::{Arg, Dockerfile, Instruction, InstructionKind, Stage, Statement};
+use super::ast::{Arg, Dockerfile, Escape, Instruction, InstructionKind, Stage, Statement};
 use super::directives;
 use super::error::{ParseError, ParseErrorKind, Warning};
 use super::lines::{Lines, Logical};
@@ -30,27 +31,29 @@ pub fn parse(source: &Source) -> Result<Parsed, Vec<ParseError>> {
     let directives = directives::read(source, &mut errors);
     let lines = Lines::new(source.text(), directives.escape);
     let mut reader = Reader::new(source, lines, directives.escape);
-    let mut stages = Stages::default();
+    let mut progress = Progress::default();
     while let Some(logical) = reader.lines.next_logical() {
         let read = reader.statement(logical.fragment());
-        stages.add(&logical, read, &mut errors);
+        if let Err(error) = progress.add(&logical, read, directives.escape) {
+            errors.extend(error);
+        }
     }
     errors.append(&mut reader.lines.errors);
-    if errors.is_empty() && stages.stages.is_empty() {
-        errors.push(stages.nothing_to_build(source));
+    if errors.is_empty() && progress.stages.is_empty() {
+        errors.push(progress.nothing_to_build(source));
     }
     if !errors.is_empty() {
         errors.sort_by_key(|error| error.span.start);
         return Err(errors);
     }
-    let Stages { global_args, stages, .. } = stages;
+    let Progress { global_args, stages, .. } = progress;
     Ok(Parsed { dockerfile: Dockerfile { directives, global_args, stages }, warnings: reader.lines.warnings })
 }
 
 /// Parses one instruction: a trigger that an image config holds (see
 /// [`OnBuild::trigger`](super::ast::OnBuild::trigger)). The escape character is the backslash.
 pub fn parse_trigger(source: &Source) -> Result<Instruction, ParseError> {
-    let escape = super::ast::Escape::default();
+    let escape = Escape::default();
     let mut reader = Reader::new(source, Lines::new(source.text(), escape), escape);
     let everything = Span::new(0, source.text().len() as u32);
     let not_single = || ParseError::new(ParseErrorKind::TriggerNotSingle, everything);
@@ -67,7 +70,7 @@ pub fn parse_trigger(source: &Source) -> Result<Instruction, ParseError> {
 
 /// What has been read so far.
 #[derive(Default)]
-struct Stages {
+struct Progress {
     global_args: Vec<Statement<Arg>>,
     stages: Vec<Stage>,
     /// The last line began with no known keyword; the next such line is probably a part of the same mistake.
@@ -76,32 +79,31 @@ struct Stages {
     lacks_from: bool,
 }
 
-impl Stages {
+impl Progress {
+    /// Adds what was read. An error without content is one that only follows from an earlier one.
     fn add(
         &mut self,
         logical: &Logical<'_>,
         read: Result<statement::Read<Kind>, ParseError>,
-        errors: &mut Vec<ParseError>,
-    ) {
-        match read {
-            Ok(read) => {
-                self.after_unknown = false;
-                if let Err(error) = self.add_statement(read.statement(logical)) {
-                    errors.push(error);
+        escape: Escape,
+    ) -> Result<(), Option<ParseError>> {
+        let after_unknown = std::mem::take(&mut self.after_unknown);
+        let mut error = match read {
+            Ok(read) => return self.add_statement(read.statement(logical)).map_err(Some),
+            Err(error) => error,
+        };
+        self.lacks_from = true;
+        if let ParseErrorKind::UnknownInstruction { similar, continues, .. } = &mut error.kind {
+            self.after_unknown = true;
+            if similar.is_none() {
+                if after_unknown {
+                    return Err(None);
                 }
-            }
-            Err(error) => {
-                let after_unknown = std::mem::take(&mut self.after_unknown);
-                self.lacks_from = true;
-                if let ParseErrorKind::UnknownInstruction { similar, .. } = &error.kind {
-                    self.after_unknown = true;
-                    if after_unknown && similar.is_none() {
-                        return;
-                    }
-                }
-                errors.push(error);
+                let begins_line = error.span.start == logical.fragment().span().start;
+                *continues = (begins_line && !self.stages.is_empty()).then(|| escape.char());
             }
         }
+        Err(Some(error))
     }
 
     fn add_statement(&mut self, statement: Statement<Kind>) -> Result<(), ParseError> {

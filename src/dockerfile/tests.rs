@@ -3,5 +3,6 @@
 mod dump;
 mod expansion;
 mod language;
+mod oracle;
 mod properties;
 mod snapshots;

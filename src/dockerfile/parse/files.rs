@@ -10,7 +10,7 @@ use crate::dockerfile::word::Word;
 
 /// The arguments, sources and heredocs apart.
 pub(super) struct Words {
-    words: Vec<Word>,
+    paths: Vec<Word>,
     heredocs: Vec<Heredoc>,
     ends_with_heredoc: bool,
 }
@@ -18,21 +18,21 @@ pub(super) struct Words {
 impl Words {
     /// From the JSON form, where heredocs cannot be.
     pub(super) fn json(texts: &[String], span: Span) -> Self {
-        let words = texts.iter().map(|text| Word { text: text.clone(), span }).collect();
-        Self { words, heredocs: Vec::new(), ends_with_heredoc: false }
+        let paths = texts.iter().map(|text| Word { text: text.clone(), span }).collect();
+        Self { paths, heredocs: Vec::new(), ends_with_heredoc: false }
     }
 
     /// From a list; `openers` are the places of `heredocs` in it.
     pub(super) fn list(arguments: Fragment<'_>, openers: &[Fragment<'_>], heredocs: Vec<Heredoc>) -> Self {
-        let mut words = Vec::new();
+        let mut paths = Vec::new();
         let mut ends_with_heredoc = false;
         for word in arguments.words() {
             ends_with_heredoc = openers.iter().any(|opener| opener.overlaps(word));
             if !ends_with_heredoc {
-                words.push(word.word());
+                paths.push(word.word());
             }
         }
-        Self { words, heredocs, ends_with_heredoc }
+        Self { paths, heredocs, ends_with_heredoc }
     }
 
     /// Takes the last word as the destination, and the flags that COPY and ADD share. `place` is what is blamed
@@ -43,15 +43,15 @@ impl Words {
         place: Span,
         flags: &Flags,
     ) -> Result<Files, ParseError> {
-        if self.words.len() + self.heredocs.len() < 2 {
+        if self.paths.len() + self.heredocs.len() < 2 {
             return Err(ParseError::new(ParseErrorKind::NoDestination { instruction }, place));
         }
-        let destination = self.words.pop().filter(|_| !self.ends_with_heredoc).ok_or_else(|| {
+        let destination = self.paths.pop().filter(|_| !self.ends_with_heredoc).ok_or_else(|| {
             let span = self.heredocs.last().map_or(place, |heredoc| heredoc.span);
             ParseError::new(ParseErrorKind::HeredocDestination { instruction }, span)
         })?;
         Ok(Files {
-            sources: self.words,
+            sources: self.paths,
             heredocs: self.heredocs,
             destination,
             chown: flags.word("chown"),

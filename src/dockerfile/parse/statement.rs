@@ -2,15 +2,15 @@
 
 use crate::diagnostic::{Source, Span, Spanned, nearest};
 use crate::dockerfile::ast::{
-    Arg, Command, Device, Escape, Files, From, Healthcheck, InstructionKind, Network, OnBuild, Run,
-    RunCommand, Security, Statement,
+    Arg, Command, Escape, Files, From, Healthcheck, InstructionKind, Network, OnBuild, Run, RunCommand,
+    Security, Statement,
 };
 use crate::dockerfile::error::{ParseError, ParseErrorKind};
-use crate::dockerfile::flags::{self, Flags};
+use crate::dockerfile::flags::Flags;
 use crate::dockerfile::heredoc::{self, Heredoc};
 use crate::dockerfile::lines::{Fragment, Lines, Logical};
 use crate::dockerfile::mount::Mount;
-use crate::dockerfile::{duration, parse::arguments, parse::files};
+use crate::dockerfile::parse::{arguments, files, values};
 
 /// Every keyword.
 const KEYWORDS: [&str; 18] = [
@@ -270,7 +270,7 @@ impl<'l> Call<'l> {
                 .collect::<Result<_, _>>()?,
             network: self.flags.choice("network", &networks, "`default`, `none` or `host`")?,
             security: self.flags.choice("security", &securities, "`sandbox` or `insecure`")?,
-            devices: devices(&self.flags)?,
+            devices: values::devices(&self.flags)?,
         })
     }
 
@@ -320,11 +320,11 @@ impl<'l> Call<'l> {
         };
         Ok(Healthcheck::Test {
             command,
-            interval: interval(&self.flags, "interval")?,
-            timeout: interval(&self.flags, "timeout")?,
-            start_period: interval(&self.flags, "start-period")?,
-            start_interval: interval(&self.flags, "start-interval")?,
-            retries: retries(&self.flags)?,
+            interval: values::interval(&self.flags, "interval")?,
+            timeout: values::interval(&self.flags, "timeout")?,
+            start_period: values::interval(&self.flags, "start-period")?,
+            start_interval: values::interval(&self.flags, "start-interval")?,
+            retries: values::retries(&self.flags)?,
         })
     }
 }
@@ -334,7 +334,7 @@ fn known(keyword: Fragment<'_>) -> Result<&'static str, ParseError> {
     let word = keyword.text();
     KEYWORDS.into_iter().find(|known| word.eq_ignore_ascii_case(known)).ok_or_else(|| {
         let similar = nearest(word, KEYWORDS);
-        keyword.error(ParseErrorKind::UnknownInstruction { word: word.to_owned(), similar })
+        keyword.error(ParseErrorKind::UnknownInstruction { word: word.to_owned(), similar, continues: None })
     })
 }
 
@@ -358,47 +358,4 @@ fn heredocs_of(kind: &InstructionKind) -> &[Heredoc] {
         },
         _ => &[],
     }
-}
-
-/// The value of a flag that is a duration: nanoseconds, none or at least a millisecond.
-fn interval(flags: &Flags, name: &'static str) -> Result<Option<u64>, ParseError> {
-    const SHORTEST: i64 = 1_000_000;
-    let Some(word) = flags.word(name) else { return Ok(None) };
-    match duration::parse(&word.text) {
-        Some(0) => Ok(Some(0)),
-        Some(nanoseconds) if nanoseconds >= SHORTEST => Ok(Some(nanoseconds.unsigned_abs())),
-        Some(_) => Err(ParseError::new(ParseErrorKind::DurationTooShort { flag: name }, word.span)),
-        None => Err(flags::invalid(name, &word, "a duration, such as `30s` or `1m30s`")),
-    }
-}
-
-fn retries(flags: &Flags) -> Result<Option<u32>, ParseError> {
-    let Some(word) = flags.word("retries") else { return Ok(None) };
-    match word.text.parse::<i32>().map(u32::try_from) {
-        Ok(Ok(retries)) => Ok(Some(retries)),
-        _ => Err(flags::invalid("retries", &word, "a number that is not negative")),
-    }
-}
-
-fn devices(flags: &Flags) -> Result<Vec<Spanned<Device>>, ParseError> {
-    let mut devices = Vec::new();
-    for word in flags.list("device") {
-        let invalid = || flags::invalid("device", word, "`name` or `name,required`");
-        let mut device = Device { name: String::new(), required: false };
-        for field in word.text.split(',') {
-            match field.split_once('=').unwrap_or((field, "")) {
-                ("required", "" | "true") => device.required = true,
-                ("required", "false") => device.required = false,
-                // A device's own name may hold a `=`: `vendor.com/class=name`.
-                ("name", name) if !name.is_empty() => name.clone_into(&mut device.name),
-                _ if device.name.is_empty() => field.clone_into(&mut device.name),
-                _ => return Err(invalid()),
-            }
-        }
-        if device.name.is_empty() {
-            return Err(invalid());
-        }
-        devices.push(Spanned::new(device, word.span));
-    }
-    Ok(devices)
 }

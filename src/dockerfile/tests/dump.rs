@@ -134,7 +134,9 @@ impl Dump {
             RunCommand::Script(heredoc) => self.heredoc(depth, "script", heredoc),
             RunCommand::ShellWithHeredocs { text, heredocs } => {
                 self.line(depth, format_args!("shell {text:?}"));
-                heredocs.iter().for_each(|heredoc| self.heredoc(depth, "heredoc", heredoc));
+                for heredoc in heredocs {
+                    self.heredoc(depth, "heredoc", heredoc);
+                }
             }
         }
     }
@@ -145,7 +147,9 @@ impl Dump {
         self.word(depth, "chmod", files.chmod.as_ref());
         self.words(depth, "exclude", &files.exclude);
         self.words(depth, "source", &files.sources);
-        files.heredocs.iter().for_each(|heredoc| self.heredoc(depth, "heredoc", heredoc));
+        for heredoc in &files.heredocs {
+            self.heredoc(depth, "heredoc", heredoc);
+        }
         self.word(depth, "destination", Some(&files.destination));
     }
 

@@ -1,7 +1,7 @@
 //! Places, triggers, descriptions, mounts: what the twins of `testdata` do not show.
 
 use crate::diagnostic::Source;
-use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, RunCommand};
+use crate::dockerfile::ast::{Add, Copy, Dockerfile, Instruction, InstructionKind, RunCommand};
 use crate::dockerfile::mount::{
     BindMount, CacheMount, MountSpec, Owner, SecretMount, Sharing, SshMount, TmpfsMount,
 };
@@ -93,6 +93,43 @@ fn mistakes_that_only_follow_are_not_told() {
 }
 
 #[test]
+fn runs_say_what_their_shell_gets() {
+    let cases = [
+        ("RUN  a  b ", Some("a  b")),
+        ("RUN [\"a\"]", None),
+        ("RUN <<EOF\n\ta $b\nEOF", Some("\ta $b\n")),
+        ("RUN <<-EOF\n\t\ta\n\t b\n\tEOF", Some("a\n b\n")),
+        ("RUN <<EOF\n#!/bin/x\nEOF", None),
+        ("RUN cat <<A - <<-'B C'\n1\nA\n\t2\n\tB C", Some("cat <<A - <<-'B C'\n1\nA\n\t2\nB C")),
+        ("RUN <<EOF cat\n1\nEOF", Some("<<EOF cat\n1\nEOF")),
+    ];
+    for (text, expected) in cases {
+        let InstructionKind::Run(run) = instruction(text).kind else { panic!("{text}") };
+        assert_eq!(run.command.shell_text().as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn heredoc_files_are_expanded_unless_their_name_is_quoted() {
+    let cases = [
+        ("COPY <<EOF /f\na $V '\\$V'\nEOF", "a v '$V'\n"),
+        ("COPY <<'EOF' /f\na $V\nEOF", "a $V\n"),
+        ("ADD <<-\"EOF\" /f\n\ta $V\n\tEOF", "a $V\n"),
+        ("ADD <<-EOF /f\n\ta ${V}\n\tEOF", "a v\n"),
+    ];
+    for (text, expected) in cases {
+        let kind = instruction(text).kind;
+        let (InstructionKind::Copy(Copy { files, .. }) | InstructionKind::Add(Add { files, .. })) = &kind
+        else {
+            panic!("{text}")
+        };
+        let lookup = |name: &str| (name == "V").then(|| "v".to_owned());
+        let expanded = files.heredocs[0].expanded(&lookup).map(|expanded| expanded.text);
+        assert_eq!(expanded.as_deref(), Ok(expected), "{text}");
+    }
+}
+
+#[test]
 fn triggers_come_back_from_their_stored_text() {
     let cases = [
         ("ONBUILD run x  y", "run x  y"),
@@ -119,7 +156,7 @@ fn stored_triggers_are_single_instructions() {
         ("ONBUILD RUN a", ParseErrorKind::OnBuildChain),
         ("FROM a", ParseErrorKind::OnBuildTrigger { instruction: "FROM" }),
         ("MAINTAINER a", ParseErrorKind::OnBuildTrigger { instruction: "MAINTAINER" }),
-        ("NOPE", ParseErrorKind::UnknownInstruction { word: "NOPE".into(), similar: None }),
+        ("NOPE", ParseErrorKind::UnknownInstruction { word: "NOPE".into(), similar: None, continues: None }),
     ];
     for (text, expected) in cases {
         let error = parse_trigger(&Source::new("trigger", text)).expect_err(text);
