@@ -62,6 +62,8 @@ pub enum Event {
         elapsed: Duration,
         /// Given up because of another step's failure or an interrupt.
         canceled: bool,
+        /// Why, in one line without the step's name; empty for a step that was given up.
+        reason: String,
     },
     /// A warning that belongs to no step.
     Warning {

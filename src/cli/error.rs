@@ -1,0 +1,202 @@
+//! What a command says when it fails, and with which code it exits.
+//!
+//! Library errors become a [`CliError`] in one place: kind, the chain of causes, and hints that were chosen by the
+//! error's type. The text is
+//!
+//! ```text
+//! error: cannot read the Dockerfile `Dockerfile`
+//! caused by: No such file or directory (os error 2)
+//! help: name another file with `--file`
+//! ```
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// Why a command failed; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Anything without a code of its own.
+    General,
+    /// The command line does not make sense.
+    Usage,
+    /// `run`: strata could not start a container at all.
+    Run,
+    /// `run`: the command exists but cannot be executed.
+    NotExecutable,
+    /// `run`: there is no such command in the image.
+    NotFound,
+    /// The user ended strata.
+    Interrupted,
+}
+
+impl ErrorKind {
+    /// The exit code: those of `run` are Docker's, and the shell's.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::General => 1,
+            Self::Usage => 2,
+            Self::Run => 125,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+            // 128 and SIGINT.
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// A command's failure in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CliError {
+    kind: ErrorKind,
+    /// What failed, then what caused it, and so on.
+    chain: Vec<String>,
+    /// Text that was drawn elsewhere, with the place in a file; stands for the chain.
+    drawn: Option<String>,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    /// A failure that has no library error.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, chain: vec![message.into()], drawn: None, hints: Vec::new() }
+    }
+
+    /// A library's error with its causes.
+    pub fn from_error(kind: ErrorKind, error: &dyn Error) -> Self {
+        let mut chain = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let message = error.to_string();
+            // Errors of other crates often repeat their cause in their own message.
+            if !chain.last().is_some_and(|last| last.ends_with(&message)) {
+                chain.push(message);
+            }
+            cause = error.source();
+        }
+        Self { kind, chain, drawn: None, hints: Vec::new() }
+    }
+
+    /// Diagnostics that were drawn already, with their own `error:` lines.
+    pub fn drawn(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, chain: Vec::new(), drawn: Some(text.into()), hints: Vec::new() }
+    }
+
+    /// Says before everything else what could not be done because of this.
+    #[must_use]
+    pub fn context(mut self, message: impl Into<String>) -> Self {
+        self.chain.insert(0, message.into());
+        self
+    }
+
+    /// Adds what the user can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The same failure with another kind.
+    #[must_use]
+    pub fn with_kind(self, kind: ErrorKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// Why the command failed.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind.code())
+    }
+
+    /// The text for standard error, each line with its end. Colours mark the labels and say nothing by themselves.
+    pub fn render(&self, colour: bool) -> String {
+        let (red, cyan, bold, reset) =
+            if colour { ("\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m") } else { ("", "", "", "") };
+        let mut text = String::new();
+        if let Some(drawn) = &self.drawn {
+            text.push_str(drawn.trim_end());
+            text.push('\n');
+        }
+        for (i, message) in self.chain.iter().enumerate() {
+            let (label, style) =
+                if i == 0 && self.drawn.is_none() { ("error", red) } else { ("caused by", bold) };
+            let _ = writeln!(text, "{style}{label}:{reset} {}", indented(message));
+        }
+        for hint in &self.hints {
+            let _ = writeln!(text, "{cyan}help:{reset} {}", indented(hint));
+        }
+        text
+    }
+}
+
+/// A message whose further lines do not look like labels of their own.
+fn indented(message: &str) -> String {
+    message.trim_end().replace('\n', "\n  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot open the store `/s`")]
+    struct Outer {
+        source: Middle,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot lock: {source}")]
+    struct Middle {
+        source: Inner,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("permission denied")]
+    struct Inner;
+
+    fn nested() -> CliError {
+        CliError::from_error(ErrorKind::General, &Outer { source: Middle { source: Inner } })
+    }
+
+    #[test]
+    fn causes_are_listed_once() {
+        assert_eq!(
+            nested().hint("run as root").render(false),
+            "error: cannot open the store `/s`\ncaused by: cannot lock: permission denied\nhelp: run as root\n"
+        );
+        assert_eq!(
+            nested().context("cannot build").render(false),
+            "error: cannot build\ncaused by: cannot open the store `/s`\ncaused by: cannot lock: permission denied\n"
+        );
+    }
+
+    #[test]
+    fn colours_mark_labels_only() {
+        let error = CliError::new(ErrorKind::Usage, "two\nlines").hint("x");
+        assert_eq!(error.render(true), "\x1b[1;31merror:\x1b[0m two\n  lines\n\x1b[1;36mhelp:\x1b[0m x\n");
+    }
+
+    #[test]
+    fn drawn_diagnostics_stand_for_the_message() {
+        let error = CliError::drawn(ErrorKind::General, "error: x\n --> Dockerfile:1\n\n").hint("y");
+        assert_eq!(error.render(false), "error: x\n --> Dockerfile:1\nhelp: y\n");
+    }
+
+    #[test]
+    fn kinds_decide_the_exit_code() {
+        for (kind, code) in [
+            (ErrorKind::General, 1),
+            (ErrorKind::Usage, 2),
+            (ErrorKind::Run, 125),
+            (ErrorKind::NotExecutable, 126),
+            (ErrorKind::NotFound, 127),
+            (ErrorKind::Interrupted, 130),
+        ] {
+            assert_eq!(nested().with_kind(kind).kind().code(), code);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Lines that only follow each other, in BuildKit's manner, for logs and dumb terminals.
+//!
+//! A step's lines stand in a block under the step's name, each with the step's number. One step is current; what
+//! steps beside it have to say is held back until the current one ends, is silent for a while, or has had the
+//! output long enough. Then the block is left with `#5 ...`, and another one begins with its step's name. A step that
+//! ends is shown at once.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::lines::{Splitter, clean, clean_name};
+use super::{Output, Screen};
+use crate::cli::human;
+use crate::progress::Event;
+
+/// A current step that is silent for so long makes room for others.
+const SILENCE: Duration = Duration::from_secs(1);
+/// What another step has to say is held back at most so long,
+const PATIENCE: Duration = Duration::from_secs(5);
+/// and at most so much of it, in bytes.
+const HELD_MAX: usize = 64 << 10;
+/// Time between two lines on how far a transfer has come.
+const TRANSFER: Duration = Duration::from_secs(5);
+
+/// Shows lines.
+pub(super) struct Plain {
+    output: Output,
+    /// The steps that have not ended.
+    steps: BTreeMap<usize, Step>,
+    /// The step whose block is open.
+    current: Option<usize>,
+    /// When the current step wrote last.
+    wrote: Duration,
+    /// What the event being handled adds to the output.
+    text: String,
+    /// Nothing has been shown yet.
+    first: bool,
+}
+
+struct Step {
+    name: String,
+    started: Duration,
+    splitter: Splitter,
+    /// Lines that are not shown yet.
+    held: String,
+    /// Since when there is something to show; `None` for nothing.
+    waiting: Option<Duration>,
+    /// When the last line on a transfer was written, and the bytes by now.
+    transfer: Option<(Duration, u64)>,
+}
+
+impl Plain {
+    /// Starts without steps.
+    pub(super) fn new(output: Output) -> Self {
+        Self {
+            output,
+            steps: BTreeMap::new(),
+            current: None,
+            wrote: Duration::ZERO,
+            text: String::new(),
+            first: true,
+        }
+    }
+
+    /// Holds lines of a step, written by `write`, and shows what may be shown.
+    fn say(&mut self, number: usize, now: Duration, write: impl FnOnce(&mut Step)) {
+        let Some(step) = self.steps.get_mut(&number) else { return };
+        let before = step.held.len();
+        write(step);
+        if step.held.len() == before {
+            return;
+        }
+        step.waiting.get_or_insert(now);
+        let overflow = step.held.len() > HELD_MAX;
+        if overflow || self.current.is_none_or(|current| current == number) {
+            self.show(number, now);
+        } else {
+            self.tick_steps(now);
+        }
+    }
+
+    /// Ends a step with a last line.
+    fn end(&mut self, number: usize, now: Duration, last: &str) {
+        let Some(step) = self.steps.get_mut(&number) else { return };
+        let seconds = now.saturating_sub(step.started).as_secs_f64();
+        let Step { splitter, held, .. } = step;
+        splitter.finish(|line| log(held, number, seconds, &line));
+        if let Some((_, done)) = step.transfer {
+            let _ = writeln!(step.held, "#{number} transferred {}", human::size_with_digits(done, 4));
+        }
+        let _ = writeln!(step.held, "#{number} {last}");
+        self.show(number, now);
+        self.steps.remove(&number);
+        self.current = None;
+        let longest = self.steps.iter().filter_map(|(number, step)| Some((step.waiting?, *number))).min();
+        if let Some((_, next)) = longest {
+            self.show(next, now);
+        }
+    }
+
+    /// Makes the step current and shows what it holds.
+    fn show(&mut self, number: usize, now: Duration) {
+        let Some(step) = self.steps.get_mut(&number) else { return };
+        if self.current != Some(number) {
+            if let Some(left) = self.current.replace(number) {
+                let _ = writeln!(self.text, "#{left} ...");
+            }
+            if !std::mem::take(&mut self.first) {
+                self.text.push('\n');
+            }
+            let _ = writeln!(self.text, "#{number} {}", step.name);
+        }
+        self.text.push_str(&std::mem::take(&mut step.held));
+        step.waiting = None;
+        self.wrote = now;
+    }
+
+    /// Shows the step that has waited longest, if it need not wait any more.
+    fn tick_steps(&mut self, now: Duration) {
+        let longest = self.steps.iter().filter_map(|(number, step)| Some((step.waiting?, *number))).min();
+        if let Some((since, number)) = longest
+            && (now.saturating_sub(self.wrote) >= SILENCE || now.saturating_sub(since) >= PATIENCE)
+        {
+            self.show(number, now);
+        }
+    }
+
+    fn warn(&mut self, text: &str) {
+        if let Some(left) = self.current.take() {
+            let _ = writeln!(self.text, "#{left} ...");
+        }
+        if !std::mem::take(&mut self.first) {
+            self.text.push('\n');
+        }
+        for (i, line) in text.lines().enumerate() {
+            let _ =
+                writeln!(self.text, "{}{}", if i == 0 { "warning: " } else { "" }, clean(line.as_bytes()));
+        }
+    }
+
+    fn flush(&mut self) {
+        self.output.write(&std::mem::take(&mut self.text));
+    }
+}
+
+impl Screen for Plain {
+    fn event(&mut self, event: Event, now: Duration) {
+        match event {
+            Event::Started { step: number, name } => {
+                let step = Step {
+                    name: clean_name(&name),
+                    started: now,
+                    splitter: Splitter::default(),
+                    held: String::new(),
+                    waiting: Some(now),
+                    transfer: None,
+                };
+                self.steps.insert(number, step);
+                if self.current.is_none() {
+                    self.show(number, now);
+                }
+            }
+            Event::Output { step: number, stream, bytes } => self.say(number, now, |step| {
+                let seconds = now.saturating_sub(step.started).as_secs_f64();
+                let Step { splitter, held, .. } = step;
+                splitter.push(stream, &bytes, |line| log(held, number, seconds, &line));
+            }),
+            Event::Note { step: number, text } => self.say(number, now, |step| {
+                let _ = writeln!(step.held, "#{number} {}", clean_name(&text));
+            }),
+            Event::Transfer { step: number, done, total } => self.say(number, now, |step| {
+                let (shown, bytes) = step.transfer.get_or_insert((now, 0));
+                *bytes = done;
+                if now.saturating_sub(*shown) >= TRANSFER {
+                    *shown = now;
+                    let _ = writeln!(step.held, "#{number} {}", transfer(done, total));
+                }
+            }),
+            Event::Cached { step } => self.end(step, now, "CACHED"),
+            Event::Done { step, elapsed } => {
+                self.end(step, now, &format!("DONE {:.1}s", elapsed.as_secs_f64()));
+            }
+            Event::Failed { step, canceled: true, .. } => self.end(step, now, "CANCELED"),
+            Event::Failed { step, reason, .. } => {
+                self.end(step, now, &format!("ERROR: {}", clean_name(&reason)));
+            }
+            Event::Warning { text } => self.warn(&text),
+        }
+        self.flush();
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.tick_steps(now);
+        self.flush();
+    }
+
+    fn finish(&mut self, now: Duration) {
+        let open: Vec<usize> = self.steps.keys().copied().collect();
+        for number in open {
+            let Some(step) = self.steps.get_mut(&number) else { continue };
+            let seconds = now.saturating_sub(step.started).as_secs_f64();
+            let Step { splitter, held, .. } = step;
+            splitter.finish(|line| log(held, number, seconds, &line));
+            if !step.held.is_empty() || step.waiting.is_some() {
+                self.show(number, now);
+            }
+        }
+        self.flush();
+    }
+}
+
+/// A line of a command's output, with the seconds since the step's start.
+fn log(held: &mut String, number: usize, seconds: f64, line: &str) {
+    let _ = writeln!(held, "#{number} {seconds:.3} {line}");
+}
+
+/// How far a transfer has come: `12.5MB / 40MB`.
+pub(super) fn transfer(done: u64, total: Option<u64>) -> String {
+    let done = human::size_with_digits(done, 4);
+    match total {
+        Some(total) => format!("{done} / {}", human::size_with_digits(total, 4)),
+        None => done,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+//! Go templates, as `--format` takes them.
+//!
+//! The part of the language that people write on command lines, on JSON values: fields, variables, pipes,
+//! `if`, `with`, `range`, functions, trim markers and comments. What is not supported is
+//! refused with its name and place, never ignored. Values print as Go's `fmt` prints them (`[a b]`, `map[k:v]`).
+//!
+//! Three passes: `lex` cuts the text into tokens, `parse` makes a tree of them, `eval` runs it.
+//!
+//! Docker runs templates on Go structs, where a field that a struct lacks is an error and a key that a map lacks
+//! is not. JSON has objects only, so a missing field is always an error here; `index` asks for keys that may be
+//! missing.
+
+mod compare;
+mod error;
+mod eval;
+mod format;
+mod function;
+mod lex;
+mod parse;
+mod value;
+
+use serde_json::Value;
+
+pub use error::{TemplateError, TemplateErrorKind};
+
+/// How deep parentheses and blocks may be nested.
+const DEPTH_MAX: usize = 64;
+
+/// A template that has been parsed.
+#[derive(Debug, Clone)]
+pub struct Template {
+    nodes: Vec<parse::Node>,
+}
+
+impl Template {
+    /// Parses a template; every word in it is known afterwards.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        Ok(Self { nodes: parse::parse(text)? })
+    }
+
+    /// The text that the template makes of a value.
+    pub fn render(&self, value: &Value) -> Result<String, TemplateError> {
+        eval::render(&self.nodes, value)
+    }
+}
+
+/// The template of a list command's `--format`, in which `\t` and `\n` stand for a tab and a line end also outside of
+/// strings. `inspect` does not have this.
+pub fn unescape_list_format(format: &str) -> String {
+    format.trim_matches(' ').replace("\\t", "\t").replace("\\n", "\n")
+}
+
+#[cfg(test)]
+mod tests;
