@@ -75,7 +75,8 @@ pub(super) const LAST_KNOWN: u32 = 466;
 
 /// Calls of 32-bit x86 that are allowed by name, but of which libseccomp only tells the form behind socketcall(2) and
 /// ipc(2): recvmmsg, sendmmsg, socketpair to shutdown, and semget to msgctl.
-pub(super) const I386_DIRECT: [std::ops::RangeInclusive<u32>; 4] = [337..=337, 345..=345, 360..=373, 393..=402];
+pub(super) const I386_DIRECT: [std::ops::RangeInclusive<u32>; 4] =
+    [337..=337, 345..=345, 360..=373, 393..=402];
 
 /// Numbers that mean something else in x32 than anywhere else.
 pub(super) const X32_OWN: std::ops::RangeInclusive<u32> = 512..=547;
