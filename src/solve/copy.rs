@@ -195,7 +195,7 @@ impl Solver<'_> {
     }
 
     /// The context, scanned now if no step has asked for it yet.
-    fn context(&self) -> Result<Context, StepError> {
+    pub(super) fn context(&self) -> Result<Context, StepError> {
         let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(context) = &*context {
             return Ok(context.clone());

@@ -771,7 +771,7 @@ fn the_engine_that_is_killed() {
         volatile: true,
         mount_api: MountApi::Best,
     };
-    let script = format!("setsid sleep {marker} & echo ready; sleep {marker}; true");
+    let script = format!("setsid sleep {marker} & sleep {marker} & echo ready; wait");
     let spec = Spec {
         root,
         args: vec!["/bin/sh".into(), "-c".into(), script.into()],

@@ -314,3 +314,23 @@ fn many_files_are_the_same_with_threads() {
     case.assert_canonical();
     case.assert_shows_the_same();
 }
+
+#[test]
+fn marks_of_user_namespaces_are_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    sh(&dir.path().join("lower"), BASE);
+    let base = commit_at(&dir.path().join("lower"), &Index::default(), &[]).unwrap().index;
+    let mounted = Mounted::new(&dir.path().join("merged"), &format!("{},userxattr", overlay(dir.path())));
+    sh(&mounted.0, "rm -r d; mkdir d; echo n > d/n; chmod 600 file");
+    drop(mounted);
+    let upper = open_directory(&dir.path().join("upper")).unwrap();
+    let committed = commit(upper.as_fd(), &base, &[], Marks::User).unwrap();
+    let lines: Vec<_> = committed.index.entries().iter().map(short).collect();
+    assert_eq!(lines, ["/d/", "/d/a gone", "/d/n", "/d/sub gone", "/file"]);
+    for line in describe(&dir.path().join("upper"), Detail::All) {
+        assert!(!line.contains("overlay"), "{line}");
+    }
+}
