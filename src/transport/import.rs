@@ -5,10 +5,10 @@
 
 use std::io::{self, Read};
 
-use crate::layer::{ArchiveError, ApplyError, Decompressor, Limits, Parts, StreamOptions, stream};
+use crate::layer::{ApplyError, ArchiveError, Decompressor, Limits, Parts, StreamOptions, stream};
 use crate::oci::digest::Digester;
 use crate::oci::{
-    Config, Descriptor, DiffId, Digest, History, ImageConfig, ManifestDigest, Manifest, MediaType, Platform,
+    Config, Descriptor, DiffId, Digest, History, ImageConfig, Manifest, ManifestDigest, MediaType, Platform,
     Reference, RootFs,
 };
 use crate::progress::Reporter;
@@ -70,12 +70,8 @@ pub fn import(
     };
     normalise(&mut layer)?;
     let image = image(&layer, options);
-    let loaded = Loaded {
-        manifest: image.manifest,
-        id: image.id,
-        names: image.names.clone(),
-        tags: Vec::new(),
-    };
+    let loaded =
+        Loaded { manifest: image.manifest, id: image.id, names: image.names.clone(), tags: Vec::new() };
     publish(session, NewParts { blobs: Vec::new(), layers: vec![layer] }, &[image])?;
     step.done();
     Ok(loaded)

@@ -6,7 +6,9 @@
 
 use std::io::{self, Read, Write};
 
-use crate::layer::{Compression, Compressor, Decompressor, Limits, Parts, StreamError, StreamOptions, stream};
+use crate::layer::{
+    Compression, Compressor, Decompressor, Limits, Parts, StreamError, StreamOptions, stream,
+};
 use crate::oci::digest::Digester;
 use crate::oci::{BlobDigest, DiffId};
 use crate::store::{Expected, Layer, TarSource};

@@ -16,7 +16,9 @@ mod oci_index;
 use crate::layer::Limits;
 use crate::oci::layout::{INDEX_FILE, LAYOUT_FILE, check_layout_json};
 use crate::oci::manifest::DOCUMENT_MAX;
-use crate::oci::{Descriptor, Digest, ImageConfig, ImageId, Manifest, ManifestDigest, MediaType, Platform, Reference};
+use crate::oci::{
+    Descriptor, Digest, ImageConfig, ImageId, Manifest, ManifestDigest, MediaType, Platform, Reference,
+};
 use crate::progress::Reporter;
 
 use super::Session;
@@ -193,7 +195,7 @@ fn read_config(
     if let Some(expected) = digest.filter(|expected| *expected != found) {
         return Err(LoadError::Digest { part: Part::Config, expected, found });
     }
-    let config = ImageConfig::from_json(bytes)
-        .map_err(|source| LoadError::Json { name: name.to_owned(), source })?;
+    let config =
+        ImageConfig::from_json(bytes).map_err(|source| LoadError::Json { name: name.to_owned(), source })?;
     Ok((ImageId(found), config))
 }

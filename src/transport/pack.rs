@@ -170,8 +170,9 @@ fn plan_layer(
     let listed_blob = BlobDigest(listed.digest);
     let kept = !is_tar && store.blob_size(&listed_blob)?.is_some();
     let keep = |descriptor| Plan { descriptor, choice: Choice::Ready(Content::Blob(listed_blob)) };
-    let layer =
-        || -> Result<Layer, ExportError> { Ok(store.layer(diff_id, session.work)?.ok_or(StoreError::NoLayer(*diff_id))?) };
+    let layer = || -> Result<Layer, ExportError> {
+        Ok(store.layer(diff_id, session.work)?.ok_or(StoreError::NoLayer(*diff_id))?)
+    };
     let tar = |descriptor, layer| Plan { descriptor, choice: Choice::Ready(Content::Tar(Box::new(layer))) };
     match packing {
         Packing::AsListed if is_tar => Ok(tar(listed.clone(), layer()?)),
@@ -199,7 +200,11 @@ fn plan_layer(
 }
 
 impl Plan {
-    fn carry_out(self, session: Session<'_>, meter: &Meter<'_>) -> Result<(Descriptor, Content), ExportError> {
+    fn carry_out(
+        self,
+        session: Session<'_>,
+        meter: &Meter<'_>,
+    ) -> Result<(Descriptor, Content), ExportError> {
         match self.choice {
             Choice::Ready(content) => Ok((self.descriptor, content)),
             Choice::Compress(layer, compression) => {

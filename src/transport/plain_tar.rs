@@ -21,8 +21,7 @@ pub fn write_plain_tar(
     let flat = merged.flatten(epoch);
     let meter = Meter::new(step, session.cancel, None);
     destination.fill(|out| {
-        let written =
-            stream(&flat.entries, &flat, &mut meter.metered(out), StreamOptions::default());
+        let written = stream(&flat.entries, &flat, &mut meter.metered(out), StreamOptions::default());
         match written {
             Ok(_) => Ok(()),
             Err(StreamError::Write { source }) => Err(ExportError::write(source)),

@@ -73,7 +73,10 @@ pub(in crate::transport) struct TarIndex {
 /// What an entry is, as far as finding files goes.
 #[derive(Debug)]
 enum Place {
-    File { offset: u64, size: u64 },
+    File {
+        offset: u64,
+        size: u64,
+    },
     /// To a path that is taken from the root.
     Link(Vec<u8>),
     Other,
@@ -311,13 +314,9 @@ mod tests {
 
     #[test]
     fn names_lose_what_means_nothing() {
-        for (name, expected) in [
-            ("./a//b/", Some("a/b")),
-            ("/a", Some("a")),
-            ("./", Some("")),
-            ("a/../b", None),
-            ("..", None),
-        ] {
+        for (name, expected) in
+            [("./a//b/", Some("a/b")), ("/a", Some("a")), ("./", Some("")), ("a/../b", None), ("..", None)]
+        {
             assert_eq!(clean(name.as_bytes()).as_deref(), expected.map(str::as_bytes), "{name}");
         }
     }

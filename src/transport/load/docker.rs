@@ -54,9 +54,8 @@ pub(super) fn add_names(manifest: &[u8], images: &mut [Image]) -> Result<(), Loa
 
 fn read_image(archive: &Archive, item: Item) -> Result<Image, LoadError> {
     let missing = |part, name: &str| LoadError::Missing { part, name: name.to_owned() };
-    let config_json = archive
-        .read(&item.config, MAX_CONFIG)?
-        .ok_or_else(|| missing(Part::Config, &item.config))?;
+    let config_json =
+        archive.read(&item.config, MAX_CONFIG)?.ok_or_else(|| missing(Part::Config, &item.config))?;
     let (id, config) = read_config(&item.config, &config_json, digest_in(&item.config))?;
     let layers = item.layers.unwrap_or_default();
     let diff_ids = &config.rootfs.diff_ids;

@@ -229,10 +229,8 @@ impl<'s> One<'_, 's> {
 
     /// If the blob is not even what its name says, that is the better explanation of what went wrong with it.
     fn blame(&self, error: LoadError) -> LoadError {
-        let damaged = matches!(
-            error,
-            LoadError::Unpack { .. } | LoadError::Layer { .. } | LoadError::DiffId { .. }
-        );
+        let damaged =
+            matches!(error, LoadError::Unpack { .. } | LoadError::Layer { .. } | LoadError::DiffId { .. });
         let Some(expected) = self.layer.blob.filter(|_| damaged) else { return error };
         match digest_of(&self.layer.member) {
             Ok(found) if found != expected => LoadError::Digest { part: Part::Layer, expected, found },

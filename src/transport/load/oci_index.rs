@@ -101,11 +101,9 @@ fn read_index(archive: &Archive, entry: &Descriptor) -> Result<Index, LoadError>
     let unusable = |source| LoadError::Manifest { name: blob_path(&entry.digest), source };
     match Document::from_json(&bytes, Some(&entry.media_type)).map_err(unusable)? {
         Document::Index(index) => Ok(index),
-        Document::Manifest(manifest) => Err(LoadError::MediaType {
-            part: Part::Index,
-            digest: entry.digest,
-            found: manifest.media_type,
-        }),
+        Document::Manifest(manifest) => {
+            Err(LoadError::MediaType { part: Part::Index, digest: entry.digest, found: manifest.media_type })
+        }
     }
 }
 
