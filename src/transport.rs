@@ -41,7 +41,7 @@ pub use load_error::{LoadError, Part};
 pub use local_dir::write_local;
 pub use merged::Merged;
 pub use oci_layout::{write_oci, write_oci_directory};
-pub use pack::{Exported, NamedImage, Packing};
+pub use pack::{Exported, Packing, SourceImage};
 pub use plain_tar::write_plain_tar;
 
 /// What every transfer needs: the store, a work directory of it, and a way to be interrupted.

@@ -13,7 +13,7 @@ use super::blob_files::BlobFiles;
 use super::destination::Destination;
 use super::error::ExportError;
 use super::oci_layout;
-use super::pack::{Exported, NamedImage, Packing, pack};
+use super::pack::{Exported, Packing, SourceImage, pack};
 
 /// The list of images in Docker's form.
 pub(super) const MANIFEST_FILE: &str = "manifest.json";
@@ -21,7 +21,7 @@ pub(super) const MANIFEST_FILE: &str = "manifest.json";
 /// Writes images as an archive that `docker load` reads, old versions included.
 pub fn write_docker(
     session: Session<'_>,
-    images: &[NamedImage],
+    images: &[SourceImage],
     packing: Packing,
     destination: Destination<'_>,
     step: &Step<'_>,
@@ -44,7 +44,7 @@ struct Item {
     layers: Vec<String>,
 }
 
-fn manifest_json(images: &[NamedImage], exported: &[Exported]) -> Vec<u8> {
+fn manifest_json(images: &[SourceImage], exported: &[Exported]) -> Vec<u8> {
     let items = images.iter().zip(exported).map(|(image, exported)| {
         // A name without a tag has no form here.
         let tagged = image.names.iter().filter(|name| name.tag().is_some() && name.digest().is_none());

@@ -124,7 +124,6 @@ impl Names {
 #[derive(Debug)]
 struct Image {
     id: ImageId,
-    config: ImageConfig,
     config_json: Vec<u8>,
     /// The manifest that came with it: type, digest and bytes. Docker's older form has none.
     manifest: Option<(MediaType, Digest, Vec<u8>)>,

@@ -68,11 +68,6 @@ pub(super) struct Metered<'a, T> {
 }
 
 impl<T> Metered<'_, T> {
-    /// Takes the reader or writer back.
-    pub(super) fn into_inner(self) -> T {
-        self.inner
-    }
-
     fn count(&self, n: usize) -> io::Result<()> {
         self.meter.add(n as u64).map_err(io::Error::other)
     }

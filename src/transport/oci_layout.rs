@@ -17,7 +17,7 @@ use super::Session;
 use super::blob_files::BlobFiles;
 use super::destination::{Destination, NewDirectory};
 use super::error::ExportError;
-use super::pack::{Exported, NamedImage, Packing, pack};
+use super::pack::{Exported, Packing, SourceImage, pack};
 
 /// Writes images as the tar of an OCI layout.
 ///
@@ -25,7 +25,7 @@ use super::pack::{Exported, NamedImage, Packing, pack};
 /// the tag as `org.opencontainers.image.ref.name`, as BuildKit and containerd do.
 pub fn write_oci(
     session: Session<'_>,
-    images: &[NamedImage],
+    images: &[SourceImage],
     packing: Packing,
     destination: Destination<'_>,
     step: &Step<'_>,
@@ -41,7 +41,7 @@ pub fn write_oci(
 /// give way to new ones of the same name.
 pub fn write_oci_directory(
     session: Session<'_>,
-    images: &[NamedImage],
+    images: &[SourceImage],
     packing: Packing,
     dir: &Path,
     step: &Step<'_>,
@@ -64,7 +64,7 @@ pub(super) fn documents(index: Vec<u8>) -> BTreeMap<&'static str, Vec<u8>> {
 }
 
 /// The index of a layout.
-pub(super) fn index(images: &[NamedImage], exported: &[Exported]) -> Index {
+pub(super) fn index(images: &[SourceImage], exported: &[Exported]) -> Index {
     let mut manifests: Vec<Descriptor> = Vec::new();
     for (image, exported) in images.iter().zip(exported) {
         let entries = image.names.iter().map(|name| named(&exported.manifest, name));

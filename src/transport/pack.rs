@@ -11,20 +11,41 @@ use crate::oci::{
     Platform, Reference,
 };
 use crate::progress::Step;
-use crate::store::{Layer, StoreError, TarSource};
+use crate::store::{Layer, Store, StoreError, TarSource};
 
 use super::Session;
 use super::error::ExportError;
 use super::layer_source;
 use super::meter::Meter;
 
-/// An image of the store, and the names that it has in what is written.
+/// An image whose layers are in the store, and the names that it has in what is written.
 #[derive(Debug, Clone)]
-pub struct NamedImage {
-    /// Its manifest.
-    pub manifest: ManifestDigest,
+pub struct SourceImage {
+    /// The bytes of its manifest. A layer is listed under the digest of a blob in the store or under its diff id.
+    pub manifest_json: Vec<u8>,
+    /// The bytes of its config.
+    pub config_json: Vec<u8>,
     /// Its names; there may be none.
     pub names: Vec<Reference>,
+}
+
+impl SourceImage {
+    /// Reads an image's documents in the store, verified.
+    pub fn stored(
+        store: &Store,
+        manifest: &ManifestDigest,
+        names: Vec<Reference>,
+    ) -> Result<Self, ExportError> {
+        let manifest_json = store.read_blob(&BlobDigest(manifest.0))?;
+        let config = parse_manifest(&manifest_json)?.config;
+        let config_json = store.read_blob(&BlobDigest(config.digest))?;
+        Ok(Self { manifest_json, config_json, names })
+    }
+}
+
+fn parse_manifest(json: &[u8]) -> Result<Manifest, ExportError> {
+    let manifest = ManifestDigest(Digest::of(json));
+    Manifest::from_json(json).map_err(|source| ExportError::Manifest { manifest, source })
 }
 
 /// Which bytes stand for a layer.
@@ -81,12 +102,11 @@ enum Choice {
 /// Decides how the images go out, compresses what must be compressed, and lists the blobs.
 pub(super) fn pack(
     session: Session<'_>,
-    images: &[NamedImage],
+    images: &[SourceImage],
     packing: Packing,
     step: &Step<'_>,
 ) -> Result<(Vec<Exported>, Blobs), ExportError> {
-    let stored: Vec<Stored> =
-        images.iter().map(|image| Stored::read(session, &image.manifest)).collect::<Result<_, _>>()?;
+    let stored: Vec<Parsed<'_>> = images.iter().map(Parsed::new).collect::<Result<_, _>>()?;
     let plans: Vec<Vec<Plan>> =
         stored.iter().map(|image| image.plan(session, packing)).collect::<Result<_, _>>()?;
     let to_compress = plans.iter().flatten().map(|plan| match &plan.choice {
@@ -108,29 +128,25 @@ pub(super) fn pack(
     Ok((exported, blobs))
 }
 
-/// An image as the store has it.
-struct Stored {
+/// An image whose documents were read.
+struct Parsed<'a> {
+    source: &'a SourceImage,
     manifest: Manifest,
-    manifest_json: Vec<u8>,
     config: ImageConfig,
-    config_json: Vec<u8>,
     id: ImageId,
 }
 
-impl Stored {
-    fn read(session: Session<'_>, manifest_digest: &ManifestDigest) -> Result<Self, ExportError> {
-        let manifest_json = session.store.read_blob(&BlobDigest(manifest_digest.0))?;
-        let manifest = Manifest::from_json(&manifest_json)
-            .map_err(|source| ExportError::Manifest { manifest: *manifest_digest, source })?;
-        let id = ImageId(manifest.config.digest);
-        let config_json = session.store.read_blob(&BlobDigest(id.0))?;
-        let config =
-            ImageConfig::from_json(&config_json).map_err(|source| ExportError::Config { id, source })?;
+impl<'a> Parsed<'a> {
+    fn new(source: &'a SourceImage) -> Result<Self, ExportError> {
+        let manifest = parse_manifest(&source.manifest_json)?;
+        let id = ImageId(Digest::of(&source.config_json));
+        let config = ImageConfig::from_json(&source.config_json)
+            .map_err(|source| ExportError::Config { id, source })?;
         let (diff_ids, layers) = (config.rootfs.diff_ids.len(), manifest.layers.len());
         if diff_ids != layers {
             return Err(ExportError::LayerCount { id, diff_ids, layers });
         }
-        Ok(Self { manifest, manifest_json, config, config_json, id })
+        Ok(Self { source, manifest, config, id })
     }
 
     fn plan(&self, session: Session<'_>, packing: Packing) -> Result<Vec<Plan>, ExportError> {
@@ -145,7 +161,8 @@ impl Stored {
             manifest.media_type = MediaType::Manifest;
             manifest.config.media_type = MediaType::Config;
         }
-        let json = if manifest == self.manifest { self.manifest_json } else { manifest.to_json() };
+        let same = manifest == self.manifest;
+        let json = if same { self.source.manifest_json.clone() } else { manifest.to_json() };
         let platform = Platform::normalized(
             &self.config.os,
             &self.config.architecture,
@@ -153,7 +170,8 @@ impl Stored {
         );
         let mut descriptor = Descriptor::of(manifest.media_type.clone(), &json);
         descriptor.platform = Some(platform);
-        blobs.insert(self.id.0, (self.config_json.len() as u64, Content::Bytes(self.config_json)));
+        let config_json = self.source.config_json.clone();
+        blobs.insert(self.id.0, (config_json.len() as u64, Content::Bytes(config_json)));
         blobs.insert(descriptor.digest, (descriptor.size, Content::Bytes(json)));
         Exported { manifest: descriptor, id: self.id, layers: manifest.layers }
     }

@@ -68,7 +68,7 @@ fn read_image(archive: &Archive, item: Item) -> Result<Image, LoadError> {
         Ok(ForeignLayer { name, member, diff_id: *diff_id, blob: None })
     });
     let layers = layers.collect::<Result<_, LoadError>>()?;
-    Ok(Image { id, config, config_json, manifest: None, layers, names: names(item.repo_tags)? })
+    Ok(Image { id, config_json, manifest: None, layers, names: names(item.repo_tags)? })
 }
 
 /// The digest that a config's file is named after: `HEX.json` of old, `blobs/sha256/HEX` today.

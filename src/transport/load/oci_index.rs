@@ -146,7 +146,7 @@ fn read_image(archive: &Archive, entry: &Descriptor, names: Names) -> Result<Ima
     let (id, config) = read_config(&name, &config_json, Some(manifest.config.digest))?;
     let layers = layers(archive, &manifest, &config.rootfs.diff_ids)?;
     let manifest = Some((manifest.media_type, entry.digest, manifest_json));
-    Ok(Image { id, config, config_json, manifest, layers, names })
+    Ok(Image { id, config_json, manifest, layers, names })
 }
 
 fn layers(
