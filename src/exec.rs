@@ -25,6 +25,7 @@
 //! whited one out, or has made `/etc` a link to what is not there, it is made in the root and reported as a
 //! [stub](Outcome::stubs).
 
+mod bpf;
 mod cancel;
 mod channel;
 mod engine;

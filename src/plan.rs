@@ -13,10 +13,10 @@ mod dump;
 mod error;
 mod graph;
 mod lower;
+mod notation;
 mod scope;
 mod stages;
 mod step;
-mod words;
 
 use std::collections::BTreeMap;
 
@@ -174,3 +174,6 @@ pub fn lower(
 ) -> Result<Plan, Vec<Diagnostic>> {
     lower::lower(dockerfile, options, images).map_err(error::diagnostics)
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,7 +136,7 @@ fn write(file: &Path, entries: &[Found], scanned: Time) -> io::Result<()> {
 fn write_record(out: &mut impl Write, previous: &[u8], found: &Found) -> io::Result<bool> {
     let path = found.path.as_bytes();
     let Some(xattrs) = found.xattrs.as_ref().filter(|_| found.is_complete()) else { return Ok(false) };
-    let fits = path.len() <= usize::from(u16::MAX) && xattrs.len() <= usize::from(u16::MAX);
+    let fits = u16::try_from(path.len()).is_ok() && u16::try_from(xattrs.len()).is_ok();
     if !fits {
         return Ok(false);
     }

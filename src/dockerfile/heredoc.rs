@@ -51,7 +51,7 @@ impl Heredoc {
 
     /// Does the body name its own interpreter?
     pub fn has_shebang(&self) -> bool {
-        self.body.starts_with("#!")
+        self.content().starts_with("#!")
     }
 }
 

@@ -138,7 +138,7 @@ impl Executor {
         if cancel.is_canceled() {
             return Err(ExecError::Canceled);
         }
-        let seccomp = seccomp::program()?;
+        let seccomp = seccomp::program();
         let (mut sandbox, output) = self.start(&io)?;
         let stdin = (io.stdin == Stdin::Inherit).then(rustix::stdio::stdin);
         let request = Request::encode(spec, seccomp, stdin.is_some(), io.foreground);

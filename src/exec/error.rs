@@ -65,12 +65,6 @@ pub enum ExecError {
         /// The system's error.
         source: io::Error,
     },
-    /// The seccomp program could not be made.
-    #[error("cannot make the seccomp filter: {source}")]
-    Seccomp {
-        /// libseccomp's error.
-        source: libseccomp::error::SeccompError,
-    },
     /// The sandbox ended without saying how: somebody killed it, or the machine ran out of memory.
     #[error("the sandbox was killed")]
     Killed,

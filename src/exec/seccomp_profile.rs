@@ -47,22 +47,21 @@ pub(super) const ALLOWED_HERE: &str = "arch_prctl modify_ldt";
 #[cfg(target_arch = "aarch64")]
 pub(super) const ALLOWED_HERE: &str =
     "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls";
-/// Allowed as well, by the architecture that the program is built for.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) const ALLOWED_HERE: &str = "";
+compile_error!("the seccomp profile covers x86-64 and aarch64 only");
 
 /// Address families, the first argument of socket(2), that are allowed; left out are DECnet, SECURITY, KEY, ASH,
 /// RDS, WANPIPE, IRDA, ALG, VSOCK and all from 46.
-pub(super) const SOCKET_FAMILIES: &[u64] = &[
+pub(super) const SOCKET_FAMILIES: &[u32] = &[
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16, 17, 18, 21, 22, 24, 26, 27, 28, 29, 30, 31, 32, 33,
     35, 36, 39, 41, 42, 43, 44, 45,
 ];
 
 /// Allowed first arguments of personality(2): Linux, 32-bit Linux, each with the short uname, and "tell me".
-pub(super) const PERSONALITIES: &[u64] = &[0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
+pub(super) const PERSONALITIES: &[u32] = &[0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 /// Flags of clone(2) that must not be set: all that make namespaces.
-pub(super) const CLONE_FORBIDDEN: u64 = 0x7e02_0000;
+pub(super) const CLONE_FORBIDDEN: u32 = 0x7e02_0000;
 
 /// Numbers of allowed calls that are too new for the libseccomp of today's distributions. From 424 on a number means
 /// the same on every architecture; in order: cachestat, fchmodat2, map_shadow_stack, futex_wake, futex_wait,
@@ -72,3 +71,11 @@ pub(super) const NEW_ALLOWED: &[u32] = &[451, 452, 453, 454, 455, 456, 457, 458,
 /// The last number that the profile was written with knowledge of. Calls beyond fail with `ENOSYS`, as on an older
 /// kernel, so that programs fall back; `EPERM` would look like a fault.
 pub(super) const LAST_KNOWN: u32 = 466;
+
+/// Calls of 32-bit x86 that are allowed by name, but of which libseccomp only tells the form behind socketcall(2) and
+/// ipc(2): recvmmsg, sendmmsg, socketpair to shutdown, and semget to msgctl.
+pub(super) const I386_DIRECT: [std::ops::RangeInclusive<u32>; 4] =
+    [337..=337, 345..=345, 360..=373, 393..=402];
+
+/// Numbers that mean something else in x32 than anywhere else.
+pub(super) const X32_OWN: std::ops::RangeInclusive<u32> = 512..=547;

@@ -32,12 +32,15 @@ fn layers(times: &[(u32, i64)]) -> BTreeMap<StepId, BuiltLayer> {
 
 /// Each entry's text, time and whether it has a layer.
 fn summary(config: &ImageConfig) -> Vec<(&str, &str, bool)> {
-    let entry = |entry: &'_ History| {
-        let texts = [&entry.created_by, &entry.created].map(|text| text.as_deref().unwrap_or("-").to_owned());
-        let [by, created] = texts.map(|text| &*text.leak());
-        (by, created, !entry.empty_layer)
-    };
-    config.history.iter().map(entry).collect()
+    fn or_dash(text: Option<&String>) -> &str {
+        text.map_or("-", |text| text)
+    }
+    let history = config.history.iter();
+    history
+        .map(|entry| {
+            (or_dash(entry.created_by.as_ref()), or_dash(entry.created.as_ref()), !entry.empty_layer)
+        })
+        .collect()
 }
 
 fn base(entries: &[(&str, bool)], layers: u8) -> ImageConfig {

@@ -1,5 +1,6 @@
 //! For tests: all that can be seen of a directory, one line an entry, so that two can be compared.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -51,12 +52,14 @@ pub(super) fn describe(root: &Path, detail: Detail) -> Vec<String> {
         let dir = file::open_directory(full.parent().unwrap()).unwrap();
         let place = Place::new(dir.as_fd(), full.file_name().unwrap().as_bytes());
         for (name, value) in place.read(|_| true).unwrap() {
-            line += &format!(" {}={}", name.escape_ascii(), value.escape_ascii());
+            let _ = write!(line, " {}={}", name.escape_ascii(), value.escape_ascii());
         }
         // Links between lower layers are lost in a merged tree.
         if detail == Detail::All && status.nlink() > 1 && !kind.is_dir() {
             match inodes.iter().find(|(inode, _)| *inode == status.ino()) {
-                Some((_, first)) => line += &format!(" = {first}"),
+                Some((_, first)) => {
+                    let _ = write!(line, " = {first}");
+                }
                 None => inodes.push((status.ino(), path.clone())),
             }
         }

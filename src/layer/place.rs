@@ -247,3 +247,113 @@ fn failed(operation: &'static str, path: &TreePath, source: io::Error) -> PlaceE
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
+    use super::*;
+    use crate::layer::described::{Detail, describe};
+    use crate::oci::Digest;
+    use crate::tree::{Device, Time, Xattr};
+
+    fn placer(root: &Path) -> Placer {
+        Placer::new(file::open_directory(root).unwrap(), Marks::Trusted)
+    }
+
+    fn entry(path: &str, kind: Kind, mode: u32, owner: (u32, u32)) -> Entry {
+        let mtime = Time { seconds: 7, nanos: 5 };
+        Entry { uid: owner.0, gid: owner.1, ..Entry::new(path.into(), kind, mode, mtime) }
+    }
+
+    fn write(placer: &Placer, path: &str, mode: u32, owner: (u32, u32)) {
+        let kind = Kind::File { size: 1, digest: Digest::of(b"x") };
+        let mut file = placer.create(&path.into()).unwrap();
+        file.write_all(b"x").unwrap();
+        placer.finish(&file, &entry(path, kind, mode, owner)).unwrap();
+    }
+
+    #[test]
+    fn every_kind_gets_its_metadata() {
+        let dir = tempfile::tempdir().unwrap();
+        let placer = placer(dir.path());
+        let mut group = entry("group", Kind::Directory { opaque: true }, 0o2555, (1, 50));
+        group.xattrs.push(Xattr { name: (*b"user.x").into(), value: (*b"y").into() });
+        placer.place(&group).unwrap();
+        write(&placer, "group/root", 0o4755, (0, 0));
+        write(&placer, "group/other", 0o6600, (3, 4));
+        placer
+            .place(&entry("group/link", Kind::Symlink { target: (*b"../up").into() }, 0o777, (3, 4)))
+            .unwrap();
+        placer
+            .place(&entry("group/hard", Kind::Hardlink { target: "group/root".into() }, 0, (0, 0)))
+            .unwrap();
+        placer.place(&entry("pipe", Kind::Fifo, 0o666, (0, 9))).unwrap();
+        placer.place(&entry("null", Kind::CharDevice(Device { major: 1, minor: 3 }), 0o666, (0, 0))).unwrap();
+        placer.place(&Entry::whiteout("gone".into())).unwrap();
+        placer.close().unwrap();
+        let x = Digest::of(b"x").short();
+        let expected = [
+            "/gone whiteout".to_owned(),
+            "/group dir 2555 1:50 7.000000000 trusted.overlay.opaque=y user.x=y".to_owned(),
+            format!("/group/hard file 1 {x} 4755 0:0 7.000000000"),
+            "/group/link -> ../up 777 3:4 7.000000000".to_owned(),
+            format!("/group/other file 1 {x} 6600 3:4 7.000000000"),
+            format!("/group/root file 1 {x} 4755 0:0 7.000000000 = /group/hard"),
+            "/null special 20000 103 666 0:0 7.000000000".to_owned(),
+            "/pipe special 10000 0 666 0:9 7.000000000".to_owned(),
+        ];
+        assert_eq!(describe(dir.path(), Detail::All), expected);
+    }
+
+    #[test]
+    fn a_root_that_gives_its_group_away_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = file::open_directory(dir.path()).unwrap();
+        file::set_owner(&root, (0, 77)).unwrap();
+        file::set_mode(&root, 0o2755).unwrap();
+        let placer = placer(dir.path());
+        write(&placer, "f", 0o644, (0, 0));
+        assert!(describe(dir.path(), Detail::All)[0].contains(" 0:0 "));
+    }
+
+    #[test]
+    fn a_link_in_the_way_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("root")).unwrap();
+        std::fs::create_dir_all(dir.path().join("victim")).unwrap();
+        std::os::unix::fs::symlink("../victim", dir.path().join("root/d")).unwrap();
+        std::os::unix::fs::symlink("../victim/new", dir.path().join("root/f")).unwrap();
+        let placer = placer(&dir.path().join("root"));
+        for path in ["d/x", "f"] {
+            assert!(placer.create(&path.into()).is_err(), "{path}");
+        }
+        let d = Entry::directory("d".into(), 0o700, Time::default());
+        placer.place(&d).unwrap();
+        let error = placer.close().unwrap_err();
+        assert_eq!(error.to_string(), "cannot set the metadata of `/d`");
+        assert!(std::fs::read_dir(dir.path().join("victim")).unwrap().next().is_none());
+    }
+
+    #[test]
+    fn threads_share_one_placer() {
+        let dir = tempfile::tempdir().unwrap();
+        let placer = placer(dir.path());
+        for d in 0..20 {
+            placer.place(&entry(&format!("d{d}"), Kind::Directory { opaque: false }, 0o755, (0, 0))).unwrap();
+        }
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let placer = &placer;
+                scope.spawn(move || {
+                    for i in 0..200 {
+                        write(placer, &format!("d{}/{thread}-{i}", i % 20), 0o644, (0, 0));
+                    }
+                });
+            }
+        });
+        placer.close().unwrap();
+        assert_eq!(describe(dir.path(), Detail::All).len(), 820);
+    }
+}

@@ -14,7 +14,7 @@ use ::tar::{EntryType, Header, UstarHeader};
 use crate::tree::{Device, Entry, Kind, TreePath};
 
 /// The unit in which a tar is written, in bytes.
-pub const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// What stands after the last entry: two blocks of zeros.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
@@ -336,3 +336,6 @@ impl<W: Write> TarWriter<W> {
 fn write_error(source: io::Error) -> TarError {
     TarError::Write { source }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,7 @@ impl Clause {
     /// The bits that `=` takes away. As in GNU chmod a directory keeps its set-id bits unless they are named.
     fn replaced(self, is_directory: bool) -> u32 {
         let set_ids = if is_directory { 0 } else { self.set_ids() };
-        let sticky = if self.who & 7 != 0 && !is_directory { STICKY } else { 0 };
+        let sticky = if self.who & 7 != 0 { STICKY } else { 0 };
         self.who | set_ids | sticky
     }
 
@@ -301,22 +301,29 @@ mod tests {
 
     use super::*;
 
-    /// What chmod(1) makes of a file and of a directory. Under umask 0 a clause without a `who` means everybody.
-    fn chmod_1(dir: &std::path::Path, mode: u32, text: &str, is_directory: bool) -> u32 {
-        let path = dir.join("x");
-        if is_directory { fs::create_dir(&path) } else { fs::write(&path, "") }.unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let script = r#"umask 0 && exec chmod -- "$0" "$1""#;
-        let status = Command::new("/bin/sh").args(["-c", script, text]).arg(&path).status().unwrap();
+    const MODES: [u32; 8] = [0, 0o644, 0o755, 0o601, 0o4755, 0o2775, 0o1777, 0o7777];
+
+    /// What chmod(1) makes of a file and of a directory with each of the modes. Under umask 0 a clause that does not
+    /// say whose bits it means is about everybody's.
+    fn chmod_1(text: &str) -> Vec<(u32, bool, u32)> {
+        let dir = tempfile::tempdir().unwrap();
+        let cases = MODES.iter().flat_map(|&mode| [(mode, false), (mode, true)]);
+        let cases: Vec<(u32, bool, std::path::PathBuf)> =
+            cases.map(|(mode, is_dir)| (mode, is_dir, dir.path().join(format!("{mode}{is_dir}")))).collect();
+        for (mode, is_directory, path) in &cases {
+            if *is_directory { fs::create_dir(path) } else { fs::write(path, "") }.unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
+        }
+        let script = r#"umask 0 && exec chmod -- "$@""#;
+        let paths = cases.iter().map(|(_, _, path)| path);
+        let status = Command::new("/bin/sh").args(["-c", script, "sh", text]).args(paths).status().unwrap();
         assert!(status.success(), "chmod {text}");
-        let changed = fs::metadata(&path).unwrap().permissions().mode() & ALL;
-        if is_directory { fs::remove_dir(&path) } else { fs::remove_file(&path) }.unwrap();
-        changed
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & ALL;
+        cases.iter().map(|(before, is_directory, path)| (*before, *is_directory, mode(path))).collect()
     }
 
     #[test]
     fn symbolic_modes_are_those_of_chmod_1() {
-        let dir = tempfile::tempdir().unwrap();
         let texts = [
             "u=rwX,go=rX",
             "+x",
@@ -353,15 +360,10 @@ mod tests {
         for text in texts {
             let chmod: Chmod = text.parse().unwrap();
             assert_eq!(chmod.to_string().parse::<Chmod>().unwrap(), chmod, "{text}");
-            for mode in [0, 0o644, 0o755, 0o601, 0o4755, 0o2775, 0o1777, 0o7777] {
-                for is_directory in [false, true] {
-                    let expected = chmod_1(dir.path(), mode, text, is_directory);
-                    let got = chmod.apply(mode, is_directory);
-                    assert_eq!(
-                        got, expected,
-                        "{text} on {mode:04o}, directory: {is_directory}: {got:04o}, not {expected:04o}"
-                    );
-                }
+            for (mode, is_directory, expected) in chmod_1(text) {
+                let found = chmod.apply(mode, is_directory);
+                let case = format!("{text} on {mode:04o}, directory: {is_directory}");
+                assert_eq!(format!("{found:04o}"), format!("{expected:04o}"), "{case}");
             }
         }
     }

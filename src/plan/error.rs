@@ -101,9 +101,15 @@ impl PlanErrorKind {
 
     /// Words beside the marked place.
     fn label(&self) -> Option<&'static str> {
-        use PlanErrorKind::{BlankName, EmptyImage, EmptyPlatform, EmptyVolume};
-        matches!(self, EmptyImage { .. } | EmptyPlatform { .. } | BlankName { .. } | EmptyVolume)
-            .then_some("nothing is left after expansion")
+        let is_empty = match self {
+            Self::EmptyImage { .. }
+            | Self::EmptyPlatform { .. }
+            | Self::BlankName { .. }
+            | Self::EmptyVolume => true,
+            Self::Signal { text } => text.is_empty(),
+            _ => false,
+        };
+        is_empty.then_some("nothing is left after expansion")
     }
 }
 

@@ -112,9 +112,9 @@ impl Scope {
         self.arguments.iter().any(|(known, _)| known == name)
     }
 
-    /// Gives `use_` the means to look up variables.
-    pub(super) fn with_lookup<T>(&self, use_: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> T) -> T {
-        use_(&|name| self.variables.get(name).cloned())
+    /// Gives `reader` the means to look up variables.
+    pub(super) fn with_lookup<T>(&self, reader: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> T) -> T {
+        reader(&|name| self.variables.get(name).cloned())
     }
 
     /// The character that escapes in words.

@@ -139,7 +139,7 @@ where
     V: Fn(&Visit<'_>) -> Result<T, E> + Sync,
 {
     /// Takes directories until there are none; starts more threads once, if `more` allows it.
-    fn work<'scope, 'env>(&'scope self, mut more: Option<&'scope Scope<'scope, 'env>>) {
+    fn work<'scope>(&'scope self, mut more: Option<&'scope Scope<'scope, '_>>) {
         let mut buffer = Vec::with_capacity(32 * 1024);
         let mut state = self.lock();
         loop {

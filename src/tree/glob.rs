@@ -3,18 +3,23 @@
 //! Owns the pattern language of Dockerfiles: Go's `path/filepath.Match`, and the same with `**` as
 //! github.com/moby/patternmatcher adds it for ignore files. Works on bytes; must not know trees or files.
 //!
-//! A pattern is split once into a literal head, a literal tail and what is between, so that nearly every path is
-//! settled by comparing its two ends. The rest is run as a set of states, which takes time in proportion to
-//! pattern times path whatever the pattern is.
+//! A pattern is split once into its two ends, of a fixed number of characters each, and the part between them that
+//! may be of any length. Nearly every path is settled at its ends, the literal bytes first; what is left is run as a
+//! set of states, which takes time in proportion to pattern times path whatever the pattern is.
 //!
 //! One place differs from Go on purpose: there a `*` before a class that matches `/`, as in `*[^x]*b`, may give up
 //! too early, because the first fit of each piece is final. Here every fit is tried, as in patternmatcher.
 
-use std::ops::Range;
-
+mod ends;
+mod parse;
 mod states;
+mod units;
 
+pub use ends::{Ends, PathEnds};
+
+use parse::Parser;
 use states::States;
+use units::{last_unit, next_unit, push_unit};
 
 /// Which wildcards a pattern may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +34,22 @@ pub enum Stars {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     tokens: Box<[Token]>,
-    /// What of `tokens` lies between the head and the tail.
-    between: Range<usize>,
+    /// The literal text that the pattern begins with.
     head: Box<[u8]>,
+    /// The literal text that the pattern ends with, apart from the head.
     tail: Box<[u8]>,
+    /// Tokens of a fixed length after the head: up to this place.
+    fixed_head: usize,
+    /// Tokens of a fixed length before the tail: from this place.
+    fixed_tail: usize,
+    /// How many tokens the head and the tail stand for.
+    literal: (usize, usize),
     middle: Middle,
+    /// The longest text that must stand somewhere between the ends.
+    within: Box<[u8]>,
 }
 
-/// What stands between head and tail, where that can be tested without running states.
+/// What stands between the ends of fixed length, where that can be tested without running states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Middle {
     Nothing,
@@ -103,33 +116,50 @@ impl Pattern {
         let tokens = Parser { rest: pattern, stars, tokens: Vec::new() }.parse().map_err(|fault| {
             PatternError { pattern: String::from_utf8_lossy(pattern).into_owned(), fault }
         })?;
-        let is_wild = |token: &Token| !matches!(token, Token::Unit(_));
-        let start = tokens.iter().position(is_wild).unwrap_or(tokens.len());
-        let end = tokens.iter().rposition(is_wild).map_or(tokens.len(), |i| i + 1);
-        let middle = match &tokens[start..end] {
+        let is_open =
+            |token: &Token| matches!(token, Token::Star | Token::Skip | Token::Skipping | Token::Rest);
+        let fixed_head = tokens.iter().position(is_open).unwrap_or(tokens.len());
+        let fixed_tail = tokens.iter().rposition(is_open).map_or(tokens.len(), |place| place + 1);
+        let middle = match &tokens[fixed_head..fixed_tail] {
             [] => Middle::Nothing,
             [Token::Star] => Middle::NoSlash,
             [Token::Rest] | [Token::Skip, Token::Skipping, Token::Star] => Middle::Anything,
             [Token::Skip, Token::Skipping] => Middle::WholeComponents,
             _ => Middle::States,
         };
-        let (head, tail) = (literal(&tokens[..start]), literal(&tokens[end..]));
-        Ok(Self { tokens: tokens.into(), between: start..end, head, tail, middle })
+        let (head, before) = literal(tokens[..fixed_head].iter());
+        let after =
+            tokens[fixed_tail..].iter().rev().take_while(|token| matches!(token, Token::Unit(_))).count();
+        let (tail, _) = literal(tokens[tokens.len() - after..].iter());
+        let literal = (before, after);
+        let within = longest_literal(&tokens[fixed_head..fixed_tail]);
+        Ok(Self { tokens: tokens.into(), head, tail, fixed_head, fixed_tail, literal, middle, within })
     }
 
     /// Whether the whole of `path` fits.
     pub fn matches(&self, path: &[u8]) -> bool {
-        let (head, tail) = (&self.head[..], &self.tail[..]);
-        if path.len() < head.len() + tail.len() || !path.starts_with(head) || !path.ends_with(tail) {
-            return false;
+        let Some(rest) = path.strip_prefix(&*self.head) else { return false };
+        let Some(mut rest) = rest.strip_suffix(&*self.tail) else { return false };
+        let (before, after) = self.literal;
+        for token in &self.tokens[before..self.fixed_head] {
+            if !next_unit(&mut rest).is_some_and(|unit| token.takes(unit)) {
+                return false;
+            }
         }
-        let middle = &path[head.len()..path.len() - tail.len()];
+        for token in self.tokens[self.fixed_tail..self.tokens.len() - after].iter().rev() {
+            if !last_unit(&mut rest).is_some_and(|unit| token.takes(unit)) {
+                return false;
+            }
+        }
         match self.middle {
-            Middle::Nothing => middle.is_empty(),
-            Middle::NoSlash => !middle.contains(&b'/'),
-            Middle::WholeComponents => matches!(middle.last(), None | Some(b'/')),
+            Middle::Nothing => rest.is_empty(),
+            Middle::NoSlash => !rest.contains(&b'/'),
+            Middle::WholeComponents => matches!(rest.last(), None | Some(b'/')),
             Middle::Anything => true,
-            Middle::States => States::after(&self.tokens[self.between.clone()], middle).accepts(),
+            Middle::States => {
+                contains(rest, &self.within)
+                    && States::after(&self.tokens[self.fixed_head..self.fixed_tail], rest).accepts()
+            }
         }
     }
 
@@ -143,29 +173,20 @@ impl Pattern {
             return head.starts_with(dir) && head[dir.len()] == b'/';
         }
         let Some(rest) = dir.strip_prefix(head) else { return false };
-        let mut states = States::after(&self.tokens[self.between.start..], rest);
+        let mut states = States::after(&self.tokens[self.literal.0..], rest);
         states.step(u32::from(b'/'));
         states.can_go_on()
     }
 
-    /// The text that a path must begin with; the whole pattern if it has no wildcard.
-    pub fn head(&self) -> &[u8] {
-        &self.head
-    }
-
-    /// The text that a path must end with, after the head.
-    pub fn tail(&self) -> &[u8] {
-        &self.tail
-    }
-
     /// The path, if the pattern has no wildcard and so fits one path only.
     pub fn as_literal(&self) -> Option<&[u8]> {
-        (self.middle == Middle::Nothing).then_some(&*self.head)
+        (self.literal.0 == self.tokens.len()).then_some(&*self.head)
     }
 
     /// The end of the path, if the pattern is `**/` and that end: it then fits at any depth.
     pub fn as_any_depth(&self) -> Option<&[u8]> {
-        (self.middle == Middle::WholeComponents && self.head.is_empty()).then_some(&*self.tail)
+        let only_tail = self.fixed_head == 0 && self.fixed_tail + self.literal.1 == self.tokens.len();
+        (self.middle == Middle::WholeComponents && only_tail).then_some(&*self.tail)
     }
 }
 
@@ -184,134 +205,42 @@ pub fn is_wildcard(component: &[u8]) -> bool {
     false
 }
 
-struct Parser<'a> {
-    rest: &'a [u8],
-    stars: Stars,
-    tokens: Vec<Token>,
-}
-
-impl Parser<'_> {
-    fn parse(mut self) -> Result<Vec<Token>, PatternFault> {
-        while let Some(&byte) = self.rest.first() {
-            match byte {
-                b'*' => self.star(),
-                b'?' => {
-                    self.rest = &self.rest[1..];
-                    self.tokens.push(Token::NotSlash);
-                }
-                b'[' => self.class()?,
-                b'\\' => {
-                    self.rest = &self.rest[1..];
-                    let unit = next_unit(&mut self.rest).ok_or(PatternFault::Escape)?;
-                    self.tokens.push(Token::Unit(unit));
-                }
-                _ => {
-                    let unit = next_unit(&mut self.rest);
-                    self.tokens.extend(unit.map(Token::Unit));
-                }
+impl Token {
+    /// Whether it stands for exactly one unit, and that may be `unit`.
+    fn takes(&self, unit: u32) -> bool {
+        match self {
+            Self::Unit(wanted) => *wanted == unit,
+            Self::NotSlash => unit != u32::from(b'/'),
+            Self::Class { negated, ranges } => {
+                // To Go, a byte that is not UTF-8 is the replacement character.
+                let unit = char::from_u32(unit).map_or(u32::from(char::REPLACEMENT_CHARACTER), u32::from);
+                ranges.iter().any(|&(low, high)| (low..=high).contains(&unit)) != *negated
             }
-        }
-        Ok(self.tokens)
-    }
-
-    fn star(&mut self) {
-        let double = self.stars == Stars::Double && self.rest.starts_with(b"**");
-        self.rest = &self.rest[if double { 2 } else { 1 }..];
-        if !double {
-            // A star after a star adds nothing, but a state to keep.
-            if self.tokens.last() != Some(&Token::Star) {
-                self.tokens.push(Token::Star);
-            }
-            return;
-        }
-        let with_slash = self.rest.first() == Some(&b'/');
-        self.rest = &self.rest[usize::from(with_slash)..];
-        // `**x` with nothing but text behind is a plain suffix for patternmatcher, not bound to a `/`.
-        let suffix = self.tokens.is_empty()
-            && !with_slash
-            && !self.rest.iter().any(|b| matches!(b, b'*' | b'?' | b'[' | b']' | b'\\'));
-        if self.rest.is_empty() || suffix {
-            self.tokens.push(Token::Rest);
-        } else {
-            self.tokens.extend([Token::Skip, Token::Skipping]);
-        }
-    }
-
-    fn class(&mut self) -> Result<(), PatternFault> {
-        self.rest = &self.rest[1..];
-        let negated = self.rest.first() == Some(&b'^');
-        self.rest = &self.rest[usize::from(negated)..];
-        let mut ranges = Vec::new();
-        loop {
-            if self.rest.first() == Some(&b']') && !ranges.is_empty() {
-                self.rest = &self.rest[1..];
-                break;
-            }
-            let low = self.class_unit()?;
-            let high = if self.rest.first() == Some(&b'-') {
-                self.rest = &self.rest[1..];
-                self.class_unit()?
-            } else {
-                low
-            };
-            // Go's `filepath.Match` lets it pass and never matches it; patternmatcher makes a regular expression
-            // of it, and that is refused.
-            if high < low && self.stars == Stars::Double {
-                return Err(PatternFault::Range);
-            }
-            ranges.push((low, high));
-        }
-        self.tokens.push(Token::Class { negated, ranges: ranges.into() });
-        Ok(())
-    }
-
-    fn class_unit(&mut self) -> Result<u32, PatternFault> {
-        match self.rest.first() {
-            None => return Err(PatternFault::Unclosed),
-            Some(b'-' | b']') => return Err(PatternFault::Class),
-            Some(b'\\') => self.rest = &self.rest[1..],
-            Some(_) => {}
-        }
-        match next_unit(&mut self.rest) {
-            None => Err(PatternFault::Unclosed),
-            Some(unit) if unit >= NOT_A_CHARACTER => Err(PatternFault::Encoding),
-            Some(unit) => Ok(unit),
+            Self::Star | Self::Skip | Self::Skipping | Self::Rest => false,
         }
     }
 }
 
-/// Units from here on stand for single bytes that are not UTF-8.
-const NOT_A_CHARACTER: u32 = 0x11_0000;
-
-/// Takes one character, or one byte that is not part of a character, from the front of `text`.
-fn next_unit(text: &mut &[u8]) -> Option<u32> {
-    let (&first, rest) = text.split_first()?;
-    let length = match first {
-        0..0x80 => {
-            *text = rest;
-            return Some(u32::from(first));
-        }
-        0xC0..0xE0 => 2,
-        0xE0..0xF0 => 3,
-        _ => 4,
-    };
-    let character = text.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok()?.chars().next());
-    *text = if character.is_some() { &text[length..] } else { rest };
-    Some(character.map_or(NOT_A_CHARACTER + u32::from(first), u32::from))
-}
-
-/// The bytes of tokens that are all units.
-fn literal(tokens: &[Token]) -> Box<[u8]> {
-    let mut bytes = Vec::with_capacity(tokens.len());
+/// The bytes of the leading literal tokens, and how many tokens they are.
+fn literal<'a>(tokens: impl Iterator<Item = &'a Token>) -> (Box<[u8]>, usize) {
+    let mut bytes = Vec::new();
+    let mut count = 0;
     for token in tokens {
-        if let Token::Unit(unit) = token {
-            match char::from_u32(*unit) {
-                Some(character) => bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-                None => bytes.push((unit - NOT_A_CHARACTER) as u8),
-            }
-        }
+        let Token::Unit(unit) = token else { break };
+        push_unit(&mut bytes, *unit);
+        count += 1;
     }
-    bytes.into()
+    (bytes.into(), count)
+}
+
+fn longest_literal(tokens: &[Token]) -> Box<[u8]> {
+    let runs = tokens.split(|token| !matches!(token, Token::Unit(_)));
+    let longest = runs.max_by_key(|run| run.len()).unwrap_or_default();
+    literal(longest.iter()).0
+}
+
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || text.windows(wanted.len()).any(|window| window == wanted)
 }
 
 #[cfg(test)]

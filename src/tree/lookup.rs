@@ -94,7 +94,11 @@ pub struct Selected {
 const MAX_LINKS: usize = 40;
 
 /// Where `path` leads, with symbolic links followed inside the tree.
-pub fn resolve<L: Lookup>(tree: &L, path: &TreePath, last: LastLink) -> Result<TreePath, ResolveError<L::Error>> {
+pub fn resolve<L: Lookup>(
+    tree: &L,
+    path: &TreePath,
+    last: LastLink,
+) -> Result<TreePath, ResolveError<L::Error>> {
     follow(tree, path, last, false)
 }
 

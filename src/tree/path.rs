@@ -129,6 +129,9 @@ impl TreePath {
 
 /// Compares two normal paths, given as bytes, in walk order.
 pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    // Neighbours in a tree share most of their paths: that part is compared by words.
+    let words = a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a[8 * words..], &b[8 * words..]);
     let common = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     match (a.get(common), b.get(common)) {
         (None, None) => Ordering::Equal,

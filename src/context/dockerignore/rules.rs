@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Line;
-use crate::tree::glob::Pattern;
+use crate::tree::glob::{Ends, PathEnds, Pattern};
 
 /// Patterns by how they can be found. A pattern's *place* is its number among the lines, from 0.
 #[derive(Debug, Default)]
@@ -12,19 +12,8 @@ pub(super) struct Rules {
     whole: HashMap<Box<[u8]>, u32>,
     /// Patterns `**/name`, by name, with the last place of each.
     names: HashMap<Box<[u8]>, u32>,
-    /// All others, the last one first.
-    others: Vec<Ends>,
-}
-
-/// The first and the last eight bytes of what a path must begin and end with: two comparisons of words, in a table that
-/// stays in the processor's cache, settle nearly all patterns.
-#[derive(Debug)]
-struct Ends {
-    place: u32,
-    head: u64,
-    head_mask: u64,
-    tail: u64,
-    tail_mask: u64,
+    /// All others with their places, the last one first.
+    others: Vec<(u32, Ends)>,
 }
 
 impl Rules {
@@ -39,11 +28,7 @@ impl Rules {
                 (None, Some(name)) if !name.contains(&b'/') => {
                     rules.names.insert(name.into(), place);
                 }
-                _ => {
-                    let (head, head_mask) = first_word(pattern.head());
-                    let (tail, tail_mask) = last_word(pattern.tail());
-                    rules.others.push(Ends { place, head, head_mask, tail, tail_mask });
-                }
+                _ => rules.others.push((place, Ends::of(pattern))),
             }
         }
         rules.others.reverse();
@@ -67,41 +52,15 @@ impl Rules {
             let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
             offer(self.names.get(name));
         }
-        let (head, _) = first_word(path);
-        let (tail, _) = last_word(path);
-        for ends in &self.others {
-            if ends.place < floor {
+        let path_ends = PathEnds::of(path);
+        for (place, ends) in &self.others {
+            if *place < floor {
                 break;
             }
-            if (head ^ ends.head) & ends.head_mask == 0
-                && (tail ^ ends.tail) & ends.tail_mask == 0
-                && lines[ends.place as usize].pattern.matches(path)
-            {
-                return Some(ends.place as usize);
+            if ends.allow(&path_ends) && lines[*place as usize].pattern.matches(path) {
+                return Some(*place as usize);
             }
         }
         best
     }
-}
-
-/// The first eight bytes as a word, and the mask of those that there are.
-fn first_word(bytes: &[u8]) -> (u64, u64) {
-    if let Some(word) = bytes.first_chunk() {
-        return (u64::from_le_bytes(*word), u64::MAX);
-    }
-    let (mut word, mut mask) = ([0; 8], [0; 8]);
-    word[..bytes.len()].copy_from_slice(bytes);
-    mask[..bytes.len()].fill(0xFF);
-    (u64::from_le_bytes(word), u64::from_le_bytes(mask))
-}
-
-/// The last eight bytes as a word, and the mask of those that there are.
-fn last_word(bytes: &[u8]) -> (u64, u64) {
-    if let Some(word) = bytes.last_chunk() {
-        return (u64::from_le_bytes(*word), u64::MAX);
-    }
-    let (mut word, mut mask) = ([0; 8], [0; 8]);
-    word[8 - bytes.len()..].copy_from_slice(bytes);
-    mask[8 - bytes.len()..].fill(0xFF);
-    (u64::from_le_bytes(word), u64::from_le_bytes(mask))
 }

@@ -84,7 +84,7 @@ pub struct Decompressor<R: Read> {
 
 enum Decoder<R: Read> {
     Plain(BufReader<Counted<R>>),
-    Gzip(MultiGzDecoder<BufReader<Counted<R>>>),
+    Gzip(Box<MultiGzDecoder<BufReader<Counted<R>>>>),
     Zstd(ZstdDecoder<'static, BufReader<Counted<R>>>),
 }
 
@@ -115,7 +115,7 @@ impl<R: Read> Decompressor<R> {
         let inner = Cursor::new(start).chain(inner);
         let input = BufReader::with_capacity(128 * 1024, Counted { inner, count: 0, failed: false });
         let decoder = match kind[..] {
-            [0x1f, 0x8b, ..] => Decoder::Gzip(MultiGzDecoder::new(input)),
+            [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(input))),
             // RFC 8878, 3.1: a frame of data, or one to skip.
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
                 Decoder::Zstd(ZstdDecoder::with_buffer(input)?)

@@ -1,7 +1,8 @@
-//! gzip written by several threads: members of a fixed size (RFC 1952, 2.2: a file is a sequence of members).
+//! gzip written by several threads, as a sequence of members (RFC 1952, 2.2).
 //!
-//! Each member is compressed whole by one thread, so the bytes do not depend on which thread that was. Must not know
-//! what is compressed.
+//! The input is cut into pieces of a fixed size, and a thread makes one member of a piece, or several where
+//! [`Detector`] finds random data in it. So the bytes depend on the input and the level alone. Must not know what is
+//! compressed.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -11,39 +12,32 @@ use std::thread::{self, JoinHandle};
 
 use libdeflater::{CompressionLvl, Compressor as Deflater};
 
-/// Input of one member, in bytes. Part of the format: other borders give other bytes.
-const MEMBER: usize = 1 << 20;
+use super::random::Detector;
 
-/// Cuts its input into members, has them compressed by threads of its own, and writes them in order.
+/// Input that is compressed as one piece, in bytes. Part of the format: other borders give other bytes. What
+/// starts a piece cannot refer to the piece before, so smaller ones cost size; larger ones cost memory.
+const PIECE: usize = 2 << 20;
+
+/// Cuts its input into pieces, has them compressed by threads of its own, and writes them in order.
 pub(super) struct GzipWriter<W> {
     inner: W,
     level: CompressionLvl,
     threads: usize,
-    /// The next member's input so far.
+    /// The next piece so far.
     input: Vec<u8>,
-    /// Members that are being compressed, oldest first.
-    waiting: VecDeque<Receiver<Member>>,
-    /// Members that are written: their memory is used again.
-    spare: Vec<Member>,
+    /// Pieces that are being compressed, oldest first.
+    waiting: VecDeque<Receiver<Piece>>,
+    /// Pieces that are written: their memory is used again.
+    spare: Vec<Piece>,
     any: bool,
     pool: Pool,
 }
 
 /// A piece of input and, once it is compressed, the output.
 #[derive(Default)]
-struct Member {
+struct Piece {
     input: Vec<u8>,
     output: Vec<u8>,
-}
-
-impl Member {
-    fn compress(&mut self, deflater: &mut Deflater) {
-        self.output.resize(deflater.gzip_compress_bound(self.input.len()), 0);
-        let len = deflater
-            .gzip_compress(&self.input, &mut self.output)
-            .expect("the output has the room it may need");
-        self.output.truncate(len);
-    }
 }
 
 impl<W: Write> GzipWriter<W> {
@@ -54,9 +48,9 @@ impl<W: Write> GzipWriter<W> {
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let len = bytes.len().min(MEMBER - self.input.len());
+        let len = bytes.len().min(PIECE - self.input.len());
         self.input.extend_from_slice(&bytes[..len]);
-        if self.input.len() == MEMBER {
+        if self.input.len() == PIECE {
             self.submit()?;
         }
         Ok(len)
@@ -66,14 +60,14 @@ impl<W: Write> GzipWriter<W> {
         self.inner.flush()
     }
 
-    /// Gives the collected input to a thread, and waits for the oldest member if all threads have enough to do.
+    /// Gives the collected input to a thread, and waits for the oldest piece if all threads have enough to do.
     fn submit(&mut self) -> io::Result<()> {
-        let mut member = self.spare.pop().unwrap_or_default();
-        std::mem::swap(&mut member.input, &mut self.input);
+        let mut piece = self.spare.pop().unwrap_or_default();
+        std::mem::swap(&mut piece.input, &mut self.input);
         self.input.clear();
         self.any = true;
-        self.waiting.push_back(self.pool.submit(member, self.level, self.threads));
-        if self.waiting.len() > 2 * self.threads {
+        self.waiting.push_back(self.pool.submit(piece, self.level, self.threads));
+        if self.waiting.len() > self.threads + 2 {
             self.write_oldest()?;
         }
         Ok(())
@@ -81,9 +75,9 @@ impl<W: Write> GzipWriter<W> {
 
     fn write_oldest(&mut self) -> io::Result<()> {
         let Some(oldest) = self.waiting.pop_front() else { return Ok(()) };
-        let member = oldest.recv().expect("a thread of the pool answers every job");
-        self.inner.write_all(&member.output)?;
-        self.spare.push(member);
+        let piece = oldest.recv().expect("a thread of the pool answers every job");
+        self.inner.write_all(&piece.output)?;
+        self.spare.push(piece);
         Ok(())
     }
 
@@ -98,7 +92,7 @@ impl<W: Write> GzipWriter<W> {
     }
 }
 
-/// Threads that compress members; started when there is something for them to do.
+/// Threads that compress pieces; started when there is something for them to do.
 #[derive(Default)]
 struct Pool {
     jobs: Option<Sender<Job>>,
@@ -106,15 +100,15 @@ struct Pool {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// A member to compress, and where it goes then.
+/// A piece to compress, and where it goes then.
 struct Job {
-    member: Member,
-    answer: SyncSender<Member>,
+    piece: Piece,
+    answer: SyncSender<Piece>,
 }
 
 impl Pool {
-    /// Has `member` compressed. Each call starts a thread, until there are `threads`.
-    fn submit(&mut self, member: Member, level: CompressionLvl, threads: usize) -> Receiver<Member> {
+    /// Has `piece` compressed. Each call starts a thread, until there are `threads`.
+    fn submit(&mut self, piece: Piece, level: CompressionLvl, threads: usize) -> Receiver<Piece> {
         let (answer, result) = sync_channel(1);
         let jobs = self.jobs.get_or_insert_with(|| {
             let (jobs, queue) = channel();
@@ -127,7 +121,7 @@ impl Pool {
             let queue = Arc::clone(queue);
             self.threads.push(thread::spawn(move || work(&queue, level)));
         }
-        jobs.send(Job { member, answer }).expect("the queue lives as long as the pool");
+        jobs.send(Job { piece, answer }).expect("the queue lives as long as the pool");
         result
     }
 }
@@ -144,12 +138,43 @@ impl Drop for Pool {
 }
 
 fn work(queue: &Mutex<Receiver<Job>>, level: CompressionLvl) {
-    let mut deflater = Deflater::new(level);
+    let mut encoder = Encoder::new(level);
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { mut member, answer }) = job else { return };
-        member.compress(&mut deflater);
+        let Ok(Job { mut piece, answer }) = job else { return };
+        encoder.compress(&piece.input, &mut piece.output);
         // Nobody waits for it if writing has failed.
-        let _ = answer.send(member);
+        let _ = answer.send(piece);
+    }
+}
+
+/// Compresses pieces of input, each for itself, with memory that is used again.
+struct Encoder {
+    deflater: Deflater,
+    stored: Deflater,
+    detector: Detector,
+    scratch: Vec<u8>,
+}
+
+impl Encoder {
+    fn new(level: CompressionLvl) -> Self {
+        let stored = Deflater::new(CompressionLvl::new(0).unwrap_or(level));
+        Self { deflater: Deflater::new(level), stored, detector: Detector::default(), scratch: Vec::new() }
+    }
+
+    /// Replaces `output` by the members for `input`: one, or more where it changes to or from random data.
+    fn compress(&mut self, input: &[u8], output: &mut Vec<u8>) {
+        output.clear();
+        for (range, random) in self.detector.split(input) {
+            let input = &input[range];
+            let deflater = if random { &mut self.stored } else { &mut self.deflater };
+            let bound = deflater.gzip_compress_bound(input.len());
+            if self.scratch.len() < bound {
+                self.scratch.resize(bound, 0);
+            }
+            let len =
+                deflater.gzip_compress(input, &mut self.scratch).expect("there is room for the worst case");
+            output.extend_from_slice(&self.scratch[..len]);
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::oci::config::{self, Empty};
 use crate::tree::TreePath;
 
 use super::super::error::{PlanError, PlanErrorKind};
-use super::super::words::{healthcheck, list, quoted_list};
+use super::super::notation::{healthcheck, list, quoted_list};
 use super::super::{StepKind, Workdir};
 use super::Stage;
 

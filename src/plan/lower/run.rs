@@ -21,15 +21,11 @@ impl Stage<'_, '_> {
         let network = self.network(run)?;
         let (args, script) = match &run.command {
             RunCommand::Exec(args) => (args.clone(), None),
-            RunCommand::Shell(text) => (self.in_shell(text), None),
-            RunCommand::Script(heredoc) if heredoc.content().starts_with("#!") => {
+            RunCommand::Script(heredoc) if heredoc.has_shebang() => {
                 let script = script(heredoc);
                 (self.in_shell(&script.path), Some(script))
             }
-            RunCommand::Script(heredoc) => (self.in_shell(&heredoc.content()), None),
-            RunCommand::ShellWithHeredocs { text, heredocs } => {
-                (self.in_shell(&rebuilt(text, heredocs)), None)
-            }
+            command => (self.in_shell(&command.shell_text().unwrap_or_default()), None),
         };
         let state = &self.state;
         let variables = state.scope.variables();
@@ -113,17 +109,6 @@ fn script(heredoc: &Heredoc) -> Script {
         path: format!("{SCRIPTS}/{}", name.unwrap_or("script")),
         content: heredoc.content().into_owned(),
     }
-}
-
-/// The lines that the shell has to see: the bodies as written, because it reads the openers, too.
-fn rebuilt(text: &str, heredocs: &[Heredoc]) -> String {
-    let mut rebuilt = text.to_owned();
-    for heredoc in heredocs {
-        rebuilt.push('\n');
-        rebuilt.push_str(&heredoc.body);
-        rebuilt.push_str(&heredoc.name);
-    }
-    rebuilt
 }
 
 /// What progress shows. Variables stay as they are: it is the shell that expands them.

@@ -1,6 +1,6 @@
 //! Runs a pattern over a text as a set of states.
 
-use super::{NOT_A_CHARACTER, Token, next_unit};
+use super::{Token, next_unit};
 
 /// The places in a pattern, one bit each, that a text read so far may have reached. The place behind the last token
 /// is where the pattern is complete.
@@ -45,11 +45,6 @@ impl<'a> States<'a> {
                 bits &= bits - 1;
                 let Some(token) = self.tokens.get(place) else { continue };
                 match token {
-                    Token::Unit(wanted) if *wanted == unit => reach(self.tokens, &mut self.next, place + 1),
-                    Token::NotSlash if !slash => reach(self.tokens, &mut self.next, place + 1),
-                    Token::Class { negated, ranges } if in_class(ranges, unit) != *negated => {
-                        reach(self.tokens, &mut self.next, place + 1);
-                    }
                     Token::Star if !slash => reach(self.tokens, &mut self.next, place),
                     Token::Rest => reach(self.tokens, &mut self.next, place),
                     Token::Skipping => {
@@ -58,6 +53,7 @@ impl<'a> States<'a> {
                             reach(self.tokens, &mut self.next, place + 1);
                         }
                     }
+                    token if token.takes(unit) => reach(self.tokens, &mut self.next, place + 1),
                     _ => {}
                 }
             }
@@ -80,12 +76,6 @@ fn reach(tokens: &[Token], places: &mut [u64], mut place: usize) {
             _ => return,
         }
     }
-}
-
-fn in_class(ranges: &[(u32, u32)], unit: u32) -> bool {
-    // To Go, a byte that is not UTF-8 is the replacement character.
-    let unit = if unit >= NOT_A_CHARACTER { u32::from(char::REPLACEMENT_CHARACTER) } else { unit };
-    ranges.iter().any(|&(low, high)| (low..=high).contains(&unit))
 }
 
 fn set(places: &mut [u64], place: usize) {

@@ -48,6 +48,9 @@ fn single_stars_are_those_of_go() {
         ("[z-a]", "m", false),
         ("*x", "xxx", true),
         ("a]b", "a]b", true),
+        ("?é*é?", "xéyéz", true),
+        ("?é*é?", "xééz", true),
+        ("?é*é?", "xéz", false),
         ("**", "a", true),
         ("**", "a/b", false),
         ("**/a", "x/a", true),
@@ -173,6 +176,27 @@ fn wildcards_are_recognised_unless_escaped() {
     }
 }
 
+#[test]
+fn ends_never_deny_a_match() {
+    for (pattern, path, allowed) in [
+        ("**/*.py[co]", "a/b.pyc", true),
+        ("**/*.py[co]", "a/b.pzc", false),
+        ("**/*.py[co]", "x", false),
+        ("*.é?", "x.éa", true),
+        ("*é", "xé", true),
+        ("*é", "xè", false),
+        ("abcdefghij*", "abcdefghji", true),
+        ("**/x9/**", "x/9", true),
+        ("**/x9/**", "n/9", false),
+        ("abcdefghij*", "abcdefgxxx", false),
+        ("a*", "a", true),
+        ("a/long/path/*.js", "a/long", false),
+    ] {
+        let ends = Ends::of(&double(pattern));
+        assert_eq!(ends.allow(&PathEnds::of(path.as_bytes())), allowed, "{pattern} {path}");
+    }
+}
+
 /// Matches by trying every split, straight from the definition. Only for well-formed ASCII patterns.
 fn naive(pattern: &[u8], text: &[u8], start: bool) -> bool {
     let skip = |from: usize| from..=text.len();
@@ -224,7 +248,9 @@ proptest! {
     #[test]
     fn agrees_with_the_naive_matcher(pattern in pattern_text(), path in path_text()) {
         let expected = naive(pattern.as_bytes(), path.as_bytes(), true);
-        prop_assert_eq!(double(&pattern).matches(path.as_bytes()), expected);
+        let compiled = double(&pattern);
+        prop_assert_eq!(compiled.matches(path.as_bytes()), expected);
+        prop_assert!(!expected || Ends::of(&compiled).allow(&PathEnds::of(path.as_bytes())));
     }
 
     #[test]

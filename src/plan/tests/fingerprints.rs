@@ -1,0 +1,112 @@
+//! What a step's fingerprint depends on.
+
+use super::fixtures::{options, plan, read_options};
+use crate::oci::{Digest, FingerprintHasher};
+use crate::plan::Plan;
+
+fn of_last_step(plan: &Plan) -> Digest {
+    let mut hasher = FingerprintHasher::new("test");
+    hasher.value(&plan.steps.last().expect("there is a step").kind);
+    hasher.finish()
+}
+
+fn of(instructions: &str) -> Digest {
+    of_last_step(&plan(&format!("FROM bb AS first\nRUN other\nFROM bb\n{instructions}"), &options()).unwrap())
+}
+
+#[test]
+fn whatever_changes_the_result_changes_the_fingerprint() {
+    let groups: [&[&str]; 3] = [
+        &[
+            "RUN a",
+            "RUN [\"a\"]",
+            "RUN [\"/bin/sh\", \"-c\", \"a\", \"\"]",
+            "RUN --network=none a",
+            "USER u\nRUN a",
+            "WORKDIR /w\nRUN a",
+            "ENV x=\nRUN a",
+            "ENV x=1\nRUN a",
+            "ARG y=1\nRUN a",
+            "SHELL [\"/bin/sh\", \"-ec\"]\nRUN a",
+            "RUN <<EOF\na\nEOF",
+            "RUN <<EOF\n#!/bin/a\nEOF",
+            "RUN <<EOF\n#!/bin/b\nEOF",
+            "RUN <<FOE\n#!/bin/b\nFOE",
+        ][..],
+        &[
+            "COPY a /b",
+            "COPY a /b/",
+            "COPY a /c",
+            "COPY a b /b",
+            "COPY [\"a b\", \"/b\"]",
+            "COPY --chown=0 a /b",
+            "COPY --chmod=644 a /b",
+            "COPY --chmod=u=rw a /b",
+            "COPY --chmod=u=r a /b",
+            "COPY --chmod=u=w a /b",
+            "COPY --chmod=u=g a /b",
+            "COPY --chmod=u+w a /b",
+            "COPY --chmod=u=X a /b",
+            "COPY --from=first a /b",
+            "ADD a /b",
+            "COPY <<a /b\nEOF\na",
+            "COPY <<a /b\nEOG\na",
+            "COPY <<c /b\nEOF\nc",
+        ],
+        &["WORKDIR /a", "WORKDIR /b", "USER u\nWORKDIR /a"],
+    ];
+    let all: Vec<&str> = groups.concat();
+    for (i, one) in all.iter().enumerate() {
+        for other in &all[..i] {
+            assert_ne!(of(one), of(other), "{one:?} and {other:?}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_change_the_result_does_not_change_the_fingerprint() {
+    for (one, other) in [
+        ("RUN a", "# comment\nrun    a"),
+        ("RUN a", "LABEL x=y\nCMD z\nRUN a"),
+        ("RUN a", "ARG unset\nRUN a"),
+        ("RUN a", "RUN --network=default a"),
+        ("RUN a", "RUN before\nRUN a"),
+        ("ENV a=1 b=2\nRUN a", "ENV b=2 a=1\nRUN a"),
+        ("COPY a /b", "COPY ./a/ //b"),
+        ("COPY a /b", "USER u\nCOPY a /b"),
+        ("COPY a /w/b", "WORKDIR /w\nCOPY a b"),
+        ("COPY --chmod=0644 a /b", "ARG m=644\nCOPY --chmod=$m a /b"),
+        ("COPY --chmod=a+x a /b", "COPY --chmod=+x a /b"),
+        ("COPY --from=first a /b", "COPY --from=full a /b"),
+        ("WORKDIR /a/b", "WORKDIR /a\nWORKDIR b"),
+    ] {
+        assert_eq!(of(one), of(other), "{one:?} and {other:?}");
+    }
+}
+
+#[test]
+fn proxies_do_not_count_unless_they_are_declared() {
+    let with = |text, flags| of_last_step(&plan(text, &read_options(flags)).unwrap());
+    let plain = "FROM bb\nRUN a";
+    let declared = "FROM bb\nARG HTTP_PROXY\nRUN a";
+    assert_eq!(with(plain, ""), with(plain, "--build-arg HTTP_PROXY=p --build-arg no_proxy=q"));
+    assert_ne!(with(declared, "--build-arg HTTP_PROXY=p"), with(declared, "--build-arg HTTP_PROXY=q"));
+}
+
+/// A change here loses every user's cache: it must be meant, and the domain of the keys changed with it.
+#[test]
+fn fingerprints_stay_as_they_are() {
+    for (instructions, expected) in [
+        ("RUN --network=none a", "0b0313ca5fb15e567596336d5ea575e1c3ab9bc14cb54fd4d9390061111b5010"),
+        ("RUN <<EOF\n#!/bin/a\nEOF", "921bed858f299b1377de1353c8e36708b6a6edc8b421507e17a564dafc484c92"),
+        (
+            "COPY --chown=1:2 --chmod=u=rwX,go-w a <<b /c/\nx\nb",
+            "82efb6878b1b98fedc7e44305f58792c58ad814d4760638c4a1faabe3c7caee3",
+        ),
+        ("ADD --chmod=755 a /c", "8ab95734eaa5f26291f47b16c42206a4f6fcc9c8f67886bbbca0b6bc7c697146"),
+        ("COPY --from=first a /c", "bcf1374ff3ee0618f698d4d7243b710b67dcbb3948b787dbe55795f710e362ef"),
+        ("USER u\nWORKDIR /a", "91062d7cca82850bad50911c915dd97c09433b43d25f143a1a6225b05b144c36"),
+    ] {
+        assert_eq!(of(instructions).hex(), expected, "{instructions:?}");
+    }
+}

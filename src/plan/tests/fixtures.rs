@@ -1,0 +1,99 @@
+//! Options and images of the tests.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Source;
+use crate::dockerfile::ast::Dockerfile;
+use crate::oci::config::{Empty, Healthcheck};
+use crate::oci::{Config, ImageConfig, Platform};
+use crate::plan::{BaseImage, NetworkMode, Options, Plan, bases, lower};
+
+/// Options that ask for nothing, on a machine that is always the same.
+pub(super) fn options() -> Options {
+    let platform = || Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
+    Options {
+        build_args: BTreeMap::new(),
+        target: None,
+        labels: BTreeMap::new(),
+        platform: platform(),
+        build_platform: platform(),
+        network: NetworkMode::Host,
+        host_network_allowed: false,
+    }
+}
+
+/// Reads flags of `docker build`, separated by blanks.
+pub(super) fn read_options(flags: &str) -> Options {
+    let mut options = options();
+    let mut words = flags.split_whitespace();
+    while let Some(flag) = words.next() {
+        let value = words.next().expect("every flag has a value");
+        let pair = || {
+            let (name, value) = value.split_once('=').expect("the value is a pair");
+            (name.to_owned(), value.to_owned())
+        };
+        match flag {
+            "--build-arg" => options.build_args.extend([pair()]),
+            "--label" => options.labels.extend([pair()]),
+            "--target" => options.target = Some(value.to_owned()),
+            "--platform" => options.platform = value.parse().expect("the platform is one"),
+            "--network" => match value {
+                "host" => options.host_network_allowed = true,
+                "none" => options.network = NetworkMode::None,
+                _ => panic!("unknown network `{value}`"),
+            },
+            _ => panic!("unknown flag `{flag}`"),
+        }
+    }
+    options
+}
+
+/// The images that there are.
+fn image(reference: &str) -> Option<Config> {
+    let env = vec!["PATH=/bin:/usr/bin".to_owned()];
+    let plain = Config { env, cmd: Some(vec!["sh".into()]), ..Config::default() };
+    Some(match reference {
+        // A small image with a shell.
+        "bb" | "docker.io/library/bb:latest" => plain,
+        "no-path" => Config { env: vec!["A=1".into()], ..plain },
+        "triggers" => Config { on_build: vec!["RUN make".into()], ..plain },
+        "full" => Config {
+            user: "1000:1000".into(),
+            exposed_ports: Some(BTreeMap::from([("80/tcp".into(), Empty {})])),
+            env: vec!["A=1".into(), "PATH=/bin".into(), "B=2".into()],
+            entrypoint: Some(vec!["/entry".into()]),
+            healthcheck: Some(Healthcheck {
+                test: vec!["CMD".into(), "ok".into()],
+                ..Healthcheck::default()
+            }),
+            volumes: Some(BTreeMap::from([("/data".into(), Empty {})])),
+            working_dir: "/srv/app/".into(),
+            labels: BTreeMap::from([("from".into(), "base".into())]),
+            stop_signal: Some("SIGINT".into()),
+            shell: Some(vec!["/bin/ash".into(), "-ec".into()]),
+            ..plain
+        },
+        _ => return None,
+    })
+}
+
+/// Parses a file that is known to be well formed.
+pub(super) fn parse(text: &str) -> Dockerfile {
+    crate::dockerfile::parse(&Source::new("Dockerfile", text)).expect("the syntax is right").dockerfile
+}
+
+/// The plan of a file, or what is wrong with it.
+pub(super) fn plan(text: &str, options: &Options) -> Result<Plan, Vec<crate::diagnostic::Diagnostic>> {
+    let dockerfile = parse(text);
+    let mut images = BTreeMap::new();
+    for base in bases(&dockerfile, options)? {
+        if let Some(config) = image(&base.reference) {
+            let author = (base.reference == "full").then(|| "somebody".to_owned());
+            let config = ImageConfig { config, author, ..ImageConfig::default() };
+            let short = base.reference.trim_start_matches("docker.io/library/").trim_end_matches(":latest");
+            let name = format!("docker.io/library/{short}:latest");
+            images.insert(base.reference, BaseImage { name, config });
+        }
+    }
+    lower(&dockerfile, options, &images)
+}

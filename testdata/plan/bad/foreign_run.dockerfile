@@ -1,0 +1,4 @@
+#: --platform linux/arm64
+FROM scratch
+COPY a /
+RUN x

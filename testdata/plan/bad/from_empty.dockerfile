@@ -1,0 +1,3 @@
+FROM $nothing AS a
+FROM a
+COPY --from=bb /x /x

@@ -1,0 +1,3 @@
+ARG a="${x:?must be set}" b=1
+ARG c=${
+FROM bb

@@ -1,0 +1,4 @@
+#: --target bild
+# C078
+FROM scratch AS build
+FROM scratch AS other

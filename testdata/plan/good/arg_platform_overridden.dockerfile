@@ -1,0 +1,5 @@
+#: --build-arg TARGETPLATFORM=x/y
+# C068
+FROM bb
+ARG TARGETPLATFORM
+RUN x

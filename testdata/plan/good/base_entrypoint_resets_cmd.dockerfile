@@ -1,0 +1,3 @@
+# C088
+FROM bb
+ENTRYPOINT ["e"]

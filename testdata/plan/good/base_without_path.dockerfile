@@ -1,0 +1,3 @@
+# PATH is there in any case.
+FROM no-path
+RUN x

@@ -1,0 +1,3 @@
+# C092
+FROM scratch
+CMD echo

@@ -1,0 +1,4 @@
+# C090
+FROM bb
+ENTRYPOINT []
+CMD []

@@ -1,0 +1,4 @@
+# C089
+FROM bb AS a
+CMD ["c"]
+ENTRYPOINT ["e"]

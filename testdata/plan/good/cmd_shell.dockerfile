@@ -1,0 +1,7 @@
+# C091
+FROM bb AS parent
+SHELL ["/bin/ash", "-ec"]
+CMD x y
+FROM parent
+RUN z
+CMD z

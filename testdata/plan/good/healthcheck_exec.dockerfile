@@ -1,0 +1,2 @@
+FROM bb
+HEALTHCHECK CMD ["a", "b c"]

@@ -1,0 +1,8 @@
+# C112
+FROM bb
+LABEL a=b
+COPY f /f
+WORKDIR /
+RUN one
+RUN two
+EXPOSE 80

@@ -1,0 +1,12 @@
+# C101, C103, C104
+FROM full
+STOPSIGNAL 9
+MAINTAINER A B <a@b>
+VOLUME /a /b
+VOLUME ["/c d"]
+USER 1042:1043
+SHELL ["/bin/bash", "-c"]
+ONBUILD RUN make
+ONBUILD COPY <<EOF /f
+body
+EOF

@@ -1,0 +1,6 @@
+#: --network host
+FROM bb
+RUN a
+RUN --network=default b
+RUN --network=host c
+RUN --network=none d

@@ -1,0 +1,5 @@
+#: --network none
+FROM bb
+RUN a
+RUN --network=none b
+RUN --security=sandbox c

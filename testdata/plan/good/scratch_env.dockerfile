@@ -1,0 +1,3 @@
+# C072, C081
+FROM scratch
+ENV A=b

@@ -1,0 +1,3 @@
+# C080
+FROM scratch AS a
+FROM a AS b
