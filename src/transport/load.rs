@@ -1,0 +1,200 @@
+//! Loads the images of an archive into the store.
+//!
+//! Owns the order of things: find out what the archive is, read and verify the documents of all its images, unpack
+//! and verify the layers that the store lacks, two at a time, and only then publish. After an error the store is as
+//! it was. Must not know who wrote the archive: what it is, is told by its content.
+//!
+//! Names: an entry of an OCI index names its image by `io.containerd.image.name`, or by
+//! `org.opencontainers.image.ref.name` if that is a reference with a repository and a tag or digest, as skopeo and
+//! podman write it. A mere word there (`latest`, as umoci writes it) is a tag of no repository: it names nothing in
+//! the store and is reported in [`Loaded::tags`].
+
+mod docker;
+mod layers;
+mod oci_index;
+
+use crate::layer::Limits;
+use crate::oci::layout::{INDEX_FILE, LAYOUT_FILE, check_layout_json};
+use crate::oci::manifest::DOCUMENT_MAX;
+use crate::oci::{
+    Descriptor, Digest, ImageConfig, ImageId, Manifest, ManifestDigest, MediaType, Platform, Reference,
+};
+use crate::progress::Reporter;
+
+use super::Session;
+use super::archive::{Archive, Input, Member};
+use super::docker_archive::MANIFEST_FILE;
+use super::load_error::{LoadError, Part};
+use super::publish::{NewImage, publish};
+
+/// No real image is over these: 512 GiB, and a thousandfold growth after the first 64 MiB.
+pub const DEFAULT_LIMITS: Limits = Limits { bytes: 512 << 30, ratio: 1000 };
+
+/// How an archive is loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// How much a compressed archive, and each of its layers, may grow to.
+    pub limits: Limits,
+    /// Which image of an index is taken.
+    pub platform: Platform,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { limits: DEFAULT_LIMITS, platform: Platform::host() }
+    }
+}
+
+/// An image that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its manifest.
+    pub manifest: ManifestDigest,
+    /// Its image id.
+    pub id: ImageId,
+    /// The names that it has now, and had in the archive.
+    pub names: Vec<Reference>,
+    /// Tags without a repository that it had in the archive; they are no names.
+    pub tags: Vec<String>,
+}
+
+/// Loads all images of an archive that are for this machine.
+pub fn load(
+    session: Session<'_>,
+    input: Input<'_>,
+    options: &LoadOptions,
+    reporter: &Reporter,
+) -> Result<Vec<Loaded>, LoadError> {
+    let step = reporter.start("read the archive");
+    let archive = Archive::open(session, input, options.limits, &step)?;
+    let images = read_images(&archive, &options.platform)?;
+    step.done();
+    let mut layers = layers::unpack(session, &images, options.limits, reporter)?;
+    let mut new = Vec::with_capacity(images.len());
+    let mut loaded = Vec::with_capacity(images.len());
+    for image in images {
+        let manifest = image.manifest_json(&layers);
+        let manifest_digest = ManifestDigest(manifest.1);
+        loaded.push(Loaded {
+            manifest: manifest_digest,
+            id: image.id,
+            names: image.names.references.clone(),
+            tags: image.names.tags,
+        });
+        new.push(NewImage {
+            manifest: manifest_digest,
+            manifest_json: manifest.2,
+            media_type: manifest.0,
+            id: image.id,
+            config_json: image.config_json,
+            names: image.names.references,
+        });
+    }
+    publish(session, layers.take_new(), &new)?;
+    Ok(loaded)
+}
+
+/// What an image is called in an archive.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    references: Vec<Reference>,
+    tags: Vec<String>,
+}
+
+impl Names {
+    fn add(&mut self, reference: Reference) {
+        if !self.references.contains(&reference) {
+            self.references.push(reference);
+        }
+    }
+
+    fn add_tag(&mut self, tag: &str) {
+        if !self.tags.iter().any(|there| there == tag) {
+            self.tags.push(tag.to_owned());
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        other.references.into_iter().for_each(|reference| self.add(reference));
+        other.tags.iter().for_each(|tag| self.add_tag(tag));
+    }
+}
+
+/// An image in an archive whose documents have been verified.
+#[derive(Debug)]
+struct Image {
+    id: ImageId,
+    config_json: Vec<u8>,
+    /// The manifest that came with it: type, digest and bytes. Docker's older form has none.
+    manifest: Option<(MediaType, Digest, Vec<u8>)>,
+    layers: Vec<ForeignLayer>,
+    names: Names,
+}
+
+/// A layer in an archive, with what the image says of it. Nothing of it has been verified.
+#[derive(Debug, Clone)]
+struct ForeignLayer {
+    name: String,
+    member: Member,
+    diff_id: crate::oci::DiffId,
+    /// The blob's digest, if a manifest says it.
+    blob: Option<Digest>,
+}
+
+impl Image {
+    /// The manifest: its own, or one that is made of what the layers turned out to be.
+    fn manifest_json(&self, layers: &layers::Unpacked<'_>) -> (MediaType, Digest, Vec<u8>) {
+        if let Some(manifest) = &self.manifest {
+            return manifest.clone();
+        }
+        let manifest = Manifest {
+            media_type: MediaType::Manifest,
+            config: Descriptor::of(MediaType::Config, &self.config_json),
+            layers: self.layers.iter().map(|layer| layers.descriptor(&layer.diff_id)).collect(),
+            annotations: std::collections::BTreeMap::default(),
+        };
+        let json = manifest.to_json();
+        (manifest.media_type, Digest::of(&json), json)
+    }
+}
+
+/// Reads the documents of all images that are for `platform`.
+fn read_images(archive: &Archive, platform: &Platform) -> Result<Vec<Image>, LoadError> {
+    let layout = archive.read(LAYOUT_FILE, DOCUMENT_MAX)?;
+    let docker = archive.read(MANIFEST_FILE, DOCUMENT_MAX)?;
+    let mut images = match (layout, archive.read(INDEX_FILE, DOCUMENT_MAX)?) {
+        (Some(layout), Some(index)) => {
+            check_layout_json(&layout)?;
+            let mut images = oci_index::read(archive, &index, platform)?;
+            // Some versions of Docker name an image in their older form only.
+            if let Some(docker) = docker {
+                docker::add_names(&docker, &mut images)?;
+            }
+            images
+        }
+        _ => match docker {
+            Some(docker) => docker::read(archive, &docker)?,
+            None => return Err(LoadError::Unknown),
+        },
+    };
+    if images.is_empty() {
+        return Err(LoadError::NoImages);
+    }
+    images.iter_mut().for_each(|image| image.names.references.sort());
+    Ok(images)
+}
+
+/// Reads a config, which `digest` names if it is known.
+fn read_config(
+    name: &str,
+    bytes: &[u8],
+    digest: Option<Digest>,
+) -> Result<(ImageId, ImageConfig), LoadError> {
+    let found = Digest::of(bytes);
+    if let Some(expected) = digest.filter(|expected| *expected != found) {
+        return Err(LoadError::Digest { part: Part::Config, expected, found });
+    }
+    let config =
+        ImageConfig::from_json(bytes).map_err(|source| LoadError::Json { name: name.to_owned(), source })?;
+    Ok((ImageId(found), config))
+}

@@ -1,0 +1,173 @@
+//! The images of an OCI layout.
+//!
+//! Owns which entries of an index are images for a platform, and what they are called. Each document is verified
+//! against the descriptor that led to it before anything in it is believed.
+
+use crate::oci::layout::{ANNOTATION_IMAGE_NAME, ANNOTATION_REF_NAME, INDEX_FILE, blob_path};
+use crate::oci::manifest::DOCUMENT_MAX;
+use crate::oci::{Descriptor, Digest, Document, Index, Manifest, Platform, Reference};
+
+use super::super::archive::Archive;
+use super::super::load_error::{LoadError, Part};
+use super::{ForeignLayer, Image, Names, read_config};
+
+/// How deep indexes may be nested below `index.json`.
+const MAX_DEPTH: usize = 4;
+
+/// Reads the images that the bytes of an `index.json` lists.
+pub(super) fn read(archive: &Archive, index: &[u8], platform: &Platform) -> Result<Vec<Image>, LoadError> {
+    let unusable = |source| LoadError::Manifest { name: INDEX_FILE.to_owned(), source };
+    let Document::Index(index) = Document::from_json(index, None).map_err(unusable)? else {
+        return Err(LoadError::NoImages);
+    };
+    let mut chosen: Vec<(Descriptor, Names)> = Vec::new();
+    let mut others = Vec::new();
+    for entry in index.manifests {
+        let names = names(&entry);
+        let Some(manifest) = choose(archive, entry, platform, &mut others, 0)? else { continue };
+        match chosen.iter_mut().find(|(there, _)| there.digest == manifest.digest) {
+            Some((_, there)) => there.merge(names),
+            None => chosen.push((manifest, names)),
+        }
+    }
+    if chosen.is_empty() && !others.is_empty() {
+        others.sort();
+        others.dedup();
+        return Err(LoadError::NoPlatform { wanted: platform.clone(), found: others });
+    }
+    chosen.into_iter().map(|(manifest, names)| read_image(archive, &manifest, names)).collect()
+}
+
+/// What an entry of the index says its image is called.
+fn names(entry: &Descriptor) -> Names {
+    let mut names = Names::default();
+    let full = entry.annotations.get(ANNOTATION_IMAGE_NAME).and_then(|name| name.parse::<Reference>().ok());
+    if let Some(reference) = full {
+        names.add(reference);
+    } else if let Some(text) = entry.annotations.get(ANNOTATION_REF_NAME) {
+        match text.parse::<Reference>() {
+            Ok(reference) if text.contains([':', '@']) => names.add(reference),
+            _ => names.add_tag(text),
+        }
+    }
+    names
+}
+
+/// The manifest that an entry leads to on this platform; the platforms of others are added to `others`.
+fn choose(
+    archive: &Archive,
+    entry: Descriptor,
+    platform: &Platform,
+    others: &mut Vec<String>,
+    depth: usize,
+) -> Result<Option<Descriptor>, LoadError> {
+    if let Some(own) = entry.platform.as_ref().filter(|own| !fits(own, platform)) {
+        // BuildKit's attestations are for a platform that no machine has.
+        if own.os != "unknown" {
+            others.push(own.to_string());
+        }
+        return Ok(None);
+    }
+    if entry.media_type.is_manifest() {
+        return Ok(Some(entry));
+    }
+    if !entry.media_type.is_index() {
+        // Readers are asked to pass over what they do not know (image-index.md).
+        return Ok(None);
+    }
+    if depth == MAX_DEPTH {
+        return Err(LoadError::Nested { digest: entry.digest });
+    }
+    let mut manifests = read_index(archive, &entry)?.manifests;
+    // The same platform to the letter is better than the same architecture.
+    manifests.sort_by_key(|manifest| manifest.platform.as_ref() != Some(platform));
+    for manifest in manifests {
+        if let Some(found) = choose(archive, manifest, platform, others, depth + 1)? {
+            return Ok(Some(found));
+        }
+    }
+    if others.is_empty() {
+        others.push("an empty index".to_owned());
+    }
+    Ok(None)
+}
+
+fn fits(own: &Platform, wanted: &Platform) -> bool {
+    own.os == wanted.os && own.architecture == wanted.architecture
+}
+
+fn read_index(archive: &Archive, entry: &Descriptor) -> Result<Index, LoadError> {
+    let bytes = read_document(archive, entry, Part::Index)?;
+    let unusable = |source| LoadError::Manifest { name: blob_path(&entry.digest), source };
+    match Document::from_json(&bytes, Some(&entry.media_type)).map_err(unusable)? {
+        Document::Index(index) => Ok(index),
+        Document::Manifest(manifest) => {
+            Err(LoadError::MediaType { part: Part::Index, digest: entry.digest, found: manifest.media_type })
+        }
+    }
+}
+
+/// A document that a descriptor names, verified.
+fn read_document(archive: &Archive, named: &Descriptor, part: Part) -> Result<Vec<u8>, LoadError> {
+    let name = blob_path(&named.digest);
+    let member = archive.find(&name)?.ok_or_else(|| LoadError::Missing { part, name: name.clone() })?;
+    check_size(part, named, member.size)?;
+    let bytes = member.read_all(&name, DOCUMENT_MAX)?;
+    let found = Digest::of(&bytes);
+    if found != named.digest {
+        return Err(LoadError::Digest { part, expected: named.digest, found });
+    }
+    Ok(bytes)
+}
+
+fn check_size(part: Part, named: &Descriptor, found: u64) -> Result<(), LoadError> {
+    if found == named.size {
+        return Ok(());
+    }
+    Err(LoadError::Size { part, digest: named.digest, expected: named.size, found })
+}
+
+fn read_image(archive: &Archive, entry: &Descriptor, names: Names) -> Result<Image, LoadError> {
+    let manifest_json = read_document(archive, entry, Part::Manifest)?;
+    let unusable = |source| LoadError::Manifest { name: blob_path(&entry.digest), source };
+    let manifest = match Document::from_json(&manifest_json, Some(&entry.media_type)).map_err(unusable)? {
+        Document::Manifest(manifest) => manifest,
+        Document::Index(index) => {
+            let (digest, found) = (entry.digest, index.media_type);
+            return Err(LoadError::MediaType { part: Part::Manifest, digest, found });
+        }
+    };
+    if !manifest.config.media_type.is_config() {
+        let (digest, found) = (manifest.config.digest, manifest.config.media_type);
+        return Err(LoadError::MediaType { part: Part::Config, digest, found });
+    }
+    let config_json = read_document(archive, &manifest.config, Part::Config)?;
+    let name = blob_path(&manifest.config.digest);
+    let (id, config) = read_config(&name, &config_json, Some(manifest.config.digest))?;
+    let layers = layers(archive, &manifest, &config.rootfs.diff_ids)?;
+    let manifest = Some((manifest.media_type, entry.digest, manifest_json));
+    Ok(Image { id, config_json, manifest, layers, names })
+}
+
+fn layers(
+    archive: &Archive,
+    manifest: &Manifest,
+    diff_ids: &[crate::oci::DiffId],
+) -> Result<Vec<ForeignLayer>, LoadError> {
+    if manifest.layers.len() != diff_ids.len() {
+        let (diff_ids, layers) = (diff_ids.len(), manifest.layers.len());
+        return Err(LoadError::LayerCount { config: manifest.config.digest, diff_ids, layers });
+    }
+    let layers = manifest.layers.iter().zip(diff_ids).map(|(layer, diff_id)| {
+        if !layer.media_type.is_layer() {
+            let (digest, found) = (layer.digest, layer.media_type.clone());
+            return Err(LoadError::MediaType { part: Part::Layer, digest, found });
+        }
+        let name = blob_path(&layer.digest);
+        let missing = || LoadError::Missing { part: Part::Layer, name: name.clone() };
+        let member = archive.find(&name)?.ok_or_else(missing)?;
+        check_size(Part::Layer, layer, member.size)?;
+        Ok(ForeignLayer { name, member, diff_id: *diff_id, blob: Some(layer.digest) })
+    });
+    layers.collect()
+}

@@ -1,0 +1,122 @@
+//! OCI image layouts, as a tar or a directory (image-spec, image-layout.md).
+//!
+//! Owns what the index says of the images and their names. Must not know how layers are obtained.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::oci::layout::{ANNOTATION_IMAGE_NAME, ANNOTATION_REF_NAME, INDEX_FILE, LAYOUT_FILE, layout_json};
+use crate::oci::{Descriptor, Index, MediaType, Reference};
+use crate::progress::Step;
+
+use super::Session;
+use super::blob_files::BlobFiles;
+use super::destination::{Destination, NewDirectory};
+use super::error::ExportError;
+use super::pack::{Exported, Packing, SourceImage, pack};
+
+/// Writes images as the tar of an OCI layout.
+///
+/// Each name of an image makes an entry of the index, with the complete reference as `io.containerd.image.name` and
+/// the tag as `org.opencontainers.image.ref.name`, as BuildKit and containerd do.
+pub fn write_oci(
+    session: Session<'_>,
+    images: &[SourceImage],
+    packing: Packing,
+    destination: Destination<'_>,
+    step: &Step<'_>,
+) -> Result<Vec<Exported>, ExportError> {
+    let (exported, blobs) = pack(session, images, packing, step)?;
+    let documents = documents(index(images, &exported).to_json());
+    let files = BlobFiles { blobs, documents };
+    destination.fill(|out| files.write_tar(session, out, step))?;
+    Ok(exported)
+}
+
+/// Writes images as an OCI layout in a directory. In one that is there, blobs are added, and entries of its index
+/// give way to new ones of the same name.
+pub fn write_oci_directory(
+    session: Session<'_>,
+    images: &[SourceImage],
+    packing: Packing,
+    dir: &Path,
+    step: &Step<'_>,
+) -> Result<Vec<Exported>, ExportError> {
+    let (exported, blobs) = pack(session, images, packing, step)?;
+    let dir = NewDirectory::create(dir)?;
+    let mut index = index(images, &exported).to_json();
+    if !dir.is_new() {
+        index = merged(&dir.path().join(INDEX_FILE), index)?;
+    }
+    let files = BlobFiles { blobs, documents: documents(index) };
+    files.write_directory(session, dir.path(), step)?;
+    dir.commit()?;
+    Ok(exported)
+}
+
+/// The documents of every layout.
+pub(super) fn documents(index: Vec<u8>) -> BTreeMap<&'static str, Vec<u8>> {
+    BTreeMap::from([(INDEX_FILE, index), (LAYOUT_FILE, layout_json())])
+}
+
+/// The index of a layout.
+pub(super) fn index(images: &[SourceImage], exported: &[Exported]) -> Index {
+    let mut manifests: Vec<Descriptor> = Vec::new();
+    for (image, exported) in images.iter().zip(exported) {
+        let entries = image.names.iter().map(|name| named(&exported.manifest, name));
+        manifests.extend(entries);
+        if image.names.is_empty() {
+            manifests.push(exported.manifest.clone());
+        }
+    }
+    Index { media_type: MediaType::Index, manifests, annotations: BTreeMap::new() }
+}
+
+fn named(manifest: &Descriptor, name: &Reference) -> Descriptor {
+    let mut entry = manifest.clone();
+    entry.annotations.insert(ANNOTATION_IMAGE_NAME.to_owned(), name.to_string());
+    if let Some(tag) = name.tag() {
+        entry.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_owned());
+    }
+    entry
+}
+
+/// The index in the file at `path` with the entries of `new` put in. Fields that strata does not know stay.
+fn merged(path: &Path, new: Vec<u8>) -> Result<Vec<u8>, ExportError> {
+    let foreign = |source| ExportError::ForeignIndex { path: path.to_owned(), source };
+    let old = match fs::read(path) {
+        Ok(old) => old,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(new),
+        Err(error) => return Err(ExportError::io("read", path, error)),
+    };
+    let mut index: LayoutIndex = serde_json::from_slice(&old).map_err(foreign)?;
+    let new: LayoutIndex = serde_json::from_slice(&new).map_err(foreign)?;
+    index.manifests.retain(|old| !new.manifests.iter().any(|new| same_place(old, new)));
+    index.manifests.extend(new.manifests);
+    serde_json::to_vec_pretty(&index).map_err(foreign)
+}
+
+/// An index as it stands in a file, with all its fields.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct LayoutIndex {
+    manifests: Vec<Value>,
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+/// Whether two entries of an index are for one name, or without a name for one manifest.
+fn same_place(old: &Value, new: &Value) -> bool {
+    let name = |entry: &Value| entry["annotations"][ANNOTATION_IMAGE_NAME].as_str().map(str::to_owned);
+    let tag = |entry: &Value| entry["annotations"][ANNOTATION_REF_NAME].as_str().map(str::to_owned);
+    match (name(old), name(new)) {
+        (Some(old), Some(new)) => old == new,
+        (None, None) => tag(old) == tag(new) && old["digest"] == new["digest"],
+        // Tools that write the tag alone mean the only image of that tag.
+        (None, Some(_)) => tag(old).is_some() && tag(old) == tag(new),
+        (Some(_), None) => false,
+    }
+}

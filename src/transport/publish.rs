@@ -1,0 +1,152 @@
+//! Puts verified images into the store.
+//!
+//! Owns the order: blobs, layers, then the rows that name them, all while no garbage collection can begin. What has
+//! been gathered lies in the work directory until then, and goes with it after an error.
+
+use std::fs::{self, File, Permissions};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use crate::layer::{Applied, ApplyError, ApplyOptions, Marks, apply};
+use crate::oci::{BlobDigest, DiffId, ImageId, ManifestDigest, MediaType, Reference};
+use crate::store::{BlobWriter, Expected, NewLayer, StoreError, TarSource};
+use crate::tree::{Index, IndexFile, write_index};
+
+use super::Session;
+use super::load_error::LoadError;
+
+/// A layer that was unpacked into the work directory.
+#[derive(Debug)]
+pub(super) struct UnpackedLayer {
+    pub(super) diff_id: DiffId,
+    pub(super) tar_size: u64,
+    pub(super) source: TarSource,
+    pub(super) directory: PathBuf,
+    /// Its tree index, which is not held in memory until it is wanted.
+    pub(super) index: PathBuf,
+}
+
+/// A blob that was gathered and has this digest.
+#[derive(Debug)]
+pub(super) struct NewBlob<'s> {
+    pub(super) writer: BlobWriter<'s>,
+    pub(super) digest: BlobDigest,
+}
+
+/// What images need that the store lacks.
+#[derive(Debug, Default)]
+pub(super) struct NewParts<'s> {
+    pub(super) blobs: Vec<NewBlob<'s>>,
+    pub(super) layers: Vec<UnpackedLayer>,
+}
+
+/// An image whose layers are published, or about to be.
+#[derive(Debug)]
+pub(super) struct NewImage {
+    pub(super) manifest: ManifestDigest,
+    pub(super) manifest_json: Vec<u8>,
+    pub(super) media_type: MediaType,
+    pub(super) id: ImageId,
+    pub(super) config_json: Vec<u8>,
+    pub(super) names: Vec<Reference>,
+}
+
+/// Why a layer cannot be unpacked.
+#[derive(Debug)]
+pub(super) enum UnpackError {
+    /// The layer's fault, or its reader's.
+    Apply(ApplyError),
+    /// Something else.
+    Load(LoadError),
+}
+
+impl UnpackError {
+    /// The error, with the layer's name in the archive.
+    pub(super) fn of_layer(self, name: &str) -> LoadError {
+        match self {
+            Self::Apply(source) => LoadError::unpack(name, source),
+            Self::Load(error) => error,
+        }
+    }
+}
+
+impl From<LoadError> for UnpackError {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+/// Unpacks a tar into the work directory; its index is saved there, too, and not in the result. The layer's place
+/// is named after `name`, which must be unique.
+pub(super) fn unpack_into(
+    session: Session<'_>,
+    name: DiffId,
+    max_bytes: u64,
+    tar: impl Read,
+) -> Result<(Applied, UnpackedLayer), UnpackError> {
+    let directory = session.work.path().join(format!("layer-{}", name.digest().hex()));
+    fs::create_dir(&directory).map_err(|source| LoadError::io("make", &directory, source))?;
+    // The root of every layer looks alike, because no tar says anything of it.
+    fs::set_permissions(&directory, Permissions::from_mode(0o755))
+        .map_err(|source| LoadError::io("set the mode of", &directory, source))?;
+    let root: OwnedFd =
+        File::open(&directory).map_err(|source| LoadError::io("open", &directory, source))?.into();
+    let options = ApplyOptions { max_bytes, ..ApplyOptions::new(Marks::Trusted) };
+    let mut applied = apply(tar, root, options).map_err(UnpackError::Apply)?;
+    let index = save_index(&directory, &std::mem::take(&mut applied.index))?;
+    let layer = UnpackedLayer {
+        diff_id: applied.diff_id,
+        tar_size: applied.bytes,
+        source: TarSource::Writer,
+        directory,
+        index,
+    };
+    Ok((applied, layer))
+}
+
+/// Writes the index of an unpacked layer beside its directory.
+pub(super) fn save_index(directory: &std::path::Path, index: &Index) -> Result<PathBuf, LoadError> {
+    let path = directory.with_extension("index");
+    let failed = |source| LoadError::io("write", &path, source);
+    let file = File::create(&path).map_err(failed)?;
+    write_index(index, file).map_err(failed)?;
+    Ok(path)
+}
+
+/// Publishes everything.
+pub(super) fn publish(
+    session: Session<'_>,
+    parts: NewParts<'_>,
+    images: &[NewImage],
+) -> Result<(), StoreError> {
+    let store = session.store;
+    // Blobs belong to nobody until the image's row is there.
+    let _held = store.hold()?;
+    for blob in parts.blobs {
+        blob.writer.commit(Expected::Exactly(blob.digest))?;
+    }
+    for layer in parts.layers {
+        let index = IndexFile::open(&layer.index)?.read_all()?;
+        let new = NewLayer {
+            diff_id: layer.diff_id,
+            index: &index,
+            tar_size: layer.tar_size,
+            source: layer.source,
+            directory: &layer.directory,
+            below: Vec::new(),
+        };
+        store.publish_layer(&new, session.work)?;
+    }
+    for image in images {
+        store.put_blob(session.work, &image.config_json)?;
+        store.put_blob(session.work, &image.manifest_json)?;
+        let size = image.manifest_json.len() as u64;
+        store.put_image(&image.manifest, image.media_type.as_str(), size, &image.id)?;
+        for name in &image.names {
+            store.set_ref(&name.to_string(), &image.manifest)?;
+        }
+    }
+    Ok(())
+}
