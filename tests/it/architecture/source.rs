@@ -130,14 +130,11 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
             '/' if rest.starts_with("/*") => block_comment(rest),
             '"' => string(rest),
             '\'' => character(rest),
-            c if is_word(c) => match literal_prefix(rest) {
-                Some(length) => length,
-                None => {
-                    let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-                    tokens.push(Token { line, text: &rest[..length] });
-                    length
-                }
-            },
+            c if is_word(c) => literal_prefix(rest).unwrap_or_else(|| {
+                let length = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+                tokens.push(Token { line, text: &rest[..length] });
+                length
+            }),
             c => {
                 let length = if rest.starts_with("::") { 2 } else { c.len_utf8() };
                 tokens.push(Token { line, text: &rest[..length] });
@@ -217,13 +214,16 @@ fn literal_prefix(text: &str) -> Option<usize> {
     }
 }
 
+/// A file's path, its text, and the lines and modules of its uses.
+type Case = (&'static str, &'static str, &'static [(usize, &'static str)]);
+
 #[test]
 fn every_way_to_name_a_module_is_seen() {
     let uses = |path: &str, text: &str| -> Vec<(usize, String)> {
         let uses = Source::new(Path::new(path), text).uses();
         uses.into_iter().map(|used| (used.line, used.module)).collect()
     };
-    let cases: [(&str, &str, &[(usize, &str)]); 14] = [
+    let cases: [Case; 14] = [
         ("src/a.rs", "use crate::oci::Digest;\n\nuse crate::tree;", &[(1, "oci"), (3, "tree")]),
         (
             "src/a.rs",
