@@ -180,7 +180,9 @@ fn read_images(archive: &Archive, platform: &Platform) -> Result<Vec<Image>, Loa
     if images.is_empty() {
         return Err(LoadError::NoImages);
     }
-    images.iter_mut().for_each(|image| image.names.references.sort());
+    for image in &mut images {
+        image.names.references.sort();
+    }
     Ok(images)
 }
 

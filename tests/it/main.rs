@@ -3,3 +3,4 @@
 
 mod exec;
 mod support;
+mod transport;
