@@ -63,6 +63,9 @@ impl HostFiles {
     fn read() -> Self {
         const LOCAL: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
         let read = |path: &str| fs::read(PathBuf::from(path)).ok();
-        Self { hosts: read("/etc/hosts").unwrap_or_else(|| LOCAL.to_vec()), resolv_conf: read("/etc/resolv.conf") }
+        Self {
+            hosts: read("/etc/hosts").unwrap_or_else(|| LOCAL.to_vec()),
+            resolv_conf: read("/etc/resolv.conf"),
+        }
     }
 }

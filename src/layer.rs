@@ -2,9 +2,9 @@
 
 mod apply;
 mod compress;
-mod parts;
 #[cfg(test)]
 mod described;
+mod parts;
 mod place;
 mod stream;
 mod tar;

@@ -151,7 +151,8 @@ impl<'a> Solver<'a> {
     pub fn solve(&self) -> Result<Solved, SolveError> {
         let needs: Vec<Vec<usize>> = self.plan.steps.iter().map(needed_steps).collect();
         let stop = || self.cancel.cancel();
-        let result = scheduler::run(&needs, self.options.jobs, stop, |node, results| self.step(node, results));
+        let result =
+            scheduler::run(&needs, self.options.jobs, stop, |node, results| self.step(node, results));
         self.note_use();
         self.save_stat_cache();
         let steps = result?;
@@ -169,7 +170,9 @@ impl<'a> Solver<'a> {
         let from = state(step.from);
         // The scan of the context is a line of its own, so it comes before the step that is the first to ask for it.
         let scanned = match &step.kind {
-            StepKind::Copy(copy) if needs_context(copy) && !self.cancel.is_canceled() => self.context().map(drop),
+            StepKind::Copy(copy) if needs_context(copy) && !self.cancel.is_canceled() => {
+                self.context().map(drop)
+            }
             _ => Ok(()),
         };
         let running = self.reporter.start(&step.name);
@@ -186,13 +189,24 @@ impl<'a> Solver<'a> {
         };
         match result {
             Ok(result) => {
-                if result.cached { running.cached() } else { running.done() }
+                if result.cached {
+                    running.cached()
+                } else {
+                    running.done()
+                }
                 Ok(result)
             }
             Err(source) => {
-                let canceled = matches!(source, StepError::Canceled | StepError::Sandbox(crate::exec::ExecError::Canceled));
-                if canceled { running.canceled() } else { running.failed(source.to_string()) }
-                let source = if canceled { StepError::Canceled } else { source };
+                let canceled = matches!(
+                    source,
+                    StepError::Canceled | StepError::Sandbox(crate::exec::ExecError::Canceled)
+                );
+                if canceled {
+                    running.canceled()
+                } else {
+                    running.failed(source.to_string())
+                }
+                let source = Box::new(if canceled { StepError::Canceled } else { source });
                 Err(SolveError { name: step.name.clone(), span: step.span, source })
             }
         }

@@ -85,7 +85,8 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     let request = request(args)?;
     let to_stdout = request.outputs.iter().any(OutputSpec::is_stdout);
     OutputSpec::refuse_terminal(&request.outputs, &std::io::stdout()).map_err(|message| {
-        CliError::new(ErrorKind::General, message).hint("give a file with `dest=`, or send the output to a pipe")
+        CliError::new(ErrorKind::General, message)
+            .hint("give a file with `dest=`, or send the output to a pipe")
     })?;
     let cancel = CancelToken::new().map_err(|error| CliError::from_error(ErrorKind::General, &error))?;
     let on_signal = cancel.clone();

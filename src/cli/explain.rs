@@ -8,8 +8,8 @@ use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 
-use super::error::{CliError, ErrorKind};
 use super::colour;
+use super::error::{CliError, ErrorKind};
 
 /// The one place where an engine's error becomes what the user reads.
 pub(super) fn explain(error: &EngineError) -> CliError {
@@ -22,7 +22,9 @@ pub(super) fn explain(error: &EngineError) -> CliError {
                 None => text.hint("`strata images` lists what is there"),
             }
         }
-        EngineError::StillNamed { .. } => general(error).hint("remove it by one of its names, or all of them with `--force`"),
+        EngineError::StillNamed { .. } => {
+            general(error).hint("remove it by one of its names, or all of them with `--force`")
+        }
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
         EngineError::NotRoot => general(error).hint("run it with `sudo`"),
         EngineError::Change(messages) => {
@@ -44,7 +46,9 @@ fn build(error: &BuildError) -> CliError {
         BuildError::Findings { text, findings } => CliError::drawn(ErrorKind::General, draw(text, findings)),
         BuildError::Step { text, error } => step(text, error),
         BuildError::Interrupted => CliError::new(ErrorKind::Interrupted, error.to_string()),
-        BuildError::NoContext { .. } => general(error).hint("the last argument is the context directory, such as `.`"),
+        BuildError::NoContext { .. } => {
+            general(error).hint("the last argument is the context directory, such as `.`")
+        }
         BuildError::NoDockerfile { .. } => general(error).hint("name another file with `--file`"),
         other => general(other),
     }
@@ -75,7 +79,7 @@ fn step(text: &Source, error: &SolveError) -> CliError {
         finding = finding.help(hint);
     }
     let drawn = draw(text, &[finding]);
-    let drawn = match &error.source {
+    let drawn = match &*error.source {
         StepError::Command { tail, .. } if !tail.is_empty() => {
             let lines: String = tail.iter().map(|line| format!("  {}\n", printable(line))).collect();
             format!("{}\nthe last lines of its output:\n{lines}", drawn.trim_end())

@@ -24,7 +24,10 @@ pub(super) struct ImagesArgs {
 pub(super) fn list(app: &App, args: &ImagesArgs) -> Result<ExitCode, CliError> {
     let images = app.engine()?.images()?;
     let wanted = args.name.as_deref().map(reference).transpose()?;
-    let tagged = args.name.as_deref().is_some_and(|name| name.rsplit('/').next().is_some_and(|last| last.contains(':')));
+    let tagged = args
+        .name
+        .as_deref()
+        .is_some_and(|name| name.rsplit('/').next().is_some_and(|last| last.contains(':')));
     let now = jiff::Timestamp::now();
     let mut table = Table::new(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"]);
     let mut ids = Vec::new();
@@ -33,9 +36,8 @@ pub(super) fn list(app: &App, args: &ImagesArgs) -> Result<ExitCode, CliError> {
             None => true,
             Some(wanted) => name.name() == wanted.name() && (!tagged || name.tag() == wanted.tag()),
         });
-        let mut rows: Vec<(String, String)> = names
-            .map(|name| (name.familiar_name(), name.tag().unwrap_or("<none>").to_owned()))
-            .collect();
+        let mut rows: Vec<(String, String)> =
+            names.map(|name| (name.familiar_name(), name.tag().unwrap_or("<none>").to_owned())).collect();
         if image.names.is_empty() && wanted.is_none() {
             rows.push(("<none>".to_owned(), "<none>".to_owned()));
         }

@@ -34,7 +34,8 @@ pub(super) fn run(app: &App, args: &InspectArgs) -> Result<ExitCode, CliError> {
     }
     let text = match template {
         Some(template) => {
-            let lines: Result<Vec<String>, TemplateError> = found.iter().map(|value| template.render(value)).collect();
+            let lines: Result<Vec<String>, TemplateError> =
+                found.iter().map(|value| template.render(value)).collect();
             lines.map_err(|error| bad_template(&error))?.iter().map(|line| format!("{line}\n")).collect()
         }
         None => format!("{}\n", pretty(&found)),

@@ -39,11 +39,8 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
         // The command may have ended already.
         let _ = sender.send(signal);
     })?;
-    let request = RunRequest {
-        image: args.image.clone(),
-        command: args.command.clone(),
-        network: args.network.mode(),
-    };
+    let request =
+        RunRequest { image: args.image.clone(), command: args.command.clone(), network: args.network.mode() };
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
     match engine.run(&request, &to_command, &cancel) {
         Ok(status) => Ok(ExitCode::from(u8::try_from(status.code()).unwrap_or(u8::MAX))),

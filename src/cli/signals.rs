@@ -11,7 +11,8 @@ use super::error::{CliError, ErrorKind};
 /// From now on calls `first` on the first signal that asks the process to end, with the signal; a second one ends
 /// the process at once. Sandboxes end with it.
 pub(super) fn on_interrupt(first: impl Fn(i32) + Send + 'static) -> Result<(), CliError> {
-    let failed = |error: io::Error| CliError::from_error(ErrorKind::General, &error).context("cannot catch signals");
+    let failed =
+        |error: io::Error| CliError::from_error(ErrorKind::General, &error).context("cannot catch signals");
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
     thread::spawn(move || {
         for (i, signal) in signals.forever().enumerate() {
@@ -26,7 +27,8 @@ pub(super) fn on_interrupt(first: impl Fn(i32) + Send + 'static) -> Result<(), C
 
 /// From now on passes every signal that asks to end on to `forward`.
 pub(super) fn forward(forward: impl Fn(i32) + Send + 'static) -> Result<(), CliError> {
-    let failed = |error: io::Error| CliError::from_error(ErrorKind::General, &error).context("cannot catch signals");
+    let failed =
+        |error: io::Error| CliError::from_error(ErrorKind::General, &error).context("cannot catch signals");
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
     thread::spawn(move || signals.forever().for_each(forward));
     Ok(())

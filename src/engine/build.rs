@@ -104,9 +104,8 @@ impl Engine {
         let context = context_root(&request.context)?;
         let (path, text) = read_dockerfile(&context, &request.dockerfile)?;
         let source = Source::new(shown_path(&path), text);
-        let parsed = dockerfile::parse(&source).map_err(|errors| {
-            findings(&source, errors.into_iter().map(Diagnostic::from).collect())
-        })?;
+        let parsed = dockerfile::parse(&source)
+            .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let options = plan_options(request);
         let work = self.store.work_dir()?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
@@ -116,14 +115,20 @@ impl Engine {
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
         let solve_options = self.solve_options(request, &context, &path)?;
-        let solver =
-            Solver::new((&self.store, &work), (&plan, &base_layers), &solve_options, reporter, (&self.executor, cancel));
-        let solved = solver.solve().map_err(|error| match error.source {
+        let solver = Solver::new(
+            (&self.store, &work),
+            (&plan, &base_layers),
+            &solve_options,
+            reporter,
+            (&self.executor, cancel),
+        );
+        let solved = solver.solve().map_err(|error| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
             _ => Box::new(BuildError::Step { text: source.clone(), error: Box::new(error) }).into(),
         })?;
         let image = self.documents(&plan, &bases, &solved)?;
-        self.store_image(&image, &request.tags, &work)?; let stored = true;
+        self.store_image(&image, &request.tags, &work)?;
+        let stored = true;
         self.store.sync()?;
         let warnings = parsed.warnings.iter().map(Diagnostic::from);
         Ok(BuildReport {
@@ -146,7 +151,10 @@ impl Engine {
         for base in wanted {
             match self.find(&base.reference) {
                 Ok(row) => {
-                    let name = base.reference.parse::<Reference>().map_or_else(|_| base.reference.clone(), |r| r.to_string());
+                    let name = base
+                        .reference
+                        .parse::<Reference>()
+                        .map_or_else(|_| base.reference.clone(), |r| r.to_string());
                     let image = self.load_documents(row)?;
                     bases.insert(base.reference.clone(), BaseImage { name, config: image.config });
                 }
@@ -168,7 +176,10 @@ impl Engine {
         let mut all = Vec::new();
         for base in &plan.bases {
             let step = reporter.start(&base.name);
-            let layers = bases.get(&base.reference).map(|image| image.config.rootfs.diff_ids.clone()).unwrap_or_default();
+            let layers = bases
+                .get(&base.reference)
+                .map(|image| image.config.rootfs.diff_ids.clone())
+                .unwrap_or_default();
             for &layer in &layers {
                 if self.store.layer(&layer, work)?.is_none() {
                     return Err(EngineError::NoLayer { name: base.reference.clone(), layer });
@@ -180,7 +191,12 @@ impl Engine {
         Ok(all)
     }
 
-    fn solve_options(&self, request: &BuildRequest, context: &Path, dockerfile: &Path) -> Result<SolveOptions, EngineError> {
+    fn solve_options(
+        &self,
+        request: &BuildRequest,
+        context: &Path,
+        dockerfile: &Path,
+    ) -> Result<SolveOptions, EngineError> {
         let ignore = Dockerignore::find(context, Some(dockerfile)).map_err(|error| Box::new(error.into()))?;
         let host = HostFiles::read();
         // Steps wait for commands and disks as often as for cores.
@@ -205,13 +221,15 @@ impl Engine {
         bases: &BTreeMap<String, BaseImage>,
         solved: &Solved,
     ) -> Result<BuiltImage, EngineError> {
-        let base = plan.target.base.and_then(|id| bases.get(&plan.base(id).reference)).map(|base| &base.config);
+        let base =
+            plan.target.base.and_then(|id| bases.get(&plan.base(id).reference)).map(|base| &base.config);
         let created = |nanos| Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or_default();
         let built = plan.step_ids().zip(&solved.steps);
         let built: BTreeMap<StepId, BuiltLayer> = built
             .map(|(id, step)| (id, BuiltLayer { diff_id: step.layer, created: created(step.created) }))
             .collect();
-        let config = image::assemble(&plan.target, base, &built).map_err(|error| Box::new(BuildError::from(error)))?;
+        let config =
+            image::assemble(&plan.target, base, &built).map_err(|error| Box::new(BuildError::from(error)))?;
         let mut layers = Vec::with_capacity(config.rootfs.diff_ids.len());
         for diff_id in &config.rootfs.diff_ids {
             let layer = self.store.peek_layer(diff_id)?.ok_or(StoreError::NoLayer(*diff_id))?;
@@ -221,12 +239,22 @@ impl Engine {
     }
 
     /// Puts a built image into the store under its names.
-    pub(super) fn store_image(&self, image: &BuiltImage, names: &[Reference], work: &WorkDir) -> Result<(), EngineError> {
+    pub(super) fn store_image(
+        &self,
+        image: &BuiltImage,
+        names: &[Reference],
+        work: &WorkDir,
+    ) -> Result<(), EngineError> {
         let _hold = self.store.hold()?;
         self.store.put_blob(work, &image.config_json)?;
         self.store.put_blob(work, &image.manifest_json)?;
         let manifest = ManifestDigest(image.descriptor.digest);
-        self.store.put_image(&manifest, image.descriptor.media_type.as_str(), image.descriptor.size, &image.id)?;
+        self.store.put_image(
+            &manifest,
+            image.descriptor.media_type.as_str(),
+            image.descriptor.size,
+            &image.id,
+        )?;
         for name in names {
             self.store.set_ref(&name.to_string(), &manifest)?;
         }

@@ -28,7 +28,9 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
         .instructions
         .iter()
         .filter(|instruction| !is_change(&instruction.kind))
-        .map(|instruction| format!("`{}` cannot be a change: it does more than set the config", instruction.text))
+        .map(|instruction| {
+            format!("`{}` cannot be a change: it does more than set the config", instruction.text)
+        })
         .collect();
     if !refused.is_empty() {
         return Err(wrong(refused));

@@ -3,10 +3,10 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use crate::oci::{Descriptor, ImageConfig, ImageId};
 use crate::image;
 use crate::layer::Compression;
 use crate::oci::MediaType;
+use crate::oci::{Descriptor, ImageConfig, ImageId};
 
 /// One output of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,8 +107,18 @@ impl OutputSpec {
 
 /// Attributes of BuildKit that come with the issue of images in and out.
 const LATER: [&str; 12] = [
-    "push", "push-by-digest", "name", "compression-level", "force-compression", "oci-mediatypes", "rewrite-timestamp",
-    "source-date-epoch", "platform-split", "mode", "attestation-inline", "annotation",
+    "push",
+    "push-by-digest",
+    "name",
+    "compression-level",
+    "force-compression",
+    "oci-mediatypes",
+    "rewrite-timestamp",
+    "source-date-epoch",
+    "platform-split",
+    "mode",
+    "attestation-inline",
+    "annotation",
 ];
 
 fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
@@ -139,7 +149,9 @@ fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
             let tar = take("tar").map_or(Ok(true), |value| boolean("tar", value))?;
             OutputFormat::Oci { tar, compression: compression(take("compression"), Compression::GZIP)? }
         }
-        "docker" => OutputFormat::Docker { compression: compression(take("compression"), Compression::None)? },
+        "docker" => {
+            OutputFormat::Docker { compression: compression(take("compression"), Compression::None)? }
+        }
         "local" => OutputFormat::Local,
         "tar" => OutputFormat::Tar,
         "registry" | "cacheonly" => return Err(OutputProblem::LaterType(kind.to_owned())),
@@ -148,7 +160,9 @@ fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
     let directory = matches!(format, OutputFormat::Local | OutputFormat::Oci { tar: false, .. });
     let destination = match (format, take("dest")) {
         (OutputFormat::Image, None) => Destination::Store,
-        (OutputFormat::Image, Some(_)) => return Err(OutputProblem::Attribute("dest".to_owned(), kind.to_owned())),
+        (OutputFormat::Image, Some(_)) => {
+            return Err(OutputProblem::Attribute("dest".to_owned(), kind.to_owned()));
+        }
         (_, Some("-")) if directory => return Err(OutputProblem::DirectoryToStdout),
         (_, Some("-")) => Destination::Stdout,
         (_, Some(path)) if !path.is_empty() => Destination::Path(path.into()),
@@ -220,7 +234,11 @@ mod tests {
             ("type=oci,dest=o.tar", oci(true, Compression::GZIP), path("o.tar")),
             ("type=oci,tar=false,dest=o", oci(false, Compression::GZIP), path("o")),
             ("type=oci,compression=zstd,dest=-", oci(true, Compression::ZSTD), Destination::Stdout),
-            ("dest=d.tar,type=docker", OutputFormat::Docker { compression: Compression::None }, path("d.tar")),
+            (
+                "dest=d.tar,type=docker",
+                OutputFormat::Docker { compression: Compression::None },
+                path("d.tar"),
+            ),
         ] {
             assert_eq!(OutputSpec::parse(text), Ok(OutputSpec { format, destination }), "{text}");
         }
@@ -236,7 +254,10 @@ mod tests {
             ("type=oci,dest=x,annotation.a=1", "not supported yet: the attribute `annotation.a`"),
             ("type=oci,dest=x,dest=y", "`dest` stands twice"),
             ("type=oci,tar=maybe,dest=x", "`tar` must be `true` or `false`, not `maybe`"),
-            ("type=oci,compression=lz4,dest=x", "there is no compression `lz4`; there are uncompressed, gzip and zstd"),
+            (
+                "type=oci,compression=lz4,dest=x",
+                "there is no compression `lz4`; there are uncompressed, gzip and zstd",
+            ),
             ("type=local", "it needs `dest=`"),
             ("type=local,dest=-", "a directory cannot be written to standard output"),
             ("type=local,dest", "`dest` is neither a path nor `name=value`"),

@@ -25,7 +25,10 @@ impl Engine {
         }
         let images = self.store.images()?;
         let prefix = text.strip_prefix("sha256:").unwrap_or(text);
-        if !prefix.is_empty() && prefix.len() <= 64 && prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if !prefix.is_empty()
+            && prefix.len() <= 64
+            && prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
             let mut found: Vec<&ImageRow> =
                 images.iter().filter(|image| image.id.digest().hex().starts_with(prefix)).collect();
             found.dedup_by_key(|image| image.id);
@@ -35,7 +38,7 @@ impl Engine {
                 _ => return Err(EngineError::Ambiguous(text.to_owned())),
             }
         }
-        Err(self.no_image(text, &images))
+        Err(no_image(text, &images))
     }
 
     fn find_reference(&self, reference: &Reference) -> Result<Option<ImageRow>, StoreError> {
@@ -43,13 +46,6 @@ impl Engine {
             Some(digest) => self.store.find_image(&digest),
             None => self.store.find_ref(&reference.to_string()),
         }
-    }
-
-    fn no_image(&self, text: &str, images: &[ImageRow]) -> EngineError {
-        let names: Vec<String> = images.iter().flat_map(|image| &image.names).map(|name| familiar(name)).collect();
-        let bare = names.iter().map(|name| name.strip_suffix(":latest").unwrap_or(name));
-        let similar = nearest(text, names.iter().map(String::as_str).chain(bare)).map(str::to_owned);
-        EngineError::NoImage { name: text.to_owned(), similar }
     }
 
     /// An image's documents.
@@ -64,6 +60,14 @@ impl Engine {
         let config = ImageConfig::from_json(&bytes).map_err(|source| EngineError::Config { name, source })?;
         Ok(Image { row, manifest, config })
     }
+}
+
+fn no_image(text: &str, images: &[ImageRow]) -> EngineError {
+    let names: Vec<String> =
+        images.iter().flat_map(|image| &image.names).map(|name| familiar(name)).collect();
+    let bare = names.iter().map(|name| name.strip_suffix(":latest").unwrap_or(name));
+    let similar = nearest(text, names.iter().map(String::as_str).chain(bare)).map(str::to_owned);
+    EngineError::NoImage { name: text.to_owned(), similar }
 }
 
 /// A canonical reference as people see it.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::oci::{BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Reference};
+use crate::oci::{
+    BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Reference,
+};
 use crate::store::{ImageRow, Store, StoreError};
 
 use super::Engine;
@@ -72,7 +74,8 @@ impl Engine {
     /// Removes a name, and the image with its last name. By id, `force` removes an image that has several names.
     pub fn remove(&self, text: &str, force: bool) -> Result<Vec<Removed>, EngineError> {
         let row = self.find(text)?;
-        let name = text.parse::<Reference>().ok().map(|r| r.to_string()).filter(|name| row.names.contains(name));
+        let name =
+            text.parse::<Reference>().ok().map(|r| r.to_string()).filter(|name| row.names.contains(name));
         let mut removed = Vec::new();
         match name {
             Some(name) if row.names.len() > 1 => {

@@ -30,11 +30,20 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 impl Engine {
     /// Runs a command in a container that is removed when it ends. The command has the caller's output; `signals`
     /// reach it.
-    pub fn run(&self, request: &RunRequest, signals: &Signals, cancel: &CancelToken) -> Result<Status, EngineError> {
+    pub fn run(
+        &self,
+        request: &RunRequest,
+        signals: &Signals,
+        cancel: &CancelToken,
+    ) -> Result<Status, EngineError> {
         let image = self.load_documents(self.find(&request.image)?)?;
         let config = &image.config.config;
         let entrypoint = config.entrypoint.clone().unwrap_or_default();
-        let command = if request.command.is_empty() { config.cmd.clone().unwrap_or_default() } else { request.command.clone() };
+        let command = if request.command.is_empty() {
+            config.cmd.clone().unwrap_or_default()
+        } else {
+            request.command.clone()
+        };
         let args: Vec<OsString> = entrypoint.into_iter().chain(command).map(OsString::from).collect();
         if args.is_empty() {
             return Err(EngineError::NoCommand(request.image.clone()));
@@ -91,6 +100,7 @@ fn make_upper(work: &Path) -> Result<Upper, EngineError> {
     for directory in [&upper.dir, &upper.work] {
         fs::create_dir(directory).map_err(failed("make", directory))?;
     }
-    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755)).map_err(failed("set the mode of", &upper.dir))?;
+    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755))
+        .map_err(failed("set the mode of", &upper.dir))?;
     Ok(upper)
 }

@@ -47,9 +47,8 @@ pub(super) const ALLOWED_HERE: &str = "arch_prctl modify_ldt";
 #[cfg(target_arch = "aarch64")]
 pub(super) const ALLOWED_HERE: &str =
     "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls";
-/// Allowed as well, by the architecture that the program is built for.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(super) const ALLOWED_HERE: &str = "";
+compile_error!("the seccomp profile covers x86-64 and aarch64 only");
 
 /// Address families, the first argument of socket(2), that are allowed; left out are DECnet, SECURITY, KEY, ASH,
 /// RDS, WANPIPE, IRDA, ALG, VSOCK and all from 46.
@@ -75,7 +74,8 @@ pub(super) const LAST_KNOWN: u32 = 466;
 
 /// Calls of 32-bit x86 that are allowed by name, but of which libseccomp only tells the form behind socketcall(2) and
 /// ipc(2): recvmmsg, sendmmsg, socketpair to shutdown, and semget to msgctl.
-pub(super) const I386_DIRECT: [std::ops::RangeInclusive<u32>; 4] = [337..=337, 345..=345, 360..=373, 393..=402];
+pub(super) const I386_DIRECT: [std::ops::RangeInclusive<u32>; 4] =
+    [337..=337, 345..=345, 360..=373, 393..=402];
 
 /// Numbers that mean something else in x32 than anywhere else.
 pub(super) const X32_OWN: std::ops::RangeInclusive<u32> = 512..=547;

@@ -29,7 +29,9 @@ pub(super) struct Manner<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError<E> {
     /// A directory would go where something else is.
-    #[error("cannot copy the directory `{source_path}` to `{path}`: there is something else than a directory")]
+    #[error(
+        "cannot copy the directory `{source_path}` to `{path}`: there is something else than a directory"
+    )]
     NotADirectory {
         /// What was to be copied.
         source_path: TreePath,
@@ -94,7 +96,11 @@ impl<'a, T: Tree> Assembly<'a, T> {
     }
 
     /// Copies one source.
-    pub(super) fn copy(&mut self, item: &SourceItem, to: Destination<'_>) -> Result<(), AssembleError<T::Error>> {
+    pub(super) fn copy(
+        &mut self,
+        item: &SourceItem,
+        to: Destination<'_>,
+    ) -> Result<(), AssembleError<T::Error>> {
         let resolved = self.resolve(to.path)?;
         if item.root.entry.is_directory() {
             return self.copy_directory(item, &resolved);
@@ -119,7 +125,11 @@ impl<'a, T: Tree> Assembly<'a, T> {
         }
     }
 
-    fn copy_directory(&mut self, item: &SourceItem, target: &TreePath) -> Result<(), AssembleError<T::Error>> {
+    fn copy_directory(
+        &mut self,
+        item: &SourceItem,
+        target: &TreePath,
+    ) -> Result<(), AssembleError<T::Error>> {
         let from = &item.root.entry;
         self.make_parents(target)?;
         if !target.is_root() {
@@ -190,7 +200,11 @@ impl<'a, T: Tree> Assembly<'a, T> {
     }
 
     /// Sees to it that the layer has an entry for a directory: the one that is there, or a new one.
-    fn ensure_directory(&mut self, path: &TreePath, wanted: &TreePath) -> Result<(), AssembleError<T::Error>> {
+    fn ensure_directory(
+        &mut self,
+        path: &TreePath,
+        wanted: &TreePath,
+    ) -> Result<(), AssembleError<T::Error>> {
         let blocked = || AssembleError::Blocked { path: wanted.clone(), at: path.clone() };
         if let Some((entry, _)) = self.placed.get(path) {
             return if entry.is_directory() { Ok(()) } else { Err(blocked()) };
@@ -199,7 +213,8 @@ impl<'a, T: Tree> Assembly<'a, T> {
             There::Other => return Err(blocked()),
             There::Directory => {
                 let found = self.below.metadata(path).map_err(AssembleError::Lookup)?;
-                let mut entry = found.unwrap_or_else(|| Entry::directory(path.clone(), 0o755, self.manner.now));
+                let mut entry =
+                    found.unwrap_or_else(|| Entry::directory(path.clone(), 0o755, self.manner.now));
                 (entry.kind, entry.implied, entry.part) = (Kind::Directory { opaque: false }, false, 0);
                 entry
             }

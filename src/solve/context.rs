@@ -33,7 +33,10 @@ impl Context {
     }
 
     /// What one source selects.
-    pub(super) fn select(&self, source: &str) -> Result<Vec<Selected>, SelectError<std::convert::Infallible>> {
+    pub(super) fn select(
+        &self,
+        source: &str,
+    ) -> Result<Vec<Selected>, SelectError<std::convert::Infallible>> {
         select(&*self.lock(), source.as_bytes())
     }
 

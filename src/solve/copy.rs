@@ -11,7 +11,7 @@ use crate::plan::{Copy, CopySource, Root, Step};
 use crate::progress;
 use crate::store::Layer;
 use crate::tree::{
-    Entry, Found, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Selected, Time, TreePath, View, select,
+    Entry, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Time, TreePath, View, select,
 };
 
 use super::assemble::{Assembly, Destination, Manner, Placed, link};
@@ -49,7 +49,7 @@ impl Solver<'_> {
             cache: !self.options.no_cache,
         };
         let family = request.family;
-        self.cached_or(request, running, |scratch| {
+        self.cached_or(&request, running, |scratch| {
             let selection = match selection {
                 Some(selection) => selection,
                 None => self.select(copy, source.as_ref())?,
@@ -69,7 +69,11 @@ impl Solver<'_> {
     }
 
     /// The digest of what the sources select, and the selection unless the digest was remembered.
-    fn digest(&self, copy: &Copy, source: Option<&State>) -> Result<(ContentDigest, Option<Selection>), StepError> {
+    fn digest(
+        &self,
+        copy: &Copy,
+        source: Option<&State>,
+    ) -> Result<(ContentDigest, Option<Selection>), StepError> {
         let memo = source.map(|state| {
             let mut hasher = FingerprintHasher::new("selection of v1");
             hasher.value(state.chain.key().digest());
@@ -96,7 +100,11 @@ impl Solver<'_> {
                 let mut selected = Vec::new();
                 for pattern in &copy.patterns {
                     let context = context.as_ref().unwrap_or_else(|| unreachable!("there is a pattern"));
-                    selected.extend(context.select(pattern).map_err(|error| no_context_source(pattern, &error, context))?);
+                    selected.extend(
+                        context
+                            .select(pattern)
+                            .map_err(|error| no_context_source(pattern, &error, context))?,
+                    );
                 }
                 let index = match context {
                     Some(context) => context.index(&selected)?,
@@ -110,17 +118,13 @@ impl Solver<'_> {
                 for pattern in &copy.patterns {
                     let matches = select(&opened.view, pattern.as_bytes());
                     for one in matches.map_err(|error| no_state_source(pattern, error, &opened.view))? {
-                        let found = self.walk(&opened, &one)?;
+                        let found = opened.view.walk(&one.real)?;
                         selected.push((one, found));
                     }
                 }
                 Ok(Selection::State { selected, opened })
             }
         }
-    }
-
-    fn walk(&self, opened: &Opened, one: &Selected) -> Result<Vec<Found>, IndexFileError> {
-        opened.view.walk(&one.real)
     }
 
     fn assemble(
@@ -137,7 +141,7 @@ impl Solver<'_> {
             Some(text) if owner::needs_accounts(text) && opened.layers.is_empty() => {
                 return Err(StepError::NoAccounts { owner: text.clone() });
             }
-            Some(text) => Some(self.owner(text, opened, observer, running)?),
+            Some(text) => Some(resolve_owner(text, opened, observer, running)?),
         };
         let time = Time::from_seconds(now());
         let manner = Manner { owner, chmod: copy.chmod.as_ref(), now: time };
@@ -153,37 +157,6 @@ impl Solver<'_> {
             assembly.copy(item, to)?;
         }
         Ok(assembly.finish())
-    }
-
-    /// The numbers that `text` stands for in a state; unknown names are told to the user.
-    pub(super) fn owner(
-        &self,
-        text: &str,
-        opened: &Opened,
-        observer: &Observer<'_, View>,
-        running: &progress::Step<'_>,
-    ) -> Result<(u32, u32), StepError> {
-        let mut accounts = Accounts::default();
-        if owner::needs_accounts(text) {
-            let read = |name: &str| -> Result<Vec<u8>, StepError> {
-                let path = match crate::tree::resolve(observer, &name.into(), crate::tree::LastLink::Follow) {
-                    Ok(path) => path,
-                    Err(ResolveError::Lookup(error)) => return Err(error.into()),
-                    Err(_) => return Ok(Vec::new()),
-                };
-                observer.content(&path)?;
-                Ok(opened.read_file(&path)?.unwrap_or_default())
-            };
-            accounts = Accounts { passwd: read("etc/passwd")?, group: read("etc/group")? };
-        }
-        let (owner, unknown) = owner::resolve(text, &accounts);
-        for name in unknown {
-            running.note(match name {
-                Unknown::User(name) => format!("warning: the image has no user `{name}`; 0:0 is used, as BuildKit does"),
-                Unknown::Group(name) => format!("warning: the image has no group `{name}`; {} is used, as BuildKit does", owner.1),
-            });
-        }
-        Ok(owner)
     }
 
     /// The newest layer that this instruction made before, if it is still there.
@@ -217,7 +190,10 @@ impl Solver<'_> {
 
     /// What tells this project's instructions from another's that read alike.
     pub(super) fn scope(&self) -> String {
-        self.options.context.as_ref().map_or(String::new(), |context| context.root.to_string_lossy().into_owned())
+        self.options
+            .context
+            .as_ref()
+            .map_or(String::new(), |context| context.root.to_string_lossy().into_owned())
     }
 
     fn refuse_archives(&self, items: &[SourceItem]) -> Result<(), StepError> {
@@ -244,6 +220,40 @@ impl Solver<'_> {
     }
 }
 
+/// The numbers that `text` stands for in a state; unknown names are told to the user.
+pub(super) fn resolve_owner(
+    text: &str,
+    opened: &Opened,
+    observer: &Observer<'_, View>,
+    running: &progress::Step<'_>,
+) -> Result<(u32, u32), StepError> {
+    let mut accounts = Accounts::default();
+    if owner::needs_accounts(text) {
+        let read = |name: &str| -> Result<Vec<u8>, StepError> {
+            let path = match crate::tree::resolve(observer, &name.into(), crate::tree::LastLink::Follow) {
+                Ok(path) => path,
+                Err(ResolveError::Lookup(error)) => return Err(error.into()),
+                Err(_) => return Ok(Vec::new()),
+            };
+            observer.content(&path)?;
+            Ok(opened.read_file(&path)?.unwrap_or_default())
+        };
+        accounts = Accounts { passwd: read("etc/passwd")?, group: read("etc/group")? };
+    }
+    let (owner, unknown) = owner::resolve(text, &accounts);
+    for name in unknown {
+        running.note(match name {
+            Unknown::User(name) => {
+                format!("warning: the image has no user `{name}`; 0:0 is used, as BuildKit does")
+            }
+            Unknown::Group(name) => {
+                format!("warning: the image has no group `{name}`; {} is used, as BuildKit does", owner.1)
+            }
+        });
+    }
+    Ok(owner)
+}
+
 /// Whether a file begins as a tar, or as one of the compressions that tars come in.
 fn looks_like_archive(head: &[u8]) -> bool {
     const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
@@ -255,8 +265,13 @@ fn inline(copy: &Copy, scratch: &Path, time: Time) -> Result<Vec<SourceItem>, St
     let mut items = Vec::new();
     for (i, file) in copy.inline.iter().enumerate() {
         let path = scratch.join(format!("inline-{i}"));
-        fs::write(&path, &file.content).map_err(|source| StepError::Io { operation: "write", path: path.clone(), source })?;
-        let kind = Kind::File { size: file.content.len() as u64, digest: Digest::of(file.content.as_bytes()) };
+        fs::write(&path, &file.content).map_err(|source| StepError::Io {
+            operation: "write",
+            path: path.clone(),
+            source,
+        })?;
+        let kind =
+            Kind::File { size: file.content.len() as u64, digest: Digest::of(file.content.as_bytes()) };
         let name = TreePath::clean(file.name.as_bytes());
         let entry = Entry::new(name.clone(), kind, 0o644, time);
         let root = SourceNode { entry, origin: Some(Origin::Layer { file: path, shared: None }) };
@@ -280,7 +295,9 @@ fn inputs(copy: &Copy, digest: &ContentDigest) -> Vec<Input> {
     inputs.push(Input::new("the destination", copy.destination.path.to_string()));
     inputs.push(Input::new("--chown", copy.chown.clone().unwrap_or_default()));
     inputs.push(Input::new("--chmod", format!("{:?}", copy.chmod)));
-    inputs.extend(copy.inline.iter().map(|file| Input::new(format!("the heredoc {}", file.name), file.content.clone())));
+    inputs.extend(
+        copy.inline.iter().map(|file| Input::new(format!("the heredoc {}", file.name), file.content.clone())),
+    );
     inputs
 }
 
@@ -297,7 +314,13 @@ fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
             Some(_) => {}
         }
     }
-    changes.extend(before.entries().iter().filter(|old| !placed.contains_key(&old.path)).map(|old| format!("`{}` is gone", old.path)));
+    changes.extend(
+        before
+            .entries()
+            .iter()
+            .filter(|old| !placed.contains_key(&old.path))
+            .map(|old| format!("`{}` is gone", old.path)),
+    );
     let more = changes.len().saturating_sub(NAMED);
     changes.truncate(NAMED);
     if changes.is_empty() {
@@ -307,7 +330,11 @@ fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
     running.note(format!("not cached: {}{rest}", changes.join(", ")));
 }
 
-fn no_context_source(pattern: &str, error: &SelectError<std::convert::Infallible>, context: &Context) -> StepError {
+fn no_context_source(
+    pattern: &str,
+    error: &SelectError<std::convert::Infallible>,
+    context: &Context,
+) -> StepError {
     let missing = match error {
         SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,
         other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },

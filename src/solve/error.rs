@@ -22,7 +22,7 @@ pub struct SolveError {
     /// The instruction in the Dockerfile.
     pub span: Span,
     /// What went wrong.
-    pub source: StepError,
+    pub source: Box<StepError>,
 }
 
 /// What went wrong in a step.

@@ -9,8 +9,8 @@ use crate::exec::CancelToken;
 use crate::layer::{Content, Placer, StreamError, StreamOptions, stream};
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
-use crate::store::layers::MAX_PARTS;
 use crate::store::Layer;
+use crate::store::layers::MAX_PARTS;
 use crate::tree::{Entry, Index, Kind};
 
 use super::assemble::Placed;
@@ -61,7 +61,8 @@ pub(super) fn make(
     }
     placer.close()?;
     let (_, digest, tar_size) = tar.finish();
-    let index = Index::from_sorted(entries).unwrap_or_else(|error| unreachable!("entries come from a sorted map: {error}"));
+    let index = Index::from_sorted(entries)
+        .unwrap_or_else(|error| unreachable!("entries come from a sorted map: {error}"));
     Ok(Made { index, diff_id: DiffId(digest), tar_size, directory, below })
 }
 
@@ -94,7 +95,9 @@ fn share(entries: &mut [Entry], layer: &Layer, old: &Index) -> bool {
     let mut in_delta = crate::tree::TreePath::root();
     for i in (0..entries.len()).rev() {
         // Walking backwards, the last entry seen that the delta has lies below its parents, if below any.
-        if parts[i] == 0 || (entries[i].is_directory() && in_delta.is_below(&entries[i].path) && !in_delta.is_root()) {
+        if parts[i] == 0
+            || (entries[i].is_directory() && in_delta.is_below(&entries[i].path) && !in_delta.is_root())
+        {
             parts[i] = 0;
             in_delta = entries[i].path.clone();
         }

@@ -83,6 +83,11 @@ mod tests {
         ] {
             assert_eq!(resolve(text, &accounts), (owner, unknown), "{text}");
         }
-        assert!(needs_accounts("user:1") && needs_accounts("1:web") && !needs_accounts("1:2") && !needs_accounts("5"));
+        assert!(
+            needs_accounts("user:1")
+                && needs_accounts("1:web")
+                && !needs_accounts("1:2")
+                && !needs_accounts("5")
+        );
     }
 }

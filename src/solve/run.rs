@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
@@ -39,7 +41,7 @@ impl Solver<'_> {
             observes: false,
             cache: !self.options.no_cache,
         };
-        self.cached_or(request, running, |scratch| {
+        self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
             make_upper(&upper)?;
@@ -78,7 +80,6 @@ impl Solver<'_> {
             let command = run.args.join(" ");
             return Err(StepError::Command { command, status: outcome.status, tail: tail.lines() });
         }
-        use std::os::unix::ffi::OsStrExt;
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
@@ -115,7 +116,9 @@ fn inputs(run: &Run) -> Vec<Input> {
         Input::new("the user", run.user.clone()),
         Input::new("the network", format!("{:?}", run.network).to_lowercase()),
     ];
-    inputs.extend(run.env.iter().map(|(name, value)| Input::new(format!("the variable {name}"), value.clone())));
+    inputs.extend(
+        run.env.iter().map(|(name, value)| Input::new(format!("the variable {name}"), value.clone())),
+    );
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }
@@ -123,12 +126,12 @@ fn inputs(run: &Run) -> Vec<Input> {
 }
 
 fn make_upper(upper: &Upper) -> Result<(), StepError> {
-    use std::os::unix::fs::PermissionsExt;
     for directory in [&upper.dir, &upper.work] {
         fs::create_dir(directory).map_err(io("make", directory))?;
     }
     // Overlayfs shows the upper's root as the root of the merged tree.
-    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755)).map_err(io("set the mode of", &upper.dir))
+    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755))
+        .map_err(io("set the mode of", &upper.dir))
 }
 
 fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StepError {

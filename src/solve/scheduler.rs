@@ -112,9 +112,14 @@ mod tests {
     #[test]
     fn a_node_sees_the_results_that_it_needs() {
         let needs = vec![vec![], vec![0], vec![0], vec![1, 2], vec![3, 3]];
-        let sums = run(&needs, 3, || {}, |node, results: &Results<usize>| {
-            Ok::<_, ()>(node + needs[node].iter().map(|&n| *results.get(n)).sum::<usize>())
-        });
+        let sums = run(
+            &needs,
+            3,
+            || {},
+            |node, results: &Results<usize>| {
+                Ok::<_, ()>(node + needs[node].iter().map(|&n| *results.get(n)).sum::<usize>())
+            },
+        );
         assert_eq!(sums, Ok(vec![0, 1, 2, 6, 16]));
     }
 
@@ -123,10 +128,15 @@ mod tests {
         let together = Barrier::new(3);
         let needs = vec![vec![], vec![], vec![]];
         // Ends only if all three are inside at once.
-        let done = run(&needs, 3, || {}, |_, _: &Results<()>| {
-            together.wait();
-            Ok::<_, ()>(())
-        });
+        let done = run(
+            &needs,
+            3,
+            || {},
+            |_, _: &Results<()>| {
+                together.wait();
+                Ok::<_, ()>(())
+            },
+        );
         assert_eq!(done.map(|d| d.len()), Ok(3));
     }
 

@@ -88,7 +88,10 @@ impl Selection {
                     origin: Some(Origin::Context(entry.path.clone())),
                     entry: entry.clone(),
                 };
-                selected.iter().filter_map(|one| item(one, index.subtree(&one.real).iter().map(node))).collect()
+                selected
+                    .iter()
+                    .filter_map(|one| item(one, index.subtree(&one.real).iter().map(node)))
+                    .collect()
             }
             Self::State { selected, opened } => {
                 let node = |found: &Found| SourceNode {

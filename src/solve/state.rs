@@ -123,7 +123,11 @@ impl Opened {
         match found.entry.kind {
             Kind::File { size, .. } if size <= MAX_ACCOUNTS => {
                 let file = self.content_path(&found);
-                let bytes = fs::read(&file).map_err(|source| StepError::Io { operation: "read", path: file, source })?;
+                let bytes = fs::read(&file).map_err(|source| StepError::Io {
+                    operation: "read",
+                    path: file,
+                    source,
+                })?;
                 Ok(Some(bytes))
             }
             _ => Ok(None),

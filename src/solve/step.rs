@@ -40,30 +40,33 @@ impl Solver<'_> {
     /// The step's result: from the cache, or by `make`, which is given an empty directory of its own.
     pub(super) fn cached_or(
         &self,
-        request: Request<'_>,
+        request: &Request<'_>,
         running: &progress::Step<'_>,
         make: impl FnOnce(&Path) -> Result<Product, StepError>,
     ) -> Result<StepResult, StepError> {
-        if let Some(hit) = self.look(&request)? {
+        if let Some(hit) = self.look(request)? {
             return Ok(hit);
         }
         let _reservation = if request.cache {
-            let reservation = self.store.reserve(&reservation_key(&request))?;
+            let reservation = self.store.reserve(&reservation_key(request))?;
             // Whoever held it before may have made just this.
-            if let Some(hit) = self.look(&request)? {
+            if let Some(hit) = self.look(request)? {
                 return Ok(hit);
             }
             Some(reservation)
         } else {
             None
         };
-        self.explain(&request, running)?;
+        self.explain(request, running)?;
         let scratch = self.scratch()?;
         let created = jiff::Timestamp::now().as_nanosecond() as i64;
         let product = make(&scratch)?;
-        let result = self.keep(&request, product, created)?;
-        fs::remove_dir_all(&scratch)
-            .map_err(|source| StepError::Io { operation: "remove", path: scratch, source })?;
+        let result = self.keep(request, product, created)?;
+        fs::remove_dir_all(&scratch).map_err(|source| StepError::Io {
+            operation: "remove",
+            path: scratch,
+            source,
+        })?;
         Ok(result)
     }
 
@@ -82,7 +85,9 @@ impl Solver<'_> {
         for record in self.store.records_of_action(&request.action, RECORDS)? {
             let Some(details) = Details::from_json(&record.details) else { continue };
             let opened = request.from.open(self.store, self.work)?;
-            if !cache::still_seen(&details.observed, &opened.view)? || self.store.layer(&record.layer, self.work)?.is_none() {
+            if !cache::still_seen(&details.observed, &opened.view)?
+                || self.store.layer(&record.layer, self.work)?.is_none()
+            {
                 continue;
             }
             // The next look finds it at once, without opening a layer.
@@ -107,24 +112,28 @@ impl Solver<'_> {
         let chain = request.from.chain.key();
         let equal = if request.cache { self.store.find_result(chain, &content, self.work)? } else { None };
         // An equal result on the same chain is adopted, so that all times come from one history.
-        let (layer, created) = match equal {
-            Some(earlier) => (earlier.layer, created_of(&earlier).unwrap_or(created)),
-            None => {
-                let layer = self.store.publish_layer(
-                    &NewLayer {
-                        diff_id: made.diff_id,
-                        index: &made.index,
-                        tar_size: made.tar_size,
-                        source: TarSource::Writer,
-                        directory: &made.directory,
-                        below: made.below,
-                    },
-                    self.work,
-                )?;
-                (layer.diff_id, created)
-            }
+        let (layer, created) = if let Some(earlier) = equal {
+            (earlier.layer, created_of(&earlier).unwrap_or(created))
+        } else {
+            let layer = self.store.publish_layer(
+                &NewLayer {
+                    diff_id: made.diff_id,
+                    index: &made.index,
+                    tar_size: made.tar_size,
+                    source: TarSource::Writer,
+                    directory: &made.directory,
+                    below: made.below,
+                },
+                self.work,
+            )?;
+            (layer.diff_id, created)
         };
-        let details = Details { step: text(request.step).to_owned(), inputs: request.inputs.clone(), observed, created };
+        let details = Details {
+            step: text(request.step).to_owned(),
+            inputs: request.inputs.clone(),
+            observed,
+            created,
+        };
         self.store.put_record(&NewRecord {
             action: request.action,
             chain: *chain,
@@ -156,7 +165,11 @@ impl Solver<'_> {
     /// An empty directory of the step's own, on the store's file system.
     fn scratch(&self) -> Result<PathBuf, StepError> {
         let path = self.work.path().join(format!("step-{}", self.scratch.fetch_add(1, Ordering::Relaxed)));
-        fs::create_dir(&path).map_err(|source| StepError::Io { operation: "make", path: path.clone(), source })?;
+        fs::create_dir(&path).map_err(|source| StepError::Io {
+            operation: "make",
+            path: path.clone(),
+            source,
+        })?;
         Ok(path)
     }
 

@@ -6,6 +6,7 @@ use crate::progress;
 use crate::tree::Time;
 
 use super::assemble::{Assembly, Manner};
+use super::copy::resolve_owner;
 use super::error::StepError;
 use super::make::make;
 use super::state::State;
@@ -33,10 +34,10 @@ impl Solver<'_> {
             // Making a directory again gives nothing new, so `--no-cache` leaves WORKDIR alone, as BuildKit does.
             cache: true,
         };
-        self.cached_or(request, running, |scratch| {
+        self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let observer = Observer::new(&opened.view);
-            let owner = self.owner(&workdir.user, &opened, &observer, running)?;
+            let owner = resolve_owner(&workdir.user, &opened, &observer, running)?;
             let manner = Manner { owner: Some(owner), chmod: None, now: Time::from_seconds(now()) };
             let mut assembly = Assembly::new(&observer, &manner);
             assembly.make_directory(&workdir.path)?;

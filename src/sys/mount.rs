@@ -32,9 +32,11 @@ impl From<Errno> for MountError {
 pub struct FsContext(OwnedFd);
 
 impl FsContext {
-    /// Starts configuring a file system of the given type.
+    /// Starts configuring a file system of the given type, which is also what mount tables will name as its source.
     pub fn open(fs_type: &str) -> Result<Self, MountError> {
-        Ok(Self(fsopen(fs_type, FsOpenFlags::FSOPEN_CLOEXEC)?))
+        let context = Self(fsopen(fs_type, FsOpenFlags::FSOPEN_CLOEXEC)?);
+        context.string("source", fs_type)?;
+        Ok(context)
     }
 
     /// Sets `key=value`. The kernel takes at most 255 bytes of value and refuses more with an empty log.
