@@ -147,105 +147,108 @@ fn a_flipped_bit_is_blamed_on_what_has_it() {
     }
 }
 
+/// What is done to a layout, and whether an error is the right one.
+type Case = (&'static str, fn(&mut Layout), fn(&LoadError) -> bool);
+
+const LIES: &[Case] = &[
+    (
+        "no blob",
+        |l| fs::remove_file(l.blob(&l.layers[1])).unwrap(),
+        |e| matches!(e, LoadError::Missing { part: Part::Layer, .. }),
+    ),
+    (
+        "no config",
+        |l| fs::remove_file(l.blob(&l.config)).unwrap(),
+        |e| matches!(e, LoadError::Missing { part: Part::Config, .. }),
+    ),
+    (
+        "a longer layer",
+        |l| {
+            let path = l.blob(&l.layers[0]);
+            let mut bytes = fs::read(&path).unwrap();
+            bytes.push(0);
+            fs::write(path, bytes).unwrap();
+        },
+        |e| matches!(e, LoadError::Size { part: Part::Layer, .. }),
+    ),
+    (
+        "another layer's diff id",
+        |l| {
+            let mut config = l.json(&l.config);
+            config["rootfs"]["diff_ids"][0] = json!(Digest::of(b"no").to_string());
+            l.set_config(&config.to_string());
+        },
+        |e| matches!(e, LoadError::DiffId { expected, .. } if expected.0 == Digest::of(b"no")),
+    ),
+    (
+        "one diff id too few",
+        |l| {
+            let mut config = l.json(&l.config);
+            config["rootfs"]["diff_ids"].as_array_mut().unwrap().pop();
+            l.set_config(&config.to_string());
+        },
+        |e| matches!(e, LoadError::LayerCount { diff_ids: 1, layers: 2, .. }),
+    ),
+    ("a config that is a list", |l| l.set_config("[]"), |e| matches!(e, LoadError::Json { .. })),
+    ("a manifest that is a number", |l| l.set_manifest("7"), |e| matches!(e, LoadError::Manifest { .. })),
+    (
+        "an artifact",
+        |l| {
+            let mut manifest = l.json(&l.manifest);
+            manifest["config"]["mediaType"] = json!("application/vnd.cncf.helm.config.v1+json");
+            l.set_manifest(&manifest.to_string());
+        },
+        |e| matches!(e, LoadError::MediaType { part: Part::Config, .. }),
+    ),
+    (
+        "a layer of an unknown type",
+        |l| {
+            let mut manifest = l.json(&l.manifest);
+            manifest["layers"][0]["mediaType"] = json!("application/x-7z");
+            l.set_manifest(&manifest.to_string());
+        },
+        |e| matches!(e, LoadError::MediaType { part: Part::Layer, .. }),
+    ),
+    (
+        "a digest of another algorithm",
+        |l| {
+            let mut manifest = l.json(&l.manifest);
+            manifest["layers"][0]["digest"] = json!(format!("sha512:{}", "0".repeat(128)));
+            l.set_manifest(&manifest.to_string());
+        },
+        |e| matches!(e, LoadError::Manifest { .. }),
+    ),
+    (
+        "an index that is text",
+        |l| {
+            fs::write(l.from.path("layout/index.json"), "hello").unwrap();
+        },
+        |e| matches!(e, LoadError::Manifest { .. }),
+    ),
+    (
+        "an empty index",
+        |l| {
+            fs::write(l.from.path("layout/index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+        },
+        |e| matches!(e, LoadError::NoImages),
+    ),
+    (
+        "another version",
+        |l| {
+            fs::write(l.from.path("layout/oci-layout"), r#"{"imageLayoutVersion":"9"}"#).unwrap();
+        },
+        |e| matches!(e, LoadError::Layout(_)),
+    ),
+    (
+        "no index",
+        |l| fs::remove_file(l.from.path("layout/index.json")).unwrap(),
+        |e| matches!(e, LoadError::Unknown),
+    ),
+];
+
 #[test]
 fn lies_and_foreign_things() {
-    type Edit = fn(&mut Layout);
-    let cases: &[(&str, Edit, fn(&LoadError) -> bool)] = &[
-        (
-            "no blob",
-            |l| fs::remove_file(l.blob(&l.layers[1])).unwrap(),
-            |e| matches!(e, LoadError::Missing { part: Part::Layer, .. }),
-        ),
-        (
-            "no config",
-            |l| fs::remove_file(l.blob(&l.config)).unwrap(),
-            |e| matches!(e, LoadError::Missing { part: Part::Config, .. }),
-        ),
-        (
-            "a longer layer",
-            |l| {
-                let path = l.blob(&l.layers[0]);
-                let mut bytes = fs::read(&path).unwrap();
-                bytes.push(0);
-                fs::write(path, bytes).unwrap();
-            },
-            |e| matches!(e, LoadError::Size { part: Part::Layer, .. }),
-        ),
-        (
-            "another layer's diff id",
-            |l| {
-                let mut config = l.json(&l.config);
-                config["rootfs"]["diff_ids"][0] = json!(Digest::of(b"no").to_string());
-                l.set_config(&config.to_string());
-            },
-            |e| matches!(e, LoadError::DiffId { expected, .. } if expected.0 == Digest::of(b"no")),
-        ),
-        (
-            "one diff id too few",
-            |l| {
-                let mut config = l.json(&l.config);
-                config["rootfs"]["diff_ids"].as_array_mut().unwrap().pop();
-                l.set_config(&config.to_string());
-            },
-            |e| matches!(e, LoadError::LayerCount { diff_ids: 1, layers: 2, .. }),
-        ),
-        ("a config that is a list", |l| l.set_config("[]"), |e| matches!(e, LoadError::Json { .. })),
-        ("a manifest that is a number", |l| l.set_manifest("7"), |e| matches!(e, LoadError::Manifest { .. })),
-        (
-            "an artifact",
-            |l| {
-                let mut manifest = l.json(&l.manifest);
-                manifest["config"]["mediaType"] = json!("application/vnd.cncf.helm.config.v1+json");
-                l.set_manifest(&manifest.to_string());
-            },
-            |e| matches!(e, LoadError::MediaType { part: Part::Config, .. }),
-        ),
-        (
-            "a layer of an unknown type",
-            |l| {
-                let mut manifest = l.json(&l.manifest);
-                manifest["layers"][0]["mediaType"] = json!("application/x-7z");
-                l.set_manifest(&manifest.to_string());
-            },
-            |e| matches!(e, LoadError::MediaType { part: Part::Layer, .. }),
-        ),
-        (
-            "a digest of another algorithm",
-            |l| {
-                let mut manifest = l.json(&l.manifest);
-                manifest["layers"][0]["digest"] = json!(format!("sha512:{}", "0".repeat(128)));
-                l.set_manifest(&manifest.to_string());
-            },
-            |e| matches!(e, LoadError::Manifest { .. }),
-        ),
-        (
-            "an index that is text",
-            |l| {
-                fs::write(l.from.path("layout/index.json"), "hello").unwrap();
-            },
-            |e| matches!(e, LoadError::Manifest { .. }),
-        ),
-        (
-            "an empty index",
-            |l| {
-                fs::write(l.from.path("layout/index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
-            },
-            |e| matches!(e, LoadError::NoImages),
-        ),
-        (
-            "another version",
-            |l| {
-                fs::write(l.from.path("layout/oci-layout"), r#"{"imageLayoutVersion":"9"}"#).unwrap();
-            },
-            |e| matches!(e, LoadError::Layout(_)),
-        ),
-        (
-            "no index",
-            |l| fs::remove_file(l.from.path("layout/index.json")).unwrap(),
-            |e| matches!(e, LoadError::Unknown),
-        ),
-    ];
-    for (name, edit, expected) in cases {
+    for (name, edit, expected) in LIES {
         let mut layout = Layout::new(GZIP);
         edit(&mut layout);
         let error = refused(&mut Fixture::new(), &layout.pack());

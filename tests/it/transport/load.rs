@@ -237,11 +237,11 @@ fn bombs_are_limited() {
     let unpack = |e: &LoadError| matches!(e, LoadError::Unpack { source: ApplyError::Bytes { .. }, .. });
     let layer = |e: &LoadError| matches!(e, LoadError::Layer { .. });
     let outer = |e: &LoadError| matches!(e, LoadError::Decompress { .. });
-    let cases: [(&str, u64, u64, &dyn Fn(&LoadError) -> bool); 4] = [
-        ("layers.tar", 1 << 20, u64::MAX, &unpack),
-        ("layers.tar", u64::MAX, 500, &layer),
-        ("save.tar.zst", 1 << 20, u64::MAX, &outer),
-        ("save.tar.zst", u64::MAX, 500, &outer),
+    let cases = [
+        ("layers.tar", 1 << 20, u64::MAX, unpack as fn(&LoadError) -> bool),
+        ("layers.tar", u64::MAX, 500, layer),
+        ("save.tar.zst", 1 << 20, u64::MAX, outer),
+        ("save.tar.zst", u64::MAX, 500, outer),
     ];
     for (name, bytes, ratio, expected) in cases {
         let limits = strata::layer::Limits { bytes, ratio };
