@@ -1,6 +1,7 @@
 //! Tests through the library's interface and the binary, on the real kernel, as root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod architecture;
 mod exec;
 mod support;
 mod transport;
