@@ -4,3 +4,4 @@
 mod architecture;
 mod exec;
 mod support;
+mod transport;
