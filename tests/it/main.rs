@@ -1,5 +1,11 @@
 //! Tests through the library's interface and the binary, on the real kernel, as root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bad_input;
+mod build;
+mod cache;
+mod cli;
+mod concurrency;
+mod crash;
 mod exec;
 mod support;
