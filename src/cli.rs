@@ -3,6 +3,7 @@
 //! One file a command: what was typed is turned into the engine's options once, and library errors into words in
 //! [`error`] and [`explain`] only.
 
+mod archives;
 mod build;
 pub mod error;
 mod explain;
@@ -41,7 +42,7 @@ struct Global {
     /// Directory of the store [default: /var/lib/strata]
     #[arg(long, global = true, env = "STRATA_ROOT", value_name = "DIR")]
     root: Option<PathBuf>,
-    /// Show causes of errors in full
+    /// Print an error as it is inside, too, for a report of a bug
     #[arg(long, global = true)]
     debug: bool,
 }
@@ -55,8 +56,11 @@ enum Command {
     /// Run a command in a container of an image
     Run(run::RunArgs),
     /// Write images to an archive
+    Save(archives::SaveArgs),
     /// Read images from an archive
+    Load(archives::LoadArgs),
     /// Make an image of a root file system's tar
+    Import(archives::ImportArgs),
     /// Show how an image was made
     History(images::HistoryArgs),
     /// Show an image's details as JSON
@@ -103,7 +107,11 @@ pub fn main() -> ExitCode {
     match dispatch(&app, arguments.command) {
         Ok(code) => code,
         Err(error) => {
-            let _ = io::stderr().write_all(error.render(colour(&io::stderr())).as_bytes());
+            let mut text = error.render(colour(&io::stderr()));
+            if let Some(details) = error.details().filter(|_| app.debug) {
+                text.push_str(&format!("debug: {details}\n"));
+            }
+            let _ = io::stderr().write_all(text.as_bytes());
             error.exit_code()
         }
     }
@@ -114,6 +122,9 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Build(args) => build::run(app, &args),
         Command::Images(args) => images::list(app, &args),
         Command::Run(args) => run::run(app, &args),
+        Command::Save(args) => archives::save(app, &args),
+        Command::Load(args) => archives::load(app, &args),
+        Command::Import(args) => archives::import(app, &args),
         Command::History(args) => images::history(app, &args),
         Command::Inspect(args) => inspect::run(app, &args),
         Command::Tag(args) => images::tag(app, &args),
@@ -162,6 +173,6 @@ fn reference(text: &str) -> Result<crate::oci::Reference, CliError> {
 
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
-        explain::explain(&error)
+        explain::explain(&error).detailed(&error)
     }
 }

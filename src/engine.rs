@@ -3,6 +3,7 @@
 //! Wires the modules below and owns the order of an operation. It takes everything as values: the environment, the
 //! terminal and the arguments are the command line's business. Must not print.
 
+mod archives;
 mod build;
 mod change;
 mod error;
@@ -16,14 +17,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use archives::ImportRequest;
 pub use build::{BuildReport, BuildRequest, Dockerfile, Metadata};
 pub use error::{BuildError, EngineError};
-pub use export::{Destination, OutputFormat, OutputSpec};
+pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};
 pub use run::RunRequest;
 
 use crate::exec::{self, Executor};
 use crate::store::Store;
+pub use crate::transport::{Destination, Input};
 
 /// An open store with the means to use it.
 #[derive(Debug)]

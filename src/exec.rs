@@ -46,7 +46,7 @@ pub use cancel::{CancelToken, Signals};
 pub use engine::{Executor, Io, Outcome, Output, Status, Stdin, Usage};
 pub use error::{ExecError, SpecProblem, UserProblem};
 pub use skeleton::skeleton;
-pub use spec::{MAX_LOWERS, MountApi, Network, Root, Spec, Upper};
+pub use spec::{MAX_LOWERS, MountApi, Network, Root, Script, Spec, Upper};
 pub use stage::stage_entry;
 
 /// The most descriptors that a sandbox can be given to hold.

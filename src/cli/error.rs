@@ -54,12 +54,14 @@ pub struct CliError {
     /// Text that was drawn elsewhere, with the place in a file; stands for the chain.
     drawn: Option<String>,
     hints: Vec<String>,
+    /// The library's error as it is, for `--debug`.
+    details: Option<String>,
 }
 
 impl CliError {
     /// A failure that has no library error.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, chain: vec![message.into()], drawn: None, hints: Vec::new() }
+        Self { kind, chain: vec![message.into()], drawn: None, hints: Vec::new(), details: None }
     }
 
     /// A library's error with its causes.
@@ -74,12 +76,12 @@ impl CliError {
             }
             cause = error.source();
         }
-        Self { kind, chain, drawn: None, hints: Vec::new() }
+        Self { kind, chain, drawn: None, hints: Vec::new(), details: None }
     }
 
     /// Diagnostics that were drawn already, with their own `error:` lines.
     pub fn drawn(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, chain: Vec::new(), drawn: Some(text.into()), hints: Vec::new() }
+        Self { kind, chain: Vec::new(), drawn: Some(text.into()), hints: Vec::new(), details: None }
     }
 
     /// Says before everything else what could not be done because of this.
@@ -100,6 +102,17 @@ impl CliError {
     #[must_use]
     pub fn with_kind(self, kind: ErrorKind) -> Self {
         Self { kind, ..self }
+    }
+
+    /// Keeps the error as it is inside, for `--debug`.
+    #[must_use]
+    pub fn detailed(self, error: &dyn std::fmt::Debug) -> Self {
+        Self { details: Some(format!("{error:#?}")), ..self }
+    }
+
+    /// The error as it is inside, if it came from the library.
+    pub fn details(&self) -> Option<&str> {
+        self.details.as_deref()
     }
 
     /// Why the command failed.

@@ -18,6 +18,7 @@ use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
 use crate::solve::{ContextOptions, SolveOptions, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
+use crate::transport::Session;
 
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
@@ -127,8 +128,8 @@ impl Engine {
             _ => Box::new(BuildError::Step { text: source.clone(), error: Box::new(error) }).into(),
         })?;
         let image = self.documents(&plan, &bases, &solved)?;
-        self.store_image(&image, &request.tags, &work)?;
-        let stored = true;
+        let session = Session { store: &self.store, work: &work, cancel };
+        let stored = self.write_outputs(request, &image, session, reporter)?;
         self.store.sync()?;
         let warnings = parsed.warnings.iter().map(Diagnostic::from);
         Ok(BuildReport {

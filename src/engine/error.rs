@@ -10,6 +10,7 @@ use crate::image::AssembleError;
 use crate::oci::{DiffId, ManifestError};
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
+use crate::transport::{ExportError, LoadError};
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,12 @@ pub enum EngineError {
     /// A sandbox cannot be used.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// An image or its files cannot be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// An archive cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// A layer of an image cannot be used.
     #[error(transparent)]
     Layers(#[from] StepError),

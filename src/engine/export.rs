@@ -1,12 +1,20 @@
 //! `--output`: what a build writes, and where.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use crate::image;
 use crate::layer::Compression;
-use crate::oci::MediaType;
-use crate::oci::{Descriptor, ImageConfig, ImageId};
+use crate::oci::{Descriptor, ImageConfig, ImageId, MediaType, Reference};
+use crate::progress::Reporter;
+use crate::solve::Stack;
+use crate::store::StoreError;
+use crate::transport::{self, Merged, Packing, Session, SourceImage};
+use crate::tree::TreePath;
+
+use super::Engine;
+use super::build::BuildRequest;
+use super::error::EngineError;
 
 /// One output of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +22,7 @@ pub struct OutputSpec {
     /// In which form.
     pub format: OutputFormat,
     /// Where to.
-    pub destination: Destination,
+    pub destination: OutputDestination,
 }
 
 /// The form of an output.
@@ -42,7 +50,7 @@ pub enum OutputFormat {
 
 /// Where an output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
+pub enum OutputDestination {
     /// Into the store.
     Store,
     /// To this file or directory.
@@ -93,7 +101,7 @@ impl OutputSpec {
 
     /// Whether it goes to standard output.
     pub fn is_stdout(&self) -> bool {
-        self.destination == Destination::Stdout
+        self.destination == OutputDestination::Stdout
     }
 
     /// Refuses to write archives to a terminal; the error says so.
@@ -124,9 +132,9 @@ const LATER: [&str; 12] = [
 fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
     if !text.contains('=') {
         return Ok(if text == "-" {
-            OutputSpec { format: OutputFormat::Tar, destination: Destination::Stdout }
+            OutputSpec { format: OutputFormat::Tar, destination: OutputDestination::Stdout }
         } else {
-            OutputSpec { format: OutputFormat::Local, destination: Destination::Path(text.into()) }
+            OutputSpec { format: OutputFormat::Local, destination: OutputDestination::Path(text.into()) }
         });
     }
     let mut attributes = Vec::new();
@@ -159,15 +167,15 @@ fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
     };
     let directory = matches!(format, OutputFormat::Local | OutputFormat::Oci { tar: false, .. });
     let destination = match (format, take("dest")) {
-        (OutputFormat::Image, None) => Destination::Store,
+        (OutputFormat::Image, None) => OutputDestination::Store,
         (OutputFormat::Image, Some(_)) => {
             return Err(OutputProblem::Attribute("dest".to_owned(), kind.to_owned()));
         }
         (_, Some("-")) if directory => return Err(OutputProblem::DirectoryToStdout),
-        (_, Some("-")) => Destination::Stdout,
-        (_, Some(path)) if !path.is_empty() => Destination::Path(path.into()),
+        (_, Some("-")) => OutputDestination::Stdout,
+        (_, Some(path)) if !path.is_empty() => OutputDestination::Path(path.into()),
         (_, _) if directory => return Err(OutputProblem::NoDestination),
-        (_, _) => Destination::Stdout,
+        (_, _) => OutputDestination::Stdout,
     };
     match attributes.first() {
         None => Ok(OutputSpec { format, destination }),
@@ -216,24 +224,103 @@ impl BuiltImage {
     }
 }
 
+impl Engine {
+    /// Writes what the request asks for; says whether the image is in the store now.
+    pub(super) fn write_outputs(
+        &self,
+        request: &BuildRequest,
+        image: &BuiltImage,
+        session: Session<'_>,
+        reporter: &Reporter,
+    ) -> Result<bool, EngineError> {
+        let mut stored = request.outputs.is_empty();
+        for output in &request.outputs {
+            match output.format {
+                OutputFormat::Image => stored = true,
+                _ => write_output(output, image, &request.tags, session, reporter)?,
+            }
+        }
+        if stored {
+            self.store_image(image, &request.tags, session.work)?;
+        }
+        Ok(stored)
+    }
+}
+
+fn write_output(
+    output: &OutputSpec,
+    image: &BuiltImage,
+    names: &[Reference],
+    session: Session<'_>,
+    reporter: &Reporter,
+) -> Result<(), EngineError> {
+    let step = reporter.start(match output.format {
+        OutputFormat::Image | OutputFormat::Oci { .. } => "exporting to an OCI layout",
+        OutputFormat::Docker { .. } => "exporting to a docker archive",
+        OutputFormat::Local => "exporting to a directory",
+        OutputFormat::Tar => "exporting to a tar",
+    });
+    let images = [SourceImage {
+        manifest_json: image.manifest_json.clone(),
+        config_json: image.config_json.clone(),
+        names: names.to_vec(),
+    }];
+    let packing = |compression| Packing::Compressed { compression, force: false };
+    let merged = || -> Result<Merged, EngineError> {
+        let stack = Stack::open(&image.config.rootfs.diff_ids, session.store, session.work)?;
+        let found = stack.view().walk(&TreePath::root()).map_err(StoreError::from)?;
+        Ok(Merged { found, layers: stack.layers().to_vec() })
+    };
+    let mut stdout = io::stdout();
+    match (&output.destination, output.format) {
+        (OutputDestination::Path(dir), OutputFormat::Oci { tar: false, compression }) => {
+            transport::write_oci_directory(session, &images, packing(compression), dir, &step)?;
+        }
+        (OutputDestination::Path(dir), OutputFormat::Local) => {
+            transport::write_local(session, &merged()?, None, dir, &step)?
+        }
+        (destination, format) => {
+            let to = match destination {
+                OutputDestination::Path(path) => transport::Destination::File(path),
+                OutputDestination::Stdout | OutputDestination::Store => {
+                    transport::Destination::Stream(&mut stdout)
+                }
+            };
+            match format {
+                OutputFormat::Oci { compression, .. } => {
+                    transport::write_oci(session, &images, packing(compression), to, &step)?;
+                }
+                OutputFormat::Docker { compression } => {
+                    transport::write_docker(session, &images, packing(compression), to, &step)?;
+                }
+                OutputFormat::Tar | OutputFormat::Local | OutputFormat::Image => {
+                    transport::write_plain_tar(session, &merged()?, None, to, &step)?;
+                }
+            }
+        }
+    }
+    step.done();
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn outputs_are_read() {
-        let path = |p: &str| Destination::Path(p.into());
+        let path = |p: &str| OutputDestination::Path(p.into());
         let oci = |tar, compression| OutputFormat::Oci { tar, compression };
         for (text, format, destination) in [
             ("out", OutputFormat::Local, path("out")),
-            ("-", OutputFormat::Tar, Destination::Stdout),
-            ("type=image", OutputFormat::Image, Destination::Store),
+            ("-", OutputFormat::Tar, OutputDestination::Stdout),
+            ("type=image", OutputFormat::Image, OutputDestination::Store),
             ("type=local,dest=d", OutputFormat::Local, path("d")),
             ("type=tar,dest=t.tar", OutputFormat::Tar, path("t.tar")),
-            ("type=tar", OutputFormat::Tar, Destination::Stdout),
+            ("type=tar", OutputFormat::Tar, OutputDestination::Stdout),
             ("type=oci,dest=o.tar", oci(true, Compression::GZIP), path("o.tar")),
             ("type=oci,tar=false,dest=o", oci(false, Compression::GZIP), path("o")),
-            ("type=oci,compression=zstd,dest=-", oci(true, Compression::ZSTD), Destination::Stdout),
+            ("type=oci,compression=zstd,dest=-", oci(true, Compression::ZSTD), OutputDestination::Stdout),
             (
                 "dest=d.tar,type=docker",
                 OutputFormat::Docker { compression: Compression::None },

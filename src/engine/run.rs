@@ -73,6 +73,7 @@ impl Engine {
             },
             hosts: host.hosts,
             resolv_conf: host.resolv_conf,
+            script: None,
         };
         let io = Io { output: Output::Inherit, signals: Some(signals), foreground: true, ..Io::default() };
         Ok(self.executor.run(&spec, io, &[work.as_fd()], cancel)?.status)

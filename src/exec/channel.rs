@@ -12,7 +12,7 @@ use std::vec::IntoIter;
 
 use super::engine::{Status, Usage};
 use super::error::UserProblem;
-use super::spec::{MountApi, Network, Root, Spec, Upper};
+use super::spec::{MountApi, Network, Root, Script, Spec, Upper};
 
 /// What the stage is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Request {
     /// The bytes of a request, which [`Request::decode`] reads.
     pub(super) fn encode(spec: &Spec, seccomp: &[u8], stdin: bool, foreground: bool) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
-        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf } = spec;
+        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script } = spec;
         encode_root(root, &mut out);
         out.number(args.len() as u64);
         for arg in args {
@@ -139,6 +139,11 @@ impl Request {
         out.bytes(hosts);
         out.number(u64::from(resolv_conf.is_some()));
         if let Some(content) = resolv_conf {
+            out.bytes(content);
+        }
+        out.number(u64::from(script.is_some()));
+        if let Some(Script { name, content }) = script {
+            out.bytes(name);
             out.bytes(content);
         }
         out.bytes(seccomp);
@@ -160,6 +165,9 @@ impl Request {
             network: if from.flag()? { Network::None } else { Network::Host },
             hosts: from.bytes()?.to_vec(),
             resolv_conf: from.optional(|from| from.bytes().map(<[u8]>::to_vec))?.next(),
+            script: from
+                .optional(|from| Some(Script { name: from.text()?, content: from.bytes()?.to_vec() }))?
+                .next(),
         };
         Some(Self { spec, seccomp: from.bytes()?.to_vec(), stdin: from.flag()?, foreground: from.flag()? })
     }
@@ -302,6 +310,7 @@ mod tests {
             network: Network::None,
             hosts: b"127.0.0.1 localhost\n".to_vec(),
             resolv_conf: Some(vec![]),
+            script: Some(Script { name: "EOF".into(), content: b"#!/bin/sh\n".to_vec() }),
         }
     }
 
@@ -311,6 +320,7 @@ mod tests {
             root: Root { upper: None, volatile: false, mount_api: MountApi::Best, ..spec().root },
             network: Network::Host,
             resolv_conf: None,
+            script: None,
             ..spec()
         };
         for (spec, stdin, foreground) in [(spec(), true, false), (plain, false, true)] {

@@ -15,7 +15,7 @@ use rustix::mount::{MountAttrFlags, MountFlags, mount_bind, mount_remount};
 use super::channel::Failure;
 use super::init::Step as _;
 use super::root::Scratch;
-use super::spec::Spec;
+use super::spec::{Script, Spec};
 use crate::sys::mount::{FsContext, MountError, attach, bind};
 
 const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
@@ -73,6 +73,9 @@ pub(super) fn populate(
     let dev = new("tmpfs", &[("mode", "755"), ("size", "64m")], NOSUID).step("make the dev file system")?;
     points.mount(&dev, "dev", Kind::Directory)?;
     fill_dev(dev.as_fd())?;
+    if let Some(script) = &spec.script {
+        put_script(dev.as_fd(), script).step(&format!("write /dev/{PIPES}/{}", script.name))?;
+    }
 
     let resolv_conf = spec.resolv_conf.is_some().then_some("resolv.conf");
     for name in ["hosts"].into_iter().chain(resolv_conf) {
@@ -185,6 +188,16 @@ fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
         attach(mount.as_fd(), target.as_fd()).step(&step())?;
     }
     Ok(())
+}
+
+/// Where BuildKit puts the heredocs that name their own interpreter, below `/dev`.
+const PIPES: &str = "pipes";
+
+fn put_script(dev: BorrowedFd<'_>, script: &Script) -> Result<(), Errno> {
+    mkdirat(dev, PIPES, Mode::from_raw_mode(0o755))?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let pipes = rustix::fs::openat(dev, PIPES, flags, Mode::empty())?;
+    super::root::write_file(pipes.as_fd(), &script.name, &script.content, 0o755)
 }
 
 /// Hides and write-protects what Docker does. To be called inside the root; the paths are all of file systems that

@@ -49,14 +49,16 @@ pub(super) fn scratch(skeleton: &Path, spec: &Spec) -> Result<Scratch, Failure> 
     attach(dir.as_fd(), skeleton_dir.as_fd()).step("attach the scratch tmpfs")?;
     let files = [("hosts", Some(&spec.hosts)), ("resolv.conf", spec.resolv_conf.as_ref())];
     for (name, content) in files.into_iter().filter_map(|(name, content)| Some((name, content?))) {
-        write_file(dir.as_fd(), name, content).step(&format!("write /etc/{name}"))?;
+        write_file(dir.as_fd(), name, content, 0o644).step(&format!("write /etc/{name}"))?;
     }
     Ok(Scratch { dir, skeleton: skeleton_dir })
 }
 
-fn write_file(dir: BorrowedFd<'_>, name: &str, content: &[u8]) -> Result<(), Errno> {
+/// Makes a file with this content, which no umask makes less accessible than `mode` says.
+pub(super) fn write_file(dir: BorrowedFd<'_>, name: &str, content: &[u8], mode: u32) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = openat(dir, name, flags, Mode::from_raw_mode(0o644))?;
+    let file = openat(dir, name, flags, Mode::from_raw_mode(mode))?;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
     let mut rest = content;
     while !rest.is_empty() {
         rest = &rest[rustix::io::write(&file, rest)?..];

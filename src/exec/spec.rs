@@ -30,6 +30,17 @@ pub struct Spec {
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` holds while the process runs; `None` leaves the image's own.
     pub resolv_conf: Option<Vec<u8>>,
+    /// A file that the command finds while it runs, executable for everybody.
+    pub script: Option<Script>,
+}
+
+/// A file in the sandbox's own `/dev/pipes`, so that it leaves nothing in the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Its name in `/dev/pipes`, a single component.
+    pub name: String,
+    /// What is in it.
+    pub content: Vec<u8>,
 }
 
 /// Layers and what is written over them.

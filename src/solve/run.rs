@@ -104,6 +104,10 @@ impl Solver<'_> {
             },
             hosts: self.options.hosts.clone(),
             resolv_conf: self.options.resolv_conf.clone(),
+            script: run.script.as_ref().map(|script| exec::Script {
+                name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
+                content: script.content.clone().into_bytes(),
+            }),
         })
     }
 }

@@ -82,6 +82,7 @@ impl Bench {
             network: Network::None,
             hosts: b"127.0.0.1 localhost\n".to_vec(),
             resolv_conf: Some(b"nameserver 192.0.2.1\n".to_vec()),
+            script: None,
         }
     }
 

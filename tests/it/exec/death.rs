@@ -147,6 +147,7 @@ fn the_engine_that_is_killed() {
         network: Network::None,
         hosts: vec![],
         resolv_conf: None,
+        script: None,
     };
     let lock = fs::File::create(dir.join("lock")).unwrap();
     lock.lock().unwrap();
