@@ -6,7 +6,7 @@
 //! ```text
 //! file PATH [MODE]       a file with the lines below; its time is always the same
 //! file! PATH             other bytes in a file that is there, without a change of its size and times
-//! dir PATH [MODE] · link PATH TARGET · hardlink PATH OTHER · socket PATH
+//! dir PATH [MODE] · link PATH TARGET · socket PATH
 //! remove PATH · rename PATH OTHER · chmod PATH MODE · chown PATH UID:GID · touch PATH
 //! elsewhere              from now on the context is a copy of itself in another directory
 //! build FLAGS            builds the image `image`; expects the steps, what was cached, and which image it is
@@ -18,13 +18,14 @@
 //! history                expects the image's history, and which entries have a layer
 //! ```
 //!
-//! A `␣` in a path stands for a blank. Images are told apart by letters in the order of their appearance. `UPDATE_SNAPSHOTS=1` writes what was found as
-//! what is expected; read what changed before you commit it.
+//! A `␣` in a path stands for a blank. Images are told apart by letters in the order of their appearance.
+//! `UPDATE_SNAPSHOTS=1` writes what was found as what is expected; read what changed before you commit it.
 
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::net::UnixListener;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -58,9 +59,9 @@ pub(crate) fn run_all(folder: &str) {
             scope.spawn(|| {
                 loop {
                     let Some(file) = left.lock().unwrap().next() else { return };
-                    if let Some(failure) = run(&file) {
-                        failures.lock().unwrap().push(failure);
-                    }
+                    let result = panic::catch_unwind(|| run(&file));
+                    let failure = result.unwrap_or_else(|_| Some(format!("{}: panicked", file.display())));
+                    failures.lock().unwrap().extend(failure);
                 }
             });
         }
@@ -164,7 +165,6 @@ impl State {
                 fs::set_permissions(first?, mode(second.unwrap_or("755"))).unwrap();
             }
             "link" => symlink(second?, first?).unwrap(),
-            "hardlink" => fs::hard_link(path(1)?, first?).unwrap(),
             "socket" => drop(UnixListener::bind(first?).unwrap()),
             "remove" if first.as_ref()?.is_dir() => fs::remove_dir_all(first?).unwrap(),
             "remove" => fs::remove_file(first?).unwrap(),

@@ -44,7 +44,8 @@ impl Env {
         env
     }
 
-    fn add_busybox(&self) {
+    /// Makes the image in the store that is there.
+    pub(crate) fn add_busybox(&self) {
         assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is missing: apt-get install busybox-static");
         let context = self.context("busybox-context");
         fs::copy(PROGRAM, context.join("busybox")).unwrap();
@@ -94,7 +95,7 @@ impl Env {
     /// Runs a command of [`Env::command`] to its end.
     pub(crate) fn run(&self, mut command: Command) -> Output {
         let output = command.output().unwrap();
-        let text = |bytes| self.redact(&String::from_utf8(bytes).unwrap());
+        let text = |bytes: Vec<u8>| self.redact(&String::from_utf8_lossy(&bytes));
         Output {
             shown: command.get_args().skip(2).map(OsString::from).collect(),
             status: output.status,
