@@ -33,7 +33,7 @@ impl Running {
     }
 
     /// Waits for a line on standard error for which `wanted` holds; false if the binary ends without it.
-    pub(crate) fn wait_for(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
+    pub(crate) fn wait_for(&mut self, mut wanted: impl FnMut(&str) -> bool) -> bool {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => {
