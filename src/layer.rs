@@ -18,4 +18,4 @@ pub use place::{PlaceError, Placer};
 pub use stream::{Content, StreamError, StreamOptions, stream};
 pub use tar::{END, OPAQUE_MARK, TarError, TarWriter, WHITEOUT_PREFIX, encode_header, padding};
 pub use upper::{CommitError, Committed, commit};
-pub use whiteout::{Marks, belongs_to_layer};
+pub use whiteout::Marks;

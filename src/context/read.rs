@@ -125,12 +125,6 @@ fn xattr_error(path: &TreePath, errno: Errno) -> ContextError {
     }
 }
 
-/// Whether an attribute belongs to the content: `security.capability` does, and all that are not of the system's own
-/// two kinds.
-fn is_content(name: &[u8]) -> bool {
-    name == b"security.capability" || !(name.starts_with(b"security.") || name.starts_with(b"system."))
-}
-
 /// Where extended attributes are read from.
 enum Xattrs<'a> {
     Open(&'a File),
@@ -146,7 +140,7 @@ impl Xattrs<'_> {
             Err(errno) => return Err(errno),
         };
         let mut xattrs = Vec::new();
-        for name in list.split(|&b| b == 0).filter(|name| !name.is_empty() && is_content(name)) {
+        for name in list.split(|&b| b == 0).filter(|name| !name.is_empty() && Xattr::is_kept(name)) {
             match sized(|buffer| self.get(name, buffer)) {
                 Ok(value) => xattrs.push(Xattr { name: name.into(), value: value.into() }),
                 // Removed since, or not for this user: then it cannot be copied either.

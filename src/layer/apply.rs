@@ -13,7 +13,7 @@
 //! - Marks act on lower layers only, whatever their place in the archive. A path that is both removed and present
 //!   is present; if it is a directory it is opaque. A character device 0:0 is what overlayfs calls a whiteout, and
 //!   so do we.
-//! - Attributes that are no part of a layer ([`super::whiteout::belongs_to_layer`]) are dropped.
+//! - Attributes that are no part of a layer ([`crate::tree::Xattr::is_kept`]) are dropped.
 //!
 //! Metadata of directories and whiteouts come last: by then nothing changes a time or needs a permission.
 

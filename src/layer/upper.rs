@@ -8,7 +8,7 @@
 //!   content. A directory's time alone does not count.
 //! - Sockets go; one that took the place of something becomes a whiteout of that. Mount points that the sandbox
 //!   made and nobody used go.
-//! - Times are cut to seconds. Of extended attributes [`super::whiteout::belongs_to_layer`] decides which are
+//! - Times are cut to seconds. Of extended attributes [`crate::tree::Xattr::is_kept`] decides which are
 //!   listed; overlayfs's own are taken off.
 //! - Of several names of one file the first in order carries the content. A name that is as it was does not count:
 //!   it shows the lower layer's file.

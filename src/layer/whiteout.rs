@@ -50,18 +50,6 @@ pub(super) fn is_overlay_attribute(name: &[u8]) -> bool {
     name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
 }
 
-/// Whether an extended attribute is part of a layer.
-///
-/// These are: file capabilities, ACLs, and the users' own. The rest is the host's: labels of its security modules
-/// and what only it can set (`trusted.*`) mean nothing on another machine, and `*.overlay.*` would be taken for
-/// overlayfs's own.
-pub fn belongs_to_layer(name: &[u8]) -> bool {
-    match name {
-        b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
-        name => name.starts_with(b"user.") && !is_overlay_attribute(name),
-    }
-}
-
 /// What a name in an archive means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name<'a> {
@@ -108,24 +96,6 @@ mod tests {
             (".wh....", Name::Removes(b"...")),
         ] {
             assert_eq!(meaning(name.as_bytes()), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn attributes_of_the_host_are_no_part_of_a_layer() {
-        for (name, belongs) in [
-            ("security.capability", true),
-            ("system.posix_acl_access", true),
-            ("user.comment", true),
-            ("user.overlay.opaque", false),
-            ("user.overlay.overlay.opaque", false),
-            ("user.overlayed", true),
-            ("trusted.overlay.opaque", false),
-            ("trusted.other", false),
-            ("security.selinux", false),
-            ("security.ima", false),
-        ] {
-            assert_eq!(belongs_to_layer(name.as_bytes()), belongs, "{name}");
         }
     }
 }

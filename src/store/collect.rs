@@ -16,13 +16,14 @@ impl Store {
     /// Removes layers and blobs that nothing needs. `images` says for an image's manifest and config which blobs
     /// and layers the image is made of.
     ///
-    /// A lease of another command holds a layer; the sweep of work directories has dropped those of dead ones.
+    /// A lease of another command that is alive holds a layer.
     pub fn collect(
         &self,
         work: &WorkDir,
         images: impl Fn(&Self) -> Result<(HashSet<Digest>, HashSet<DiffId>), StoreError>,
     ) -> Result<(), StoreError> {
         self.sweep_work()?;
+        self.drop_dead_leases()?;
         let _sweeping = self.sweeping()?;
         let (blobs, layers) = images(self)?;
         let layers: HashSet<Digest> = layers.into_iter().map(|layer| layer.0).collect();

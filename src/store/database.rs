@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior};
 
@@ -55,6 +56,11 @@ impl Database {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(failed("open a file"))?;
         connection.busy_timeout(Duration::from_secs(60)).map_err(failed("set a time-out"))?;
+        // A checkpoint at the end of every command would sync the disk each time; SQLite makes one when the log has
+        // grown, and the next command reads the log.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(failed("set the checkpoints"))?;
         // NORMAL: a commit is atomic but not durable by itself; the sync at the end of a build makes it so.
         connection
             .execute_batch(

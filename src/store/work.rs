@@ -57,27 +57,45 @@ impl Store {
         Ok(WorkDir { path, name, lock })
     }
 
-    /// Removes the work directories whose owners are gone, and their leases.
+    /// Removes the work directories whose owners are gone.
     pub(super) fn sweep_work(&self) -> Result<(), StoreError> {
-        let work = self.root.join("work");
-        let mut abandoned = Vec::new();
-        for entry in fs::read_dir(&work).map_err(|e| StoreError::io("list", &work, e))? {
-            let entry = entry.map_err(|e| StoreError::io("list", &work, e))?;
-            if entry.file_name() != ".lock" {
-                abandoned.push(entry.path());
-            }
-        }
-        if abandoned.is_empty() {
-            return Ok(());
-        }
-        abandoned.retain(|path| self.is_abandoned(path));
-        for path in abandoned {
-            if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-                self.drop_leases(name)?;
-            }
+        let abandoned: Vec<PathBuf> =
+            self.work_names()?.iter().map(|name| self.root.join("work").join(name)).collect();
+        for path in abandoned.into_iter().filter(|path| self.is_abandoned(path)) {
             remove_tree(&path).map_err(|e| StoreError::io("remove", &path, e))?;
         }
         Ok(())
+    }
+
+    /// Drops the leases whose work directory is gone: a lease is worth as much as the lock that it names. Called when
+    /// leases are about to count, so that ending a command costs no transaction.
+    pub(super) fn drop_dead_leases(&self) -> Result<(), StoreError> {
+        // The names are read after the leases: a directory made in between is not taken for a dead one.
+        let leases = self.database.read("list leases", |c| {
+            c.prepare("SELECT DISTINCT work FROM leases")?
+                .query_map([], |row| row.get::<_, String>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let alive = self.work_names()?;
+        self.database.write("drop leases", |t| {
+            for work in leases.iter().filter(|work| !alive.contains(work)) {
+                t.execute("DELETE FROM leases WHERE work = ?1", [work])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn work_names(&self) -> Result<Vec<String>, StoreError> {
+        let work = self.root.join("work");
+        let failed = |e| StoreError::io("list", &work, e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&work).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if name != ".lock" {
+                names.push(name.to_string_lossy().into_owned());
+            }
+        }
+        Ok(names)
     }
 
     fn is_abandoned(&self, path: &Path) -> bool {
@@ -85,11 +103,6 @@ impl Store {
         // A directory without a lock file was being removed when its owner died.
         let lock = path.join("lock");
         !lock.exists() || matches!(Lock::try_exclusive(&lock), Ok(Some(_)))
-    }
-
-    fn drop_leases(&self, work: &str) -> Result<(), StoreError> {
-        self.database.write("drop leases", |t| t.execute("DELETE FROM leases WHERE work = ?1", [work]))?;
-        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::progress::Step;
 use crate::tree::{Entry, Kind, Time, TreePath};
 
 use super::Session;
-use super::destination::NewFile;
+use super::destination::{NewFile, Out};
 use super::error::ExportError;
 use super::layer_source;
 use super::meter::Meter;
@@ -34,7 +34,7 @@ impl BlobFiles {
     pub(super) fn write_tar(
         &self,
         session: Session<'_>,
-        mut out: &mut dyn Write,
+        out: &mut Out<'_>,
         step: &Step<'_>,
     ) -> Result<(), ExportError> {
         let meter = self.meter(session, step);
@@ -43,7 +43,7 @@ impl BlobFiles {
         }
         for (digest, (size, content)) in &self.blobs {
             write_header(out, &file(&blob_path(digest), *size, *digest))?;
-            write_content(session, content, &mut out, &meter)?;
+            write_content(session, content, out, &meter)?;
             out.write_all(&END[..padding(*size)]).map_err(ExportError::write)?;
         }
         for (name, bytes) in &self.documents {
@@ -72,7 +72,7 @@ impl BlobFiles {
                 continue;
             }
             let mut file = NewFile::create(&path)?;
-            write_content(session, content, file.file(), &meter)?;
+            write_content(session, content, &mut file.out(), &meter)?;
             file.commit()?;
         }
         let (index, others): (Vec<_>, Vec<_>) =
@@ -80,7 +80,7 @@ impl BlobFiles {
         for (name, bytes) in others.into_iter().chain(index) {
             let path = dir.join(name);
             let mut file = NewFile::create(&path)?;
-            file.file().write_all(bytes).map_err(|source| ExportError::io("write", &path, source))?;
+            file.out().write_all(bytes).map_err(|source| ExportError::io("write", &path, source))?;
             file.commit()?;
         }
         Ok(())
@@ -95,7 +95,7 @@ fn file(name: &str, size: u64, digest: Digest) -> Entry {
     Entry::new(TreePath::from(name), Kind::File { size, digest }, 0o644, Time::default())
 }
 
-fn write_header(out: &mut dyn Write, entry: &Entry) -> Result<(), ExportError> {
+fn write_header(out: &mut Out<'_>, entry: &Entry) -> Result<(), ExportError> {
     let mut blocks = Vec::new();
     encode_header(entry, &mut blocks)?;
     out.write_all(&blocks).map_err(ExportError::write)
@@ -104,7 +104,7 @@ fn write_header(out: &mut dyn Write, entry: &Entry) -> Result<(), ExportError> {
 fn write_content(
     session: Session<'_>,
     content: &Content,
-    out: &mut dyn Write,
+    out: &mut Out<'_>,
     meter: &Meter<'_>,
 ) -> Result<(), ExportError> {
     match content {
@@ -112,6 +112,7 @@ fn write_content(
             io::copy(&mut &bytes[..], &mut meter.metered(out)).map_err(ExportError::write)?;
             Ok(())
         }
+        Content::Fresh(blob) => layer_source::copy_blob(session, blob, out, meter),
         Content::Blob(blob) => layer_source::write_blob(session, blob, out, meter),
         Content::Tar(layer) => layer_source::write_tar(session, layer, out, meter),
     }

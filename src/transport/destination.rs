@@ -4,7 +4,7 @@
 //! directory is filled under another name beside its place.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -34,18 +34,52 @@ impl Destination<'_> {
     /// Has `write` write everything; a file takes its place afterwards.
     pub(super) fn fill(
         self,
-        write: impl FnOnce(&mut dyn Write) -> Result<(), ExportError>,
+        write: impl FnOnce(&mut Out<'_>) -> Result<(), ExportError>,
     ) -> Result<(), ExportError> {
         match self {
             Self::Stream(out) => {
-                write(out)?;
+                write(&mut Out::Stream(out))?;
                 out.flush().map_err(ExportError::write)
             }
             Self::File(path) => {
                 let mut file = NewFile::create(path)?;
-                write(file.file())?;
+                write(&mut file.out())?;
                 file.commit()
             }
+        }
+    }
+}
+
+/// What is written to.
+pub(super) enum Out<'a> {
+    /// A file, to which the kernel can copy from another one.
+    File(&'a mut File),
+    /// Anything else.
+    Stream(&'a mut dyn Write),
+}
+
+impl Out<'_> {
+    /// Copies at most `len` bytes from a file, by the kernel where it can; says how many there were.
+    pub(super) fn copy_from(&mut self, file: &File, len: u64) -> io::Result<u64> {
+        match self {
+            Self::File(out) => io::copy(&mut file.take(len), *out),
+            Self::Stream(out) => io::copy(&mut file.take(len), *out),
+        }
+    }
+}
+
+impl Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(out) => out.write(bytes),
+            Self::Stream(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(out) => out.flush(),
+            Self::Stream(out) => out.flush(),
         }
     }
 }
@@ -92,8 +126,8 @@ impl NewFile {
     }
 
     /// What to write to.
-    pub(super) fn file(&mut self) -> &mut File {
-        &mut self.file
+    pub(super) fn out(&mut self) -> Out<'_> {
+        Out::File(&mut self.file)
     }
 
     /// Puts the complete file into its place.

@@ -11,14 +11,14 @@ use crate::oci::{
     Config, Descriptor, DiffId, Digest, History, ImageConfig, Manifest, ManifestDigest, MediaType, Platform,
     Reference, RootFs,
 };
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Step};
 use crate::store::{StoreError, TarSource};
 use crate::tree::{Index, IndexFile};
 
 use super::Session;
 use super::archive::Input;
 use super::load::Loaded;
-use super::load_error::LoadError;
+use super::load_error::{LoadError, end};
 use super::meter::Meter;
 use super::publish::{NewImage, NewParts, UnpackError, UnpackedLayer, publish, save_index, unpack_into};
 
@@ -47,6 +47,16 @@ pub fn import(
     reporter: &Reporter,
 ) -> Result<Loaded, LoadError> {
     let step = reporter.start("import the root file system");
+    let result = run(session, input, options, &step);
+    end(step, result)
+}
+
+fn run(
+    session: Session<'_>,
+    input: Input<'_>,
+    options: &ImportOptions,
+    step: &Step<'_>,
+) -> Result<Loaded, LoadError> {
     let mut file;
     let (input, size): (&mut (dyn Read + Send), _) = match input {
         Input::Stream(stream) => (stream, None),
@@ -56,7 +66,7 @@ pub fn import(
             (&mut file, metadata.is_file().then_some(metadata.len()))
         }
     };
-    let meter = Meter::new(&step, session.cancel, size);
+    let meter = Meter::new(step, session.cancel, size);
     let tar = Decompressor::new(meter.metered(input), options.limits).map_err(LoadError::read)?;
     // The layer's name is not known yet, and no other is being unpacked.
     let place = DiffId(Digest::of(b"import"));
@@ -73,7 +83,6 @@ pub fn import(
     let loaded =
         Loaded { manifest: image.manifest, id: image.id, names: image.names.clone(), tags: Vec::new() };
     publish(session, NewParts { blobs: Vec::new(), layers: vec![layer] }, &[image])?;
-    step.done();
     Ok(loaded)
 }
 

@@ -14,11 +14,15 @@ use crate::oci::{BlobDigest, DiffId};
 use crate::store::{Expected, Layer, TarSource};
 
 use super::Session;
+use super::destination::Out;
 use super::error::ExportError;
 use super::meter::Meter;
 
 /// How much is read at a time where there is no other reason for a size.
 const BUFFER: usize = 256 << 10;
+
+/// How much the kernel copies at a time; it can be interrupted in between.
+const COPY: u64 = 16 << 20;
 
 /// Writes the tar of `layer` to `out`, and counts it with `meter`. After an error, what was written is of no use.
 pub(super) fn write_tar(
@@ -57,18 +61,14 @@ fn stream_error(layer: &DiffId, error: StreamError<crate::layer::PartsError>) ->
     }
 }
 
-/// A layer's compressed blob in the store: the one that was made before, or a new one that is remembered.
-/// `meter` counts the bytes of the tar.
-pub(super) fn compressed(
+/// Makes a layer's compressed blob in the store, and remembers it. `meter` counts the bytes of the tar.
+pub(super) fn compress(
     session: Session<'_>,
     layer: &Layer,
     compression: Compression,
     meter: &Meter<'_>,
 ) -> Result<(BlobDigest, u64), ExportError> {
     let store = session.store;
-    if let Some(found) = remembered(session, &layer.diff_id, compression)? {
-        return Ok(found);
-    }
     let unable = |source| ExportError::Compress { layer: layer.diff_id, source };
     let mut out = Compressor::new(store.blob_writer(session.work)?, compression, 0).map_err(unable)?;
     write_tar(session, layer, &mut out, meter)?;
@@ -112,6 +112,23 @@ pub(super) fn write_blob(
         return Err(ExportError::BlobMismatch { blob: blob.0, found });
     }
     Ok(())
+}
+
+/// Copies a stored blob to `out` as it is.
+pub(super) fn copy_blob(
+    session: Session<'_>,
+    blob: &BlobDigest,
+    out: &mut Out<'_>,
+    meter: &Meter<'_>,
+) -> Result<(), ExportError> {
+    let file = session.store.open_blob(blob)?;
+    loop {
+        let n = out.copy_from(&file, COPY).map_err(ExportError::write)?;
+        if n == 0 {
+            return Ok(());
+        }
+        meter.add(n).map_err(|_| ExportError::Canceled)?;
+    }
 }
 
 /// How a stored blob is compressed, by its first bytes.

@@ -24,7 +24,7 @@ use crate::progress::Reporter;
 use super::Session;
 use super::archive::{Archive, Input, Member};
 use super::docker_archive::MANIFEST_FILE;
-use super::load_error::{LoadError, Part};
+use super::load_error::{LoadError, Part, end};
 use super::publish::{NewImage, publish};
 
 /// No real image is over these: 512 GiB, and a thousandfold growth after the first 64 MiB.
@@ -66,9 +66,9 @@ pub fn load(
     reporter: &Reporter,
 ) -> Result<Vec<Loaded>, LoadError> {
     let step = reporter.start("read the archive");
-    let archive = Archive::open(session, input, options.limits, &step)?;
-    let images = read_images(&archive, &options.platform)?;
-    step.done();
+    let images = Archive::open(session, input, options.limits, &step)
+        .and_then(|archive| read_images(&archive, &options.platform));
+    let images = end(step, images)?;
     let mut layers = layers::unpack(session, &images, options.limits, reporter)?;
     let mut new = Vec::with_capacity(images.len());
     let mut loaded = Vec::with_capacity(images.len());
@@ -180,7 +180,9 @@ fn read_images(archive: &Archive, platform: &Platform) -> Result<Vec<Image>, Loa
     if images.is_empty() {
         return Err(LoadError::NoImages);
     }
-    images.iter_mut().for_each(|image| image.names.references.sort());
+    for image in &mut images {
+        image.names.references.sort();
+    }
     Ok(images)
 }
 

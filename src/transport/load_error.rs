@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::layer::{ApplyError, ArchiveError, DecompressError, PartsError, StreamError};
 use crate::oci::layout::LayoutError;
 use crate::oci::{DiffId, Digest, ManifestError, MediaType, Platform, ReferenceError};
+use crate::progress::Step;
 use crate::store::StoreError;
 
 use super::archive::DamagedTar;
@@ -246,6 +247,16 @@ impl LoadError {
             Self::Read { source }
         }
     }
+}
+
+/// Ends a step as what it did ended.
+pub(super) fn end<T>(step: Step<'_>, result: Result<T, LoadError>) -> Result<T, LoadError> {
+    match &result {
+        Ok(_) => step.done(),
+        Err(LoadError::Canceled) => step.canceled(),
+        Err(error) => step.failed(error.to_string()),
+    }
+    result
 }
 
 fn list(platforms: &[String]) -> String {

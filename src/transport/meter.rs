@@ -26,7 +26,7 @@ pub(super) struct Canceled;
 impl Canceled {
     /// Whether this is what stopped an operation.
     pub(super) fn is(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+        error.get_ref().and_then(|inner| inner.downcast_ref::<Self>()).is_some()
     }
 }
 

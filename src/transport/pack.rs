@@ -81,6 +81,8 @@ pub(super) enum Content {
     Bytes(Vec<u8>),
     /// They are a blob in the store.
     Blob(BlobDigest),
+    /// They are a blob that was made just now: it was hashed when it was written, and need not be again.
+    Fresh(BlobDigest),
     /// They are the tar of a layer.
     Tar(Box<Layer>),
 }
@@ -226,16 +228,31 @@ impl Plan {
         match self.choice {
             Choice::Ready(content) => Ok((self.descriptor, content)),
             Choice::Compress(layer, compression) => {
-                let (blob, size) = layer_source::compressed(session, &layer, compression, meter)?;
+                let (blob, size, content) = compressed(session, &layer, compression, meter)?;
                 let media_type = MediaType::layer(match compression {
                     Compression::None => oci::Compression::None,
                     Compression::Gzip(_) => oci::Compression::Gzip,
                     Compression::Zstd(_) => oci::Compression::Zstd,
                 });
-                Ok((described(&self.descriptor, media_type, blob.0, size), Content::Blob(blob)))
+                Ok((described(&self.descriptor, media_type, blob.0, size), content))
             }
         }
     }
+}
+
+/// A layer's compressed blob: the one that was made before, or a new one.
+fn compressed(
+    session: Session<'_>,
+    layer: &Layer,
+    compression: Compression,
+    meter: &Meter<'_>,
+) -> Result<(BlobDigest, u64, Content), ExportError> {
+    if let Some((blob, size)) = layer_source::remembered(session, &layer.diff_id, compression)? {
+        meter.add(layer.tar_size).map_err(|_| ExportError::Canceled)?;
+        return Ok((blob, size, Content::Blob(blob)));
+    }
+    let (blob, size) = layer_source::compress(session, layer, compression, meter)?;
+    Ok((blob, size, Content::Fresh(blob)))
 }
 
 /// `listed`, pointing to other bytes of the same layer.

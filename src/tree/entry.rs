@@ -43,6 +43,20 @@ pub struct Xattr {
     pub value: Box<[u8]>,
 }
 
+impl Xattr {
+    /// Whether an attribute of this name is part of a tree that moves to another machine.
+    ///
+    /// These are: file capabilities, ACLs, and the users' own. The rest is the host's: labels of its security modules
+    /// and what only it can set (`trusted.*`) mean nothing elsewhere, and `*.overlay.*` would be taken for
+    /// overlayfs's own.
+    pub fn is_kept(name: &[u8]) -> bool {
+        match name {
+            b"security.capability" | b"system.posix_acl_access" | b"system.posix_acl_default" => true,
+            name => name.starts_with(b"user.") && !name.starts_with(b"user.overlay."),
+        }
+    }
+}
+
 /// What an entry is, with what only such an entry has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -146,5 +160,28 @@ impl Entry {
             && self.gid == other.gid
             && self.xattrs == other.xattrs
             && self.implied == other.implied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_of_the_host_are_no_part_of_a_layer() {
+        for (name, belongs) in [
+            ("security.capability", true),
+            ("system.posix_acl_access", true),
+            ("user.comment", true),
+            ("user.overlay.opaque", false),
+            ("user.overlay.overlay.opaque", false),
+            ("user.overlayed", true),
+            ("trusted.overlay.opaque", false),
+            ("trusted.other", false),
+            ("security.selinux", false),
+            ("security.ima", false),
+        ] {
+            assert_eq!(Xattr::is_kept(name.as_bytes()), belongs, "{name}");
+        }
     }
 }

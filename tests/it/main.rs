@@ -1,6 +1,7 @@
 //! Tests through the library's interface and the binary, on the real kernel, as root.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod architecture;
 mod bad_input;
 mod build;
 mod cache;
@@ -9,3 +10,4 @@ mod concurrency;
 mod crash;
 mod exec;
 mod support;
+mod transport;

@@ -1,3 +1,5 @@
+//! The ignore file: tables of what is hidden, and a comparison with a naive matcher.
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

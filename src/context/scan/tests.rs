@@ -1,3 +1,5 @@
+//! The scan and its stat cache on real files.
+
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;

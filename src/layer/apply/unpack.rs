@@ -12,9 +12,9 @@ use super::pool::{Batch, Failed, PIECE, Pool};
 use super::{ApplyError, ApplyOptions, MAX_COMPONENT, MAX_NAME, Problem};
 use crate::layer::place::Placer;
 use crate::layer::tar::{WHITEOUT_PREFIX, encode_header};
-use crate::layer::whiteout::{self, Name, belongs_to_layer};
+use crate::layer::whiteout::{self, Name};
 use crate::oci::Digest;
-use crate::tree::{Device, Entry, Kind, TreePath};
+use crate::tree::{Device, Entry, Kind, TreePath, Xattr};
 
 /// Why unpacking stopped: its own error, or one that a worker keeps.
 pub(super) enum Stop {
@@ -316,7 +316,7 @@ fn describe(header: &Header, path: TreePath) -> Result<Entry, ApplyError> {
         mode: if matches!(kind, Kind::Symlink { .. }) { 0o777 } else { header.mode },
         uid: header.uid,
         gid: header.gid,
-        xattrs: header.xattrs.iter().filter(|xattr| belongs_to_layer(&xattr.name)).cloned().collect(),
+        xattrs: header.xattrs.iter().filter(|xattr| Xattr::is_kept(&xattr.name)).cloned().collect(),
         ..Entry::new(path, kind, header.mode, header.mtime)
     })
 }

@@ -1,3 +1,5 @@
+//! Compression, read back by other programs, and the same bytes for any number of threads.
+
 use std::io::Read;
 use std::process::{Command, Stdio};
 

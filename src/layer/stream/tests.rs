@@ -1,3 +1,5 @@
+//! Streams of contents: order, errors, and the same bytes for any number of threads.
+
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};

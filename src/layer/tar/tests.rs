@@ -1,3 +1,5 @@
+//! The bytes of the tar writer, pinned and read back by other programs.
+
 use std::process::Command;
 
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::FileType;
 
 use super::CommitError;
-use crate::layer::whiteout::{Marks, OPAQUE_VALUE, belongs_to_layer, is_overlay_attribute};
+use crate::layer::whiteout::{Marks, OPAQUE_VALUE, is_overlay_attribute};
 use crate::sys::file;
 use crate::sys::walk::{Visit, WalkError};
 use crate::sys::xattr::Place;
@@ -107,7 +107,7 @@ fn attributes(
     };
     let place = Place::new(visit.dir, visit.name.to_bytes());
     for name in place.names().map_err(failed)? {
-        if belongs_to_layer(&name) {
+        if Xattr::is_kept(&name) {
             if let Some(value) = place.get(&name).map_err(failed)? {
                 xattrs.push(Xattr { name, value });
             }

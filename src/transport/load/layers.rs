@@ -4,7 +4,7 @@
 //! so that the image goes out again as it came; a plain tar is kept only if our writer would make another.
 //! Nothing is published here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::store::{BlobWriter, TarSource};
 
 use super::super::Session;
 use super::super::archive::{Member, PLAIN};
-use super::super::load_error::{LoadError, Part};
+use super::super::load_error::{LoadError, Part, end};
 use super::super::meter::Meter;
 use super::super::publish::{NewBlob, NewParts, UnpackedLayer, unpack_into};
 use super::{ForeignLayer, Image};
@@ -60,14 +60,14 @@ pub(super) fn unpack<'s>(
     limits: Limits,
     reporter: &Reporter,
 ) -> Result<Unpacked<'s>, LoadError> {
-    let mut todo: Vec<&ForeignLayer> = Vec::new();
-    for layer in images.iter().flat_map(|image| &image.layers) {
-        if !todo.iter().any(|there| there.diff_id == layer.diff_id && there.blob == layer.blob) {
-            todo.push(layer);
-        }
-    }
-    // A tar that has its place under two blobs is unpacked for the first of them only.
-    let first = |i: usize| !todo[..i].iter().any(|before| before.diff_id == todo[i].diff_id);
+    let (mut seen, mut tars) = (HashSet::new(), HashSet::new());
+    // Whether a layer comes for the first time: a tar that is in the archive in two forms is unpacked once.
+    let todo: Vec<(&ForeignLayer, bool)> = images
+        .iter()
+        .flat_map(|image| &image.layers)
+        .filter(|layer| seen.insert((layer.diff_id, layer.blob)))
+        .map(|layer| (layer, tars.insert(layer.diff_id)))
+        .collect();
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -75,15 +75,18 @@ pub(super) fn unpack<'s>(
             scope.spawn(|| {
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(layer) = todo.get(i) else { return };
+                    let Some(&(layer, unpack)) = todo.get(i) else { return };
                     let step = reporter.start(&format!("load layer {}", layer.diff_id.digest().short()));
-                    let one = One { session, layer, limits, step: &step, unpack: first(i) };
-                    let done = one.run();
-                    match &done {
-                        Ok(done) if done.layer.is_none() && done.blob.is_none() => step.cached(),
-                        Ok(_) => step.done(),
+                    let one = One { session, layer, limits, step: &step, unpack };
+                    let mut done = one.run();
+                    if done.as_ref().is_ok_and(|done| done.layer.is_none() && done.blob.is_none()) {
+                        step.cached();
+                    } else {
+                        done = end(step, done);
+                    }
+                    if done.is_err() {
                         // The others need not be begun.
-                        Err(_) => next.store(todo.len(), Ordering::Relaxed),
+                        next.store(todo.len(), Ordering::Relaxed);
                     }
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((i, done));
                 }
@@ -95,7 +98,7 @@ pub(super) fn unpack<'s>(
     let mut unpacked = Unpacked { layers: HashMap::new(), new: NewParts::default() };
     for (i, done) in results {
         let done = done?;
-        unpacked.layers.entry(todo[i].diff_id).or_insert(done.descriptor);
+        unpacked.layers.entry(todo[i].0.diff_id).or_insert(done.descriptor);
         unpacked.new.layers.extend(done.layer);
         unpacked.new.blobs.extend(done.blob);
     }

@@ -1,3 +1,5 @@
+//! Patterns, by tables and against a naive matcher.
+
 use proptest::prelude::*;
 
 use super::*;
