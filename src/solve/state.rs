@@ -1,6 +1,6 @@
 //! States of a file system: what a step starts from and what it leaves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -86,9 +86,13 @@ impl Opened {
 
     /// The directories that an overlay stacks to show this state, topmost first.
     pub(super) fn lowers(&self, scratch: &Path) -> Result<Vec<PathBuf>, StepError> {
-        let parts = self.layers.iter().flat_map(|layer| layer.parts.iter().cloned());
-        let repaired = self.repaired(scratch)?;
-        Ok(repaired.into_iter().chain(parts).collect())
+        let mut lowers: Vec<PathBuf> = self.repaired(scratch)?.into_iter().collect();
+        // Equal steps have one layer, and near ones share parts. Overlayfs refuses a directory that it is given
+        // twice; all that the lower place would show, the upper one shows or hides already.
+        let mut seen = HashSet::new();
+        let parts = self.layers.iter().flat_map(|layer| &layer.parts);
+        lowers.extend(parts.filter(|part| seen.insert(*part)).cloned());
+        Ok(lowers)
     }
 
     /// A directory to lie above all layers, if one of them has directories that its tar only implied: an overlay

@@ -2,6 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod architecture;
+mod bad_input;
+mod build;
+mod cache;
+mod cli;
+mod concurrency;
+mod crash;
 mod exec;
 mod support;
 mod transport;

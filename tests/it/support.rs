@@ -1,3 +1,10 @@
 //! What several test files need.
 
+pub(crate) mod case;
+pub(crate) mod env;
+pub(crate) mod gate;
+pub(crate) mod leftovers;
+pub(crate) mod progress;
 pub(crate) mod rootfs;
+pub(crate) mod running;
+pub(crate) mod tree;

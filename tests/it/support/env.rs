@@ -1,0 +1,172 @@
+//! A place of a test's own: a store, contexts, and the binary with an environment that holds nothing else.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use tempfile::TempDir;
+
+use super::running::Running;
+
+/// The name of the image that [`Env::with_busybox`] makes.
+pub(crate) const BUSYBOX: &str = "busybox";
+
+/// Where Debian's package `busybox-static` puts the program.
+const PROGRAM: &str = "/bin/busybox";
+
+const BUSYBOX_DOCKERFILE: &str = r#"FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+COPY passwd group /etc/
+CMD ["sh"]
+"#;
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nu:x:1000:1001:U:/home/u:/bin/sh\n";
+const GROUP: &str = "root:x:0:\nug:x:1001:\nextra:x:50:u\n";
+
+/// A directory with a store that is not there yet, removed at the end.
+pub(crate) struct Env {
+    dir: TempDir,
+}
+
+impl Env {
+    /// A place with an empty store.
+    pub(crate) fn new() -> Self {
+        Self { dir: TempDir::new_in(disk()).unwrap() }
+    }
+
+    /// A place whose store has the image `busybox`, with a shell, the users `root` and `u`, and the groups `root`,
+    /// `ug` and `extra`.
+    pub(crate) fn with_busybox() -> Self {
+        let env = Self::new();
+        env.add_busybox();
+        env
+    }
+
+    /// Makes the image in the store that is there.
+    pub(crate) fn add_busybox(&self) {
+        assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is missing: apt-get install busybox-static");
+        let context = self.context("busybox-context");
+        fs::copy(PROGRAM, context.join("busybox")).unwrap();
+        for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("Dockerfile", BUSYBOX_DOCKERFILE)] {
+            fs::write(context.join(name), text).unwrap();
+        }
+        self.strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()]).success();
+    }
+
+    /// A path in this place.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The store's directory.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.path("store")
+    }
+
+    /// A directory in this place, made if it is missing.
+    pub(crate) fn context(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// A context that has only a Dockerfile.
+    pub(crate) fn dockerfile(&self, name: &str, text: &str) -> PathBuf {
+        let context = self.context(name);
+        fs::write(context.join("Dockerfile"), text).unwrap();
+        context
+    }
+
+    /// The binary with arguments, to be run in this place with its store.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strata"));
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.dir.path());
+        command.current_dir(self.dir.path()).arg("--root").arg(self.root()).args(args);
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn strata<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
+        self.run(self.command(args))
+    }
+
+    /// Runs a command of [`Env::command`] to its end.
+    pub(crate) fn run(&self, mut command: Command) -> Output {
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| self.redact(&String::from_utf8_lossy(&bytes));
+        Output {
+            shown: command.get_args().skip(2).map(OsString::from).collect(),
+            status: output.status,
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Starts the binary; what it writes to standard error can be waited for.
+    pub(crate) fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
+        Running::start(self.command(args))
+    }
+
+    /// The id of an image.
+    pub(crate) fn image_id(&self, name: &str) -> String {
+        self.strata(["inspect", "-f", "{{.Id}}", name]).success().stdout.trim().to_owned()
+    }
+
+    /// The config of an image, as the store holds it.
+    pub(crate) fn image_config(&self, name: &str) -> serde_json::Value {
+        let id = self.image_id(name);
+        let blob = self.root().join("blobs/sha256").join(id.strip_prefix("sha256:").unwrap());
+        serde_json::from_slice(&fs::read(blob).unwrap()).unwrap()
+    }
+
+    /// What a shell script prints in a container of an image.
+    pub(crate) fn sh(&self, image: &str, script: &str) -> String {
+        self.strata(["run", "--rm", "--network", "none", image, "/bin/sh", "-c", script]).success().stdout
+    }
+
+    /// The text with this place's path as `[DIR]`.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        text.replace(self.dir.path().to_str().unwrap(), "[DIR]")
+    }
+}
+
+/// What the binary said.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Output {
+    shown: Vec<OsString>,
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// The same, after it was seen that the command succeeded.
+    pub(crate) fn success(self) -> Self {
+        self.code(0)
+    }
+
+    /// The same, after it was seen that the command ended with this code.
+    pub(crate) fn code(self, code: i32) -> Self {
+        let Self { shown, status, stdout, stderr } = &self;
+        assert_eq!(status.code(), Some(code), "{shown:?} {status}\n--- stdout\n{stdout}--- stderr\n{stderr}");
+        self
+    }
+}
+
+/// A directory on a disk: a store needs a file system that can be an overlay's upper.
+fn disk() -> PathBuf {
+    let candidates = [Path::new(env!("CARGO_TARGET_TMPDIR")), Path::new("/var/tmp")];
+    let found = candidates.iter().find(|path| {
+        fs::create_dir_all(path).unwrap();
+        ![OVERLAY, TMPFS].contains(&(rustix::fs::statfs(**path).unwrap().f_type as u64))
+    });
+    let found = found.unwrap_or_else(|| panic!("none of {candidates:?} is on a disk; set CARGO_TARGET_DIR to one that is"));
+    found.to_path_buf()
+}
+
+/// Magic numbers of statfs(2).
+const OVERLAY: u64 = 0x794c_7630;
+const TMPFS: u64 = 0x0102_1994;
