@@ -69,8 +69,12 @@ fn equal_steps_of_one_build_run_once() {
 #[test]
 fn independent_stages_run_at_the_same_time() {
     let (env, gate) = (Env::with_busybox(), Gate::new());
-    let stages = ["a", "b", "c"].map(|name| format!("FROM busybox AS {name}\nRUN {} >/{name}\n", gate.command()));
-    let dockerfile = format!("{}FROM busybox\nCOPY --from=a /a /\nCOPY --from=b /b /\nCOPY --from=c /c /\n", stages.concat());
+    let stages =
+        ["a", "b", "c"].map(|name| format!("FROM busybox AS {name}\nRUN {} >/{name}\n", gate.command()));
+    let dockerfile = format!(
+        "{}FROM busybox\nCOPY --from=a /a /\nCOPY --from=b /b /\nCOPY --from=c /c /\n",
+        stages.concat()
+    );
     let running = build(&env, "image", &dockerfile);
     // All wait at once, or this waits for ever.
     let waiting = [gate.wait(), gate.wait(), gate.wait()];
@@ -103,7 +107,8 @@ fn a_new_store_can_be_made_by_several_at_once() {
 #[test]
 fn a_build_keeps_the_layers_of_an_image_that_is_removed_meanwhile() {
     let (env, gate) = (Env::with_busybox(), Gate::new());
-    let running = build(&env, "image", &format!("FROM busybox\nRUN {} >/told\nRUN cp /told /again\n", gate.command()));
+    let running =
+        build(&env, "image", &format!("FROM busybox\nRUN {} >/told\nRUN cp /told /again\n", gate.command()));
     let waiting = gate.wait();
     let removed = env.strata(["rmi", "busybox"]).success();
     assert!(removed.stdout.starts_with("Untagged: busybox:latest\nDeleted: sha256:"), "{}", removed.stdout);

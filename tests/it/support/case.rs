@@ -135,7 +135,8 @@ impl State {
             "history" => Some(self.history()),
             _ => {
                 assert!(section.body.is_empty() || command.starts_with("file"), "{place}: takes no lines");
-                self.edit(command, &words, &section.body).unwrap_or_else(|| panic!("{place}: is not understood"));
+                self.edit(command, &words, &section.body)
+                    .unwrap_or_else(|| panic!("{place}: is not understood"));
                 None
             }
         }
@@ -177,7 +178,9 @@ impl State {
             "touch" => set_time(&first?, SystemTime::now()),
             "elsewhere" => {
                 let copy = self.context.with_extension("copy");
-                assert!(Command::new("cp").arg("-a").args([&self.context, &copy]).status().unwrap().success());
+                assert!(
+                    Command::new("cp").arg("-a").args([&self.context, &copy]).status().unwrap().success()
+                );
                 self.context = copy;
             }
             _ => return None,
