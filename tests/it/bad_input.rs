@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::case;
 use crate::support::env::{BUSYBOX, Env};
-use crate::support::leftovers::{assert_clean, marker};
+use crate::support::leftovers::{assert_clean, in_progress, marker};
 
 #[test]
 fn mistakes_are_explained_with_their_places() {
@@ -22,8 +22,14 @@ fn missing_dockerfiles_and_contexts_are_named() {
     fs::write(env.path("file"), "").unwrap();
     fs::create_dir(env.path("empty/dir")).unwrap();
     for (args, message) in [
-        (&["empty"][..], "there is no Dockerfile at `[DIR]/empty/Dockerfile`\nhelp: name another file with `--file`"),
-        (&["-f", "other", "empty"], "there is no Dockerfile at `other`\nhelp: name another file with `--file`"),
+        (
+            &["empty"][..],
+            "there is no Dockerfile at `[DIR]/empty/Dockerfile`\nhelp: name another file with `--file`",
+        ),
+        (
+            &["-f", "other", "empty"],
+            "there is no Dockerfile at `other`\nhelp: name another file with `--file`",
+        ),
         (
             &["-f", "empty/dir", "empty"],
             "cannot read the Dockerfile `empty/dir`\ncaused by: Is a directory (os error 21)",
@@ -49,7 +55,8 @@ impl Disk {
     fn mount(path: PathBuf, size: &str) -> Self {
         fs::create_dir_all(&path).unwrap();
         let options = format!("size={size}");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).status().unwrap();
+        let status =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).status().unwrap();
         assert!(status.success(), "mount: {status}");
         Self(path)
     }
@@ -71,9 +78,10 @@ fn fill_the_disk(dockerfile: &str) -> String {
     // Not zeros, which a copy could leave out.
     fs::write(context.join("big"), vec![1; 16 << 20]).unwrap();
     let output = env.strata([Path::new("build"), "-q".as_ref(), &context]).code(1);
-    assert_clean(&env.root().join("work"), "no command of this test is left");
+    assert_eq!(in_progress(&env.root()), Vec::<String>::new());
     let small = env.dockerfile("small", "FROM busybox\nRUN echo small >/f\n");
-    let _ = env.strata([Path::new("build"), "-q".as_ref(), "-t".as_ref(), "small".as_ref(), &small]).success();
+    let _ =
+        env.strata([Path::new("build"), "-q".as_ref(), "-t".as_ref(), "small".as_ref(), &small]).success();
     assert_eq!(env.sh("small", "cat /f"), "small\n");
     output.stderr
 }

@@ -160,7 +160,9 @@ fn builds_can_be_killed_again_and_again_in_one_store() {
 /// Says that the machine went down before anything was synced.
 fn forget_the_boot(env: &Env) {
     let database = rusqlite::Connection::open(env.root().join("strata.db")).unwrap();
-    database.execute_batch("UPDATE layers SET boot = 'x', synced = 0; UPDATE blobs SET boot = 'x', synced = 0").unwrap();
+    database
+        .execute_batch("UPDATE layers SET boot = 'x', synced = 0; UPDATE blobs SET boot = 'x', synced = 0")
+        .unwrap();
 }
 
 /// The file of this name in the store's layers.
@@ -198,7 +200,11 @@ fn what_a_crash_of_the_machine_damaged_is_made_again() {
         forget_the_boot(&env);
         damage(in_layers(&env, "victim"));
         let report = Report::read(&env.strata(build).success().stderr);
-        assert_eq!((report.step("COPY victim /").state, report.step("/copy").state), (state, "cached"), "{name}");
+        assert_eq!(
+            (report.step("COPY victim /").state, report.step("/copy").state),
+            (state, "cached"),
+            "{name}"
+        );
         assert_eq!(env.sh("image", "cat /victim /copy"), "1234512345", "{name}");
     }
 }

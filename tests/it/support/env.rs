@@ -52,7 +52,9 @@ impl Env {
         for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("Dockerfile", BUSYBOX_DOCKERFILE)] {
             fs::write(context.join(name), text).unwrap();
         }
-        self.strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()]).success();
+        let _ = self
+            .strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()])
+            .success();
     }
 
     /// A path in this place.
@@ -163,7 +165,9 @@ fn disk() -> PathBuf {
         fs::create_dir_all(path).unwrap();
         ![OVERLAY, TMPFS].contains(&(rustix::fs::statfs(**path).unwrap().f_type as u64))
     });
-    let found = found.unwrap_or_else(|| panic!("none of {candidates:?} is on a disk; set CARGO_TARGET_DIR to one that is"));
+    let found = found.unwrap_or_else(|| {
+        panic!("none of {candidates:?} is on a disk; set CARGO_TARGET_DIR to one that is")
+    });
     found.to_path_buf()
 }
 

@@ -31,7 +31,9 @@ impl Report {
             let numbered = line.strip_prefix('#').and_then(|line| line.split_once(' '));
             match numbered.and_then(|(number, text)| Some((number.parse().ok()?, text))) {
                 Some((number, text)) => report.steps.entry(number).or_default().read(text),
-                None if line.is_empty() || line.starts_with("built ") || line.starts_with("image sha256:") => {}
+                None if line.is_empty()
+                    || line.starts_with("built ")
+                    || line.starts_with("image sha256:") => {}
                 None => report.rest.push(line.to_owned()),
             }
         }
@@ -40,7 +42,8 @@ impl Report {
 
     /// The steps of the Dockerfile, in the order of their names: stage by stage, whatever ran first.
     pub(crate) fn steps(&self) -> Vec<&Step> {
-        let mut steps: Vec<&Step> = self.steps.values().filter(|step| !step.name.starts_with("[internal]")).collect();
+        let mut steps: Vec<&Step> =
+            self.steps.values().filter(|step| !step.name.starts_with("[internal]")).collect();
         steps.sort_by_key(|step| &step.name);
         steps
     }
