@@ -130,7 +130,10 @@ impl Engine {
         let image = self.documents(&plan, &bases, &solved)?;
         let session = Session { store: &self.store, work: &work, cancel };
         let stored = self.write_outputs(request, &image, session, reporter)?;
-        self.store.sync()?;
+        if stored {
+            // What only went out as files leaves nothing here but cache, which a crash may cost.
+            self.store.sync()?;
+        }
         let warnings = parsed.warnings.iter().map(Diagnostic::from);
         Ok(BuildReport {
             id: image.id,

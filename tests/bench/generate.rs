@@ -217,11 +217,31 @@ pub(crate) fn blobs(context: &Path) -> Result<()> {
     file(&context.join("Dockerfile"), b"FROM scratch\nCOPY data /data\n", 0o644)
 }
 
-/// w4's second data: 256 MiB of text.
+/// How much text w4's second data has at the most.
+const TEXT: usize = 128 << 20;
+
+/// w4's second data: text as people write it, the sources of the crates that this program is built from.
 pub(crate) fn prose(context: &Path) -> Result<()> {
-    let mut random = Random::new(5);
-    for number in 0..64 {
-        file(&context.join(format!("data/text{number:02}.js")), &random.text(4 << 20), 0o644)?;
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let sources = home.unwrap_or_default().join("registry/src");
+    let (mut folders, mut number, mut total) = (vec![sources.clone()], 0, 0);
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).map_err(|error| format!("no crates' sources in {}: {error}", sources.display()))?;
+        let mut entries = entries.collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let is_text = path.extension().is_some_and(|end| ["rs", "c", "h", "md"].iter().any(|text| end == *text));
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if is_text && total < TEXT {
+                let content = fs::read(&path)?;
+                total += content.len();
+                file(&context.join(format!("data/{}/{number:05}.txt", number % 100)), &content, 0o644)?;
+                number += 1;
+            }
+        }
     }
     file(&context.join("Dockerfile"), b"FROM scratch\nCOPY data /data\n", 0o644)
 }
