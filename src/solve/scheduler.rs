@@ -154,6 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn the_first_failure_is_returned_whatever_fails_after_it() {
+        let (together, failed) = (Barrier::new(2), Barrier::new(2));
+        let work = |node, _: &Results<()>| {
+            together.wait();
+            if node == 0 {
+                // Goes on only after the other one has failed.
+                failed.wait();
+            }
+            Err::<(), _>(node)
+        };
+        let stop = || {
+            failed.wait();
+        };
+        assert_eq!(run(&[vec![], vec![]], 2, stop, work), Err(1));
+    }
+
+    #[test]
     fn no_nodes_are_done_at_once() {
         assert_eq!(run(&[], 4, || {}, |_, _: &Results<()>| Ok::<_, ()>(())), Ok(vec![]));
     }
