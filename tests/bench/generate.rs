@@ -227,12 +227,14 @@ pub(crate) fn prose(context: &Path) -> Result<()> {
     let sources = home.unwrap_or_default().join("registry/src");
     let (mut folders, mut number, mut total) = (vec![sources.clone()], 0, 0);
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).map_err(|error| format!("no crates' sources in {}: {error}", sources.display()))?;
+        let entries = fs::read_dir(&folder)
+            .map_err(|error| format!("no crates' sources in {}: {error}", sources.display()))?;
         let mut entries = entries.collect::<std::io::Result<Vec<_>>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();
-            let is_text = path.extension().is_some_and(|end| ["rs", "c", "h", "md"].iter().any(|text| end == *text));
+            let is_text =
+                path.extension().is_some_and(|end| ["rs", "c", "h", "md"].iter().any(|text| end == *text));
             if entry.file_type()?.is_dir() {
                 folders.push(path);
             } else if is_text && total < TEXT {

@@ -79,7 +79,9 @@ fn independent_stages_run_at_the_same_time() {
     let running = build(&env, "image", &dockerfile);
     // All wait at once, or this waits for ever.
     let waiting = [gate.wait(), gate.wait(), gate.wait()];
-    waiting.into_iter().for_each(|one| one.tell("x"));
+    for one in waiting {
+        one.tell("x");
+    }
     report(running);
     assert_eq!(env.sh("image", "cat /a /b /c"), "xxx");
 }
@@ -97,7 +99,9 @@ fn a_new_store_can_be_made_by_several_at_once() {
         env.spawn(["build", "--progress=plain", "-t", name, context.to_str().unwrap()])
     };
     let builds: Vec<Running> = names.into_iter().zip(&contexts).map(start).collect();
-    builds.into_iter().for_each(|build| drop(report(build)));
+    for build in builds {
+        report(build);
+    }
     let Output { stdout, .. } = env.strata(["images"]).success();
     for name in names {
         assert!(stdout.lines().any(|line| line.starts_with(&format!("{name} "))), "{stdout}");
