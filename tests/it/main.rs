@@ -9,5 +9,7 @@ mod cli;
 mod concurrency;
 mod crash;
 mod exec;
+mod fixtures;
+mod readers;
 mod support;
 mod transport;

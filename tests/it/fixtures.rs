@@ -1,0 +1,94 @@
+//! The examples under `fixtures/`, built on the bases that `fixtures/bases` makes. They reach the Debian and npm
+//! registries through the machine's ordinary settings.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::env::Env;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// A store with one of the bases.
+fn with_base(name: &str) -> Env {
+    let env = Env::new();
+    let made = Command::new(fixture("bases/make"))
+        .arg(name)
+        .env("STRATA", env!("CARGO_BIN_EXE_strata"))
+        .env("STRATA_ROOT", env.root())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "fixtures/bases/make {name}: {}", String::from_utf8_lossy(&made.stderr));
+    env
+}
+
+fn build(env: &Env, name: &str, network: &str) {
+    let context = fixture(name);
+    let args = ["build", "-q", "--network", network, "-t", name, context.to_str().unwrap()];
+    let _ = env.strata(args).success();
+}
+
+#[test]
+fn a_program_is_compiled_in_one_stage_and_runs_alone_in_another() {
+    let env = with_base("debian:12-slim");
+    build(&env, "multi-stage", "host");
+    let config = env.image_config("multi-stage");
+    assert_eq!(
+        config["rootfs"]["diff_ids"].as_array().unwrap().len(),
+        1,
+        "only the program should be in the image"
+    );
+    let said = env.strata(["run", "--rm", "--network", "none", "multi-stage"]).success().stdout;
+    assert_eq!(said, "primes 1.0: 25 up to 100, the largest is 97\n");
+}
+
+#[test]
+fn of_many_stages_only_those_that_the_target_needs_are_built() {
+    let env = with_base("busybox");
+    let context = fixture("many-stages");
+    let built =
+        env.strata(["build", "--progress", "plain", "-t", "many", context.to_str().unwrap()]).success();
+    let stages: Vec<&str> =
+        built.stderr.lines().filter_map(|line| line.split_once(" [")?.1.split(' ').next()).collect();
+    for stage in &stages {
+        let stage = stage.trim_end_matches(']');
+        assert!(["internal", "base", "words", "numbers", "release"].contains(&stage), "{stage} was built");
+    }
+    assert!(stages.contains(&"release"), "{}", built.stderr);
+    let said = env.strata(["run", "--rm", "--network", "none", "many"]).success().stdout;
+    assert!(said.ends_with("1\n2\n3\n4\n5\n"), "{said}");
+}
+
+#[test]
+fn the_koa_server_is_built_and_answers() {
+    let env = with_base("node:12.20.1");
+    build(&env, "koa-server", "host");
+    let mut server = env.command(["run", "--rm", "--network", "host", "koa-server", "node", "app.js"]);
+    let mut server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let answer = ask(3000);
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let _ = server.wait().unwrap();
+    assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
+}
+
+/// Asks for `/` until somebody listens; a refused connection is the only failure that is worth another try.
+fn ask(port: u16) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut stream = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => break stream,
+            Err(error) if Instant::now() > deadline => panic!("nobody listens on port {port}: {error}"),
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).unwrap();
+    answer
+}
