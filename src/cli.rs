@@ -135,8 +135,15 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
 /// `docker run` with wrong flags exits with 125, everything else with clap's 2; 1 is what Docker's client says, but 2
 /// tells a script that nothing was tried.
 fn usage_code() -> u8 {
-    let run = std::env::args_os().skip(1).find(|word| !word.to_string_lossy().starts_with('-'));
-    if run.is_some_and(|word| word == "run") { ErrorKind::Run.code() } else { ErrorKind::Usage.code() }
+    let mut words = std::env::args_os().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--root" {
+            words.next();
+        } else if !word.to_string_lossy().starts_with('-') {
+            return if word == "run" { ErrorKind::Run.code() } else { ErrorKind::Usage.code() };
+        }
+    }
+    ErrorKind::Usage.code()
 }
 
 /// Whether colours go to `stream` (no-color.org).

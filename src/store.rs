@@ -71,9 +71,13 @@ impl Store {
             make_directories(&root)?;
         }
         refuse_network(&root)?;
+        // SQLite does not wait for a process that is just making the database.
+        let opening = Lock::wait(&root.join("work/.lock"), Mode::Exclusive)?;
         let database = Database::open(&root.join("strata.db"))?;
+        drop(opening);
         let store = Self { root, database, boot: recover::boot_id()? };
         store.sweep_work()?;
+        store.sweep_locks()?;
         store.recover()?;
         Ok(store)
     }

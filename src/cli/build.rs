@@ -98,7 +98,7 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     let result = engine.build(&request, &reporter, &cancel);
     renderer.finish();
     let report = result?;
-    tell(&report, args.quiet, to_stdout)?;
+    tell(&report, mode == Mode::Quiet, to_stdout)?;
     write_files(args, &report)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::context::Dockerignore;
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Diagnostic, Source, nearest};
 use crate::dockerfile;
+use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
 use crate::exec::CancelToken;
 use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
@@ -111,7 +112,7 @@ impl Engine {
         let work = self.store.work_dir()?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let wanted = plan::bases(&parsed.dockerfile, &options).map_err(refused)?;
-        let bases = self.resolve_bases(&source, &wanted)?;
+        let bases = self.resolve_bases(&source, &parsed.dockerfile, &wanted)?;
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
@@ -148,6 +149,7 @@ impl Engine {
     fn resolve_bases(
         &self,
         source: &Source,
+        dockerfile: &Ast,
         wanted: &[plan::BaseRef],
     ) -> Result<BTreeMap<String, BaseImage>, EngineError> {
         let mut bases = BTreeMap::new();
@@ -162,7 +164,9 @@ impl Engine {
                     let image = self.load_documents(row)?;
                     bases.insert(base.reference.clone(), BaseImage { name, config: image.config });
                 }
-                Err(EngineError::NoImage { similar, .. }) => missing.push(unknown_base(base, similar)),
+                Err(EngineError::NoImage { similar, .. }) => {
+                    missing.push(unknown_base(base, dockerfile, similar))
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -312,12 +316,15 @@ fn findings(source: &Source, findings: Vec<Diagnostic>) -> EngineError {
     Box::new(BuildError::Findings { text: source.clone(), findings }).into()
 }
 
-fn unknown_base(base: &plan::BaseRef, similar: Option<String>) -> Diagnostic {
+fn unknown_base(base: &plan::BaseRef, dockerfile: &Ast, similar: Option<String>) -> Diagnostic {
     let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
         .at(base.span)
         .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
     if let Some(similar) = similar {
         diagnostic = diagnostic.help(format!("the store has `{similar}`"));
+    }
+    if let Some(stage) = nearest(&base.reference, dockerfile.stages.iter().filter_map(Stage::name)) {
+        diagnostic = diagnostic.help(format!("did you mean the stage `{stage}`?"));
     }
     diagnostic
 }

@@ -335,8 +335,11 @@ fn no_context_source(
     error: &SelectError<std::convert::Infallible>,
     context: &Context,
 ) -> StepError {
-    let missing = match error {
-        SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,
+    let (missing, why) = match error {
+        SelectError::Resolve(ResolveError::Missing { at, .. }) => (at, context.absence(at)),
+        SelectError::Resolve(ResolveError::NotADirectory { at, .. }) => {
+            (at, format!("`{at}` is not a directory"))
+        }
         other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
     };
     let names = context.names_in(&missing.parent().unwrap_or_default());
@@ -344,7 +347,7 @@ fn no_context_source(
     StepError::NoSource {
         source_path: pattern.to_owned(),
         place: "the build context".to_owned(),
-        why: Some(context.absence(missing)),
+        why: Some(why),
         similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
     }
 }

@@ -28,7 +28,7 @@ impl<T> Results<T> {
 
 /// Runs `work` for every node; node `n` needs the results of `needs[n]`, all of them smaller than `n`. At most `jobs`
 /// run at once, the smaller ones first. After the first failure no further node starts, `stop` is called once so
-/// that running ones may end early, and the failure of the smallest node is returned.
+/// that running ones may end early, and that failure is returned.
 ///
 /// A node's thread lives until the node is done, as the parent-death signal of its sandbox demands.
 pub(super) fn run<T: Send + Sync, E: Send>(
@@ -42,7 +42,7 @@ pub(super) fn run<T: Send + Sync, E: Send>(
     let ready = (0..needs.len()).filter(|&n| waiting[n] == 0).collect();
     let queue = Mutex::new(Queue { ready, waiting, left: needs.len(), failed: false });
     let changed = Condvar::new();
-    let first_error: Mutex<Option<(usize, E)>> = Mutex::new(None);
+    let first_error: Mutex<Option<E>> = Mutex::new(None);
     let worker = || {
         while let Some(node) = next(&queue, &changed) {
             let result = work(node, &results);
@@ -60,12 +60,10 @@ pub(super) fn run<T: Send + Sync, E: Send>(
                     }
                 }
                 Err(error) => {
+                    // Later failures are what the stop made of other nodes.
                     if !std::mem::replace(&mut queue.failed, true) {
+                        *lock(&first_error) = Some(error);
                         stop();
-                    }
-                    let mut first = lock(&first_error);
-                    if first.as_ref().is_none_or(|(other, _)| node < *other) {
-                        *first = Some((node, error));
                     }
                 }
             }
@@ -79,7 +77,7 @@ pub(super) fn run<T: Send + Sync, E: Send>(
         worker();
     });
     match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
+        Some(error) => Err(error),
         None => Ok(results.into_inner()),
     }
 }
@@ -153,6 +151,23 @@ mod tests {
         });
         assert_eq!(result, Err(1));
         assert_eq!((stops.into_inner(), ran.into_inner()), (1, 2));
+    }
+
+    #[test]
+    fn the_first_failure_is_returned_whatever_fails_after_it() {
+        let (together, failed) = (Barrier::new(2), Barrier::new(2));
+        let work = |node, _: &Results<()>| {
+            together.wait();
+            if node == 0 {
+                // Goes on only after the other one has failed.
+                failed.wait();
+            }
+            Err::<(), _>(node)
+        };
+        let stop = || {
+            failed.wait();
+        };
+        assert_eq!(run(&[vec![], vec![]], 2, stop, work), Err(1));
     }
 
     #[test]

@@ -104,7 +104,11 @@ impl Store {
                 t.execute("DELETE FROM records WHERE diff_id = ?1", [Stored(id)])?;
             } else {
                 t.execute("DELETE FROM encodings WHERE digest = ?1", [Stored(id)])?;
+                let sourced = "SELECT diff_id FROM layers WHERE source = ?1";
+                t.execute(&format!("DELETE FROM records WHERE diff_id IN ({sourced})"), [Stored(id)])?;
                 t.execute("DELETE FROM layers WHERE source = ?1", [Stored(id)])?;
+                // An image without its documents can be neither shown nor used.
+                t.execute("DELETE FROM images WHERE manifest = ?1 OR config = ?1", [Stored(id)])?;
             }
             t.execute(&format!("DELETE FROM {table} WHERE {key} = ?1"), [Stored(id)])
         })?;

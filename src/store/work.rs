@@ -98,6 +98,16 @@ impl Store {
         Ok(names)
     }
 
+    /// Removes the reservations of killed processes. Those of living ones are held.
+    pub(super) fn sweep_locks(&self) -> Result<(), StoreError> {
+        let locks = self.root.join("locks");
+        for entry in fs::read_dir(&locks).map_err(|e| StoreError::io("list", &locks, e))? {
+            let entry = entry.map_err(|e| StoreError::io("list", &locks, e))?;
+            drop(Lock::try_transient(&entry.path())?);
+        }
+        Ok(())
+    }
+
     fn is_abandoned(&self, path: &Path) -> bool {
         let Ok(_making) = Lock::wait(&self.root.join("work/.lock"), Mode::Exclusive) else { return false };
         // A directory without a lock file was being removed when its owner died.

@@ -63,12 +63,22 @@ impl Lock {
     pub fn wait_transient(path: &Path) -> Result<TransientLock, LockError> {
         loop {
             let lock = Self::wait(path, Mode::Exclusive)?;
-            let held = lock.file.metadata().map_err(|source| LockError { path: path.to_owned(), source })?;
-            // The holder before may have removed the file between our open and our lock.
-            if fs::metadata(path).is_ok_and(|now| now.ino() == held.ino()) {
+            if lock.has_its_file() {
                 return Ok(TransientLock(lock));
             }
         }
+    }
+
+    /// Takes a transient lock if nobody holds it.
+    pub fn try_transient(path: &Path) -> Result<Option<TransientLock>, LockError> {
+        let lock = Self::try_exclusive(path)?;
+        Ok(lock.filter(Self::has_its_file).map(TransientLock))
+    }
+
+    /// The holder before may have removed the file between our open and our lock.
+    fn has_its_file(&self) -> bool {
+        let now = fs::metadata(&self.path).map(|now| now.ino()).ok();
+        now.is_some() && now == self.file.metadata().map(|held| held.ino()).ok()
     }
 
     fn open(path: &Path) -> Result<Self, LockError> {
@@ -123,10 +133,16 @@ mod tests {
         let path = dir.path().join("lock");
         let inside = std::sync::atomic::AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
+            for thread in 0..8 {
+                let (path, inside) = (&path, &inside);
+                scope.spawn(move || {
                     for _ in 0..50 {
-                        let _lock = Lock::wait_transient(&path).unwrap();
+                        let lock = if thread % 2 == 0 {
+                            Some(Lock::wait_transient(path).unwrap())
+                        } else {
+                            Lock::try_transient(path).unwrap()
+                        };
+                        let Some(_lock) = lock else { continue };
                         assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
                         inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
                     }

@@ -1,9 +1,13 @@
 //! Several builds in one store, and several steps in one build, at once.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::support::env::{Env, Output};
 use crate::support::gate::Gate;
 use crate::support::leftovers::in_progress;
 use crate::support::progress::Report;
+use crate::support::rootfs;
 use crate::support::running::Running;
 
 fn build(env: &Env, name: &str, dockerfile: &str) -> Running {
@@ -59,10 +63,7 @@ fn equal_steps_of_one_build_run_once() {
                       FROM busybox AS b\nRUN head -c 16 /dev/urandom | md5sum >/r\n\
                       FROM busybox\nCOPY --from=a /r /a\nCOPY --from=b /r /b\n";
     let report = report(build(&env, "image", dockerfile));
-    let runs = report.steps().into_iter().filter(|step| step.name.contains("RUN"));
-    let mut states: Vec<&str> = runs.map(|step| step.state).collect();
-    states.sort_unstable();
-    assert_eq!(states, ["cached", "ran"]);
+    assert_eq!(report.steps().iter().filter(|step| step.name.contains("RUN")).count(), 1, "{report:#?}");
     assert_eq!(env.sh("image", "cmp /a /b && echo same"), "same\n");
 }
 
@@ -78,7 +79,9 @@ fn independent_stages_run_at_the_same_time() {
     let running = build(&env, "image", &dockerfile);
     // All wait at once, or this waits for ever.
     let waiting = [gate.wait(), gate.wait(), gate.wait()];
-    waiting.into_iter().for_each(|one| one.tell("x"));
+    for one in waiting {
+        one.tell("x");
+    }
     report(running);
     assert_eq!(env.sh("image", "cat /a /b /c"), "xxx");
 }
@@ -96,7 +99,9 @@ fn a_new_store_can_be_made_by_several_at_once() {
         env.spawn(["build", "--progress=plain", "-t", name, context.to_str().unwrap()])
     };
     let builds: Vec<Running> = names.into_iter().zip(&contexts).map(start).collect();
-    builds.into_iter().for_each(|build| drop(report(build)));
+    for build in builds {
+        report(build);
+    }
     let Output { stdout, .. } = env.strata(["images"]).success();
     for name in names {
         assert!(stdout.lines().any(|line| line.starts_with(&format!("{name} "))), "{stdout}");
@@ -106,16 +111,24 @@ fn a_new_store_can_be_made_by_several_at_once() {
 
 #[test]
 fn a_build_keeps_the_layers_of_an_image_that_is_removed_meanwhile() {
-    let (env, gate) = (Env::with_busybox(), Gate::new());
+    let (env, gate) = (Env::new(), Gate::new());
+    rootfs::make(&env.context("base"));
+    let base = env.path("base.tar");
+    let tar = Command::new("tar").arg("-cf").arg(&base).arg("-C").arg(env.path("base")).arg(".").status();
+    assert!(tar.unwrap().success());
+    // No cache record holds the layer of an imported image.
+    let _ = env.strata([Path::new("import"), &base, "base".as_ref()]).success();
     let running =
-        build(&env, "image", &format!("FROM busybox\nRUN {} >/told\nRUN cp /told /again\n", gate.command()));
+        build(&env, "image", &format!("FROM base\nRUN {} >/told\nRUN cp /told /again\n", gate.command()));
     let waiting = gate.wait();
-    let removed = env.strata(["rmi", "busybox"]).success();
-    assert!(removed.stdout.starts_with("Untagged: busybox:latest\nDeleted: sha256:"), "{}", removed.stdout);
+    let removed = env.strata(["rmi", "base"]).success();
+    assert!(removed.stdout.starts_with("Untagged: base:latest\nDeleted: sha256:"), "{}", removed.stdout);
     waiting.tell("told");
     report(running);
     assert_eq!(env.sh("image", "cat /again"), "told");
-    // With the last image everything is gone.
+    // Without an image it is gone; the steps' layers stay for the cache.
+    let layers = || std::fs::read_dir(env.root().join("layers/sha256")).unwrap().count();
+    assert_eq!(layers(), 3);
     let _ = env.strata(["rmi", "image"]).success();
-    assert_eq!(std::fs::read_dir(env.root().join("layers/sha256")).unwrap().count(), 0);
+    assert_eq!(layers(), 2);
 }

@@ -11,17 +11,7 @@ use strata::exec::{
 };
 
 use super::{Bench, executor, field, run};
-
-/// Processes of the machine whose arguments hold `marker`.
-fn processes(marker: &str) -> Vec<i32> {
-    let pids =
-        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    pids.filter(|pid| {
-        let args = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        args.windows(marker.len()).any(|window| window == marker.as_bytes())
-    })
-    .collect()
-}
+use crate::support::leftovers::{marker, processes};
 
 /// The children of a process, their children and so on.
 fn descendants(ancestor: i32) -> Vec<i32> {
@@ -40,12 +30,6 @@ fn descendants(ancestor: i32) -> Vec<i32> {
         next += 1;
     }
     found.split_off(1)
-}
-
-/// A number of seconds that no other test sleeps, so that its processes can be told from others.
-fn marker(test: &str) -> String {
-    let distinct = test.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-    format!("{}.{distinct}", 100_000 + std::process::id())
 }
 
 #[test]

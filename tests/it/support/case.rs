@@ -10,7 +10,7 @@
 //! remove PATH · rename PATH OTHER · chmod PATH MODE · chown PATH UID:GID · touch PATH
 //! elsewhere              from now on the context is a copy of itself in another directory
 //! build FLAGS            builds the image `image`; expects the steps, what was cached, and which image it is
-//! fails CODE FLAGS       builds; expects this exit code and standard error
+//! fails CODE FLAGS       builds; expects this exit code and message
 //! log                    expects what the last build's commands wrote
 //! tree PATHS             expects what lies there in the image
 //! sh SCRIPT              expects what a script prints in the image
@@ -212,9 +212,11 @@ impl State {
 
     fn fails(&mut self, words: &[&str]) -> String {
         let (code, flags) = words.split_first().expect("an exit code");
-        let mut command = self.env.command(["build", "--progress=quiet"]);
+        let mut command = self.env.command(["build", "--progress=plain"]);
         command.args(flags).arg(".").current_dir(&self.context);
-        self.env.run(command).code(code.parse().unwrap()).stderr
+        let stderr = self.env.run(command).code(code.parse().unwrap()).stderr;
+        // What comes before is progress.
+        stderr.find("error: ").map_or(String::new(), |start| stderr[start..].to_owned())
     }
 
     fn history(&self) -> String {

@@ -52,7 +52,8 @@ impl Env {
         for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("Dockerfile", BUSYBOX_DOCKERFILE)] {
             fs::write(context.join(name), text).unwrap();
         }
-        self.strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()])
+        let _ = self
+            .strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()])
             .success();
     }
 
