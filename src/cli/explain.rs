@@ -61,7 +61,7 @@ pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
     drawn.join("\n")
 }
 
-/// A step's failure, drawn at its instruction, with what the command said last.
+/// A step's failure, drawn at its instruction. What the command said last is the progress display's to show.
 fn step(text: &Source, error: &SolveError) -> CliError {
     let mut finding = Diagnostic {
         severity: Severity::Error,
@@ -78,15 +78,7 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
     }
-    let drawn = draw(text, &[finding]);
-    let drawn = match &*error.source {
-        StepError::Command { tail, .. } if !tail.is_empty() => {
-            let lines: String = tail.iter().map(|line| format!("  {}\n", printable(line))).collect();
-            format!("{}\nthe last lines of its output:\n{lines}", drawn.trim_end())
-        }
-        _ => drawn,
-    };
-    CliError::drawn(ErrorKind::General, drawn)
+    CliError::drawn(ErrorKind::General, draw(text, &[finding]))
 }
 
 fn step_hints(error: &StepError) -> Vec<String> {
@@ -124,9 +116,4 @@ fn is_disk_full(error: &(dyn Error + 'static)) -> bool {
         error = current.source();
     }
     false
-}
-
-/// A line of foreign output without what would move the cursor.
-fn printable(line: &str) -> String {
-    line.chars().filter(|&c| c == '\t' || !c.is_control()).collect()
 }

@@ -35,8 +35,6 @@ pub enum StepError {
         command: String,
         /// How it ended.
         status: Status,
-        /// The last lines of its output.
-        tail: Vec<String>,
     },
     /// The sandbox could not be set up or the command not be started.
     #[error(transparent)]

@@ -1,6 +1,5 @@
 //! RUN: a command in a sandbox over the state that it starts from.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -69,16 +68,12 @@ impl Solver<'_> {
         running: &progress::Step<'_>,
     ) -> Result<Vec<TreePath>, StepError> {
         let spec = self.spec(run, opened, scratch, upper)?;
-        let mut tail = Tail::default();
-        let mut pass = |stream, bytes: &[u8]| {
-            tail.push(bytes);
-            running.output(stream, bytes);
-        };
+        let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let io = Io { output: Output::Piped(&mut pass), ..Io::default() };
         let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
         if !outcome.status.success() {
             let command = run.args.join(" ");
-            return Err(StepError::Command { command, status: outcome.status, tail: tail.lines() });
+            return Err(StepError::Command { command, status: outcome.status });
         }
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
@@ -141,59 +136,4 @@ fn make_upper(upper: &Upper) -> Result<(), StepError> {
 fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StepError {
     let path = path.to_owned();
     move |source| StepError::Io { operation, path, source }
-}
-
-/// The last lines of a command's output.
-#[derive(Default)]
-struct Tail {
-    lines: VecDeque<String>,
-    partial: Vec<u8>,
-}
-
-/// How many lines of output an error shows, and how long one may become.
-const TAIL_LINES: usize = 20;
-const TAIL_WIDTH: usize = 4096;
-
-impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if byte == b'\n' {
-                self.end_line();
-            } else if self.partial.len() < TAIL_WIDTH {
-                self.partial.push(byte);
-            }
-        }
-    }
-
-    fn end_line(&mut self) {
-        let line = String::from_utf8_lossy(&self.partial).trim_end_matches('\r').to_owned();
-        self.partial.clear();
-        if self.lines.len() == TAIL_LINES {
-            self.lines.pop_front();
-        }
-        self.lines.push_back(line);
-    }
-
-    fn lines(mut self) -> Vec<String> {
-        if !self.partial.is_empty() {
-            self.end_line();
-        }
-        self.lines.into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tail_keeps_the_last_lines_and_an_unfinished_one() {
-        let mut tail = Tail::default();
-        for i in 0..30 {
-            tail.push(format!("line {i}\r\n").as_bytes());
-        }
-        tail.push(b"end");
-        let lines = tail.lines();
-        assert_eq!((lines.len(), lines[0].as_str(), lines[19].as_str()), (20, "line 11", "end"));
-    }
 }
