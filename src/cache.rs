@@ -1,7 +1,7 @@
 //! Cache keys, observed inputs and records: what a build step depends on, and what it made.
 //!
 //! Owns the definition of the keys (documented in `docs/cache-keys.md`, versioned by the domain strings in
-//! [`key`]), the looks that a COPY takes at its base, and the explanation of a miss. Must not know how a step is
+//! `key`), the looks that a COPY takes at its base, and the explanation of a miss. Must not know how a step is
 //! carried out.
 //!
 //! Invariants: keys are made of content, never of times, compressed digests or paths on the host; a record is

@@ -1,7 +1,7 @@
 //! The command line: arguments, words, colours, exit codes. The only part that prints and reads the environment.
 //!
 //! One file a command: what was typed is turned into the engine's options once, and library errors into words in
-//! [`error`] and [`explain`] only.
+//! `error` and `explain` only.
 
 mod archives;
 mod build;

@@ -21,7 +21,7 @@
 //!
 //! # Mount points
 //!
-//! A [`skeleton`] lies below all layers, so mount points exist without a trace in the upper. Where an image has
+//! A [`skeleton()`] lies below all layers, so mount points exist without a trace in the upper. Where an image has
 //! whited one out, or has made `/etc` a link to what is not there, it is made in the root and reported as a
 //! [stub](Outcome::stubs).
 

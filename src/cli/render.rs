@@ -1,7 +1,7 @@
 //! How a build's progress is shown: the three ways of `--progress`.
 //!
-//! A way is a [`Screen`], a state machine that takes events with the time at which they came and writes to an
-//! [`Output`]. [`Shared`] makes it a sink for any thread: one lock for each event, so that lines are never torn, and
+//! A way is a `Screen`, a state machine that takes events with the time at which they came and writes to an
+//! `Output`. `Shared` makes it a sink for any thread: one lock for each event, so that lines are never torn, and
 //! a clock that ticks while nothing happens. An output that cannot be written to any more (a closed pipe) ends the
 //! showing, not the build.
 

@@ -12,7 +12,7 @@
 //!
 //! # The format
 //! Little-endian: [`MAGIC`]; the beginning of the scan (`i64` seconds, `u32` nanoseconds); records in the order of
-//! [`TreePath`]; the SHA-256 of all that. A record: `u16` how many bytes of the previous path begin this one,
+//! `TreePath`; the SHA-256 of all that. A record: `u16` how many bytes of the previous path begin this one,
 //! `u16` and the rest of the path; mode `u32`; device, inode, size `u64`; mtime, ctime (`i64`, `u32`); for files
 //! the 32 bytes of the digest; `u16` the number of extended attributes, each `u16` and name, `u32` and value. A file
 //! that is damaged, or of another version, is as good as none.

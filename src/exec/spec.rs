@@ -48,7 +48,7 @@ pub struct Script {
 pub struct Root {
     /// Unpacked layers, topmost first; at most [`MAX_LOWERS`], may be empty.
     pub lowers: Vec<PathBuf>,
-    /// A directory that [`super::skeleton`] made. It lies below all lowers, so that `/proc`, `/dev`, `/sys`,
+    /// A directory that [`super::skeleton()`] made. It lies below all lowers, so that `/proc`, `/dev`, `/sys`,
     /// `/etc/hosts` and `/etc/resolv.conf` exist to be mounted on without a trace in the upper.
     pub skeleton: PathBuf,
     /// Where changes go; `None` makes the root read-only.
