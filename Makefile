@@ -31,7 +31,7 @@ lint: deps
 # nextest does not run the examples in doc comments.
 unit: deps bases
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	  set -ex; $(CARGO) nextest run --locked; $(CARGO) test --locked --doc; \
+	  set -ex; $(CARGO) test --locked --doc; $(CARGO) nextest run --locked; \
 	else \
 	  set -ex; $(CARGO) test --locked; \
 	fi

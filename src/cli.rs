@@ -39,8 +39,8 @@ struct Arguments {
 /// What every command understands.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Directory of the store [default: /var/lib/strata]
-    #[arg(long, global = true, env = "STRATA_ROOT", value_name = "DIR")]
+    /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata]
+    #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Print an error as it is inside, too, for a report of a bug
     #[arg(long, global = true)]
@@ -87,6 +87,11 @@ impl App {
 /// The store of root, where nothing else is said (hier(7), /var/lib).
 const DEFAULT_ROOT: &str = "/var/lib/strata";
 
+/// `STRATA_ROOT`, where an empty value is as good as none.
+fn root_of_environment() -> Option<PathBuf> {
+    std::env::var_os("STRATA_ROOT").filter(|root| !root.is_empty()).map(PathBuf::from)
+}
+
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
     // A sandbox's stage is this program executed anew; it must not spend time on arguments.
@@ -101,7 +106,7 @@ pub fn main() -> ExitCode {
         }
     };
     let app = App {
-        root: arguments.global.root.unwrap_or_else(|| DEFAULT_ROOT.into()),
+        root: arguments.global.root.or_else(root_of_environment).unwrap_or_else(|| DEFAULT_ROOT.into()),
         debug: arguments.global.debug,
     };
     match dispatch(&app, arguments.command) {

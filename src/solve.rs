@@ -30,7 +30,7 @@ use crate::exec::{CancelToken, Executor};
 use crate::oci::{ContentDigest, DiffId};
 use crate::plan::{Plan, Root, StepKind};
 use crate::progress::Reporter;
-use crate::store::{Layer, Store, WorkDir};
+use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
 use scheduler::Results;
 use state::{Opened, State};
@@ -78,6 +78,8 @@ pub struct Solver<'a> {
     /// The cache records that were used, to be marked so at the end.
     used: Mutex<Vec<i64>>,
     scratch: AtomicUsize,
+    /// The newest cache record when this build began.
+    last_record: i64,
 }
 
 /// The steps' results, in the order of the plan.
@@ -131,8 +133,9 @@ impl<'a> Solver<'a> {
         options: &'a SolveOptions,
         reporter: &'a Reporter,
         (executor, cancel): (&'a Executor, &'a CancelToken),
-    ) -> Self {
-        Self {
+    ) -> Result<Self, StoreError> {
+        let last_record = store.last_record()?;
+        Ok(Self {
             store,
             work,
             plan,
@@ -144,7 +147,8 @@ impl<'a> Solver<'a> {
             context: Mutex::default(),
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
-        }
+            last_record,
+        })
     }
 
     /// Carries out the whole plan.

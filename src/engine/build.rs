@@ -123,7 +123,7 @@ impl Engine {
             &solve_options,
             reporter,
             (&self.executor, cancel),
-        );
+        )?;
         let solved = solver.solve().map_err(|error| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
             _ => Box::new(BuildError::Step { text: source.clone(), error: Box::new(error) }).into(),

@@ -150,7 +150,11 @@ impl Solver<'_> {
         if !request.cache {
             return Ok(());
         }
-        let Some(nearest) = self.store.records_of_family(&request.family, 1)?.pop() else { return Ok(()) };
+        // A record of this very build says nothing of what changed since the last one.
+        let earlier = self.store.records_of_family(&request.family, EARLIER)?;
+        let Some(nearest) = earlier.into_iter().find(|record| record.id <= self.last_record) else {
+            return Ok(());
+        };
         if let Some(before) = Details::from_json(&nearest.details) {
             let why = cache::explain(&before, &request.inputs, nearest.chain == *request.from.chain.key());
             if why == format!("{SOURCES} changed") {
@@ -182,6 +186,9 @@ impl Solver<'_> {
 
 /// What the content of a COPY's sources is called among its inputs.
 pub(super) const SOURCES: &str = "the content of the sources";
+
+/// How many records of a step are looked through for one that was made before this build.
+const EARLIER: u32 = 16;
 
 /// How many records of one action are compared with what lies below; more than a few bases are rare.
 const RECORDS: u32 = 32;

@@ -117,6 +117,13 @@ impl Store {
         })
     }
 
+    /// The number of the newest record; 0 if there is none.
+    pub fn last_record(&self) -> Result<i64, StoreError> {
+        self.database.read("look for the newest cache record", |c| {
+            c.query_row("SELECT coalesce(max(id), 0) FROM records", [], |row| row.get(0))
+        })
+    }
+
     /// Writes a record. Its layer must be published.
     pub fn put_record(&self, new: &NewRecord) -> Result<(), StoreError> {
         self.database.write("write a cache record", |t| {

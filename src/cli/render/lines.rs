@@ -80,6 +80,9 @@ impl Tail {
 
     /// The kept lines between two rules, under the name of the step that wrote them.
     pub(super) fn block(&self, name: &str) -> String {
+        if self.lines.is_empty() {
+            return String::new();
+        }
         let mut text = format!("------\n > {name}:\n");
         for line in &self.lines {
             text.push_str(line);

@@ -224,6 +224,11 @@ impl<R: Read> Reader<R> {
     /// Passes over at most `most` bytes, and sees whether they are zeros where they should be.
     fn consume(&mut self, most: u64, zeros: bool) -> Result<u64, ArchiveError> {
         let bytes = self.input.fill_buf().map_err(|source| ArchiveError::Read { source })?;
+        if bytes.is_empty() && zeros {
+            // Some writers leave out the last padding with the end mark; nothing is missing of what counts.
+            self.plain = false;
+            return Ok(most);
+        }
         if bytes.is_empty() {
             return Err(ArchiveError::Truncated { name: self.name.clone() });
         }
