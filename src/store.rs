@@ -97,9 +97,14 @@ impl Store {
         self.root.join("stat").join(Digest::of(context.as_os_str().as_bytes()).hex())
     }
 
-    /// Waits until no other thread or process makes the step `key`; while the reservation is held none does.
-    pub fn reserve(&self, key: &CacheKey) -> Result<TransientLock, StoreError> {
-        Ok(Lock::wait_transient(&self.root.join("locks").join(key.digest().hex()))?)
+    /// Waits until no other thread or process makes the step `key`; while the reservation is held none does. `waiting`
+    /// is asked now and then whether to go on; `None` if it said no.
+    pub fn reserve(
+        &self,
+        key: &CacheKey,
+        waiting: &dyn Fn() -> bool,
+    ) -> Result<Option<TransientLock>, StoreError> {
+        Ok(Lock::wait_transient(&self.root.join("locks").join(key.digest().hex()), waiting)?)
     }
 
     /// While the result is held, no garbage collection begins: for publishing things that only later ones refer to.

@@ -129,6 +129,9 @@ impl Engine {
             _ => Box::new(BuildError::Step { text: source.clone(), error: Box::new(error) }).into(),
         })?;
         let image = self.documents(&plan, &bases, &solved)?;
+        if cancel.is_canceled() {
+            return Err(Box::new(BuildError::Interrupted).into());
+        }
         let session = Session { store: &self.store, work: &work, cancel };
         let stored = self.write_outputs(request, &image, session, reporter)?;
         if stored {

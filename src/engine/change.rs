@@ -48,7 +48,10 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
         .map_err(|found| wrong(found.into_iter().map(|finding| finding.message).collect()))?;
     let mut config = plan.target.config;
     // A stage from scratch has a search path of its own; an import has what it was told.
-    let sets_path = changes.iter().any(|change| change.contains("PATH"));
+    let sets_path = stage.instructions.iter().any(|instruction| match &instruction.kind {
+        InstructionKind::Env(env) => env.pairs.iter().any(|pair| pair.key.text == "PATH"),
+        _ => false,
+    });
     if !sets_path {
         config.env.retain(|pair| !pair.starts_with("PATH="));
     }

@@ -51,7 +51,22 @@ impl Engine {
     pub fn images(&self) -> Result<Vec<ImageSummary>, EngineError> {
         let mut summaries = Vec::new();
         for row in self.store.images()? {
-            let image = self.load_documents(row)?;
+            let unreadable = ImageSummary {
+                id: row.id,
+                manifest: row.manifest,
+                names: row.names.iter().filter_map(|name| name.parse().ok()).collect(),
+                created: None,
+                size: 0,
+            };
+            // One damaged image must not hide the others.
+            let image = match self.load_documents(row) {
+                Ok(image) => image,
+                Err(EngineError::Store(StoreError::NoBlob(_) | StoreError::Mismatch { .. })) => {
+                    summaries.push(unreadable);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             summaries.push(ImageSummary {
                 id: image.row.id,
                 manifest: image.row.manifest,
@@ -132,20 +147,32 @@ impl Engine {
     }
 }
 
-/// The blobs and layers that the images in the store are made of. An image whose documents cannot be read keeps
-/// what they name: nothing, which is no more than it has.
+/// The blobs and layers that the images in the store are made of. Of an image with a document that is gone or damaged
+/// stays what the other one names.
 fn needed(store: &Store) -> Result<(HashSet<Digest>, HashSet<DiffId>), StoreError> {
     let (mut blobs, mut layers) = (HashSet::new(), HashSet::new());
     for ImageRow { manifest, id, .. } in store.images()? {
         blobs.extend([manifest.0, id.0]);
-        let bytes = store.read_blob(&BlobDigest(manifest.0))?;
-        if let Ok(Document::Manifest(manifest)) = Document::from_json(&bytes, None) {
+        if let Some(bytes) = readable(store, manifest.0)?
+            && let Ok(Document::Manifest(manifest)) = Document::from_json(&bytes, None)
+        {
             blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
+            layers.extend(manifest.layers.iter().map(|layer| DiffId(layer.digest)));
         }
-        let bytes = store.read_blob(&BlobDigest(id.0))?;
-        if let Ok(config) = ImageConfig::from_json(&bytes) {
+        if let Some(bytes) = readable(store, id.0)?
+            && let Ok(config) = ImageConfig::from_json(&bytes)
+        {
             layers.extend(config.rootfs.diff_ids);
         }
     }
     Ok((blobs, layers))
+}
+
+/// A document's bytes; `None` if it is gone or damaged.
+fn readable(store: &Store, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+    match store.read_blob(&BlobDigest(digest)) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(StoreError::NoBlob(_) | StoreError::Mismatch { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -264,7 +264,7 @@ impl<'a, T: Tree> Assembly<'a, T> {
 
 /// Turns files that are one file under several names into one file and hard links to it, as a layer lists them.
 pub(super) fn link(placed: &mut Placed) {
-    let mut first: BTreeMap<(usize, TreePath), TreePath> = BTreeMap::new();
+    let mut first: BTreeMap<(usize, usize, TreePath), TreePath> = BTreeMap::new();
     for (path, (entry, origin)) in placed.iter_mut() {
         let Some(Origin::Layer { shared: Some(group), .. }) = origin else { continue };
         match first.get(group) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use crate::exec::CancelToken;
-use crate::layer::{Content, Placer, StreamError, StreamOptions, stream};
+use crate::layer::{Content, PartsError, Placer, StreamError, StreamOptions, stream};
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::store::Layer;
@@ -148,7 +148,11 @@ impl Content for Filling<'_> {
         if let (Kind::File { digest: expected, .. }, Some(found)) = (&entry.kind, digest)
             && expected != found
         {
-            return Err(StepError::Changed(entry.path.clone()));
+            let stored = PartsError::Damaged { path: entry.path.clone(), expected: *expected, found: *found };
+            return Err(match self.placed.get(&entry.path) {
+                Some((_, Some(Origin::Context(path)))) if entry.part == 0 => StepError::Changed(path.clone()),
+                _ => stored.into(),
+            });
         }
         if let Some(file) = copy {
             self.placer.finish(file, entry)?;

@@ -44,6 +44,7 @@ pub(super) fn run<T: Send + Sync, E: Send>(
     let changed = Condvar::new();
     let first_error: Mutex<Option<E>> = Mutex::new(None);
     let worker = || {
+        let _on_panic = OnPanic { queue: &queue, changed: &changed, stop: &stop };
         while let Some(node) = next(&queue, &changed) {
             let result = work(node, &results);
             let mut queue = lock(&queue);
@@ -79,6 +80,23 @@ pub(super) fn run<T: Send + Sync, E: Send>(
     match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
         None => Ok(results.into_inner()),
+    }
+}
+
+/// Lets the other threads end if this one panics, so that the panic is seen instead of a build that hangs.
+struct OnPanic<'a, F: Fn()> {
+    queue: &'a Mutex<Queue>,
+    changed: &'a Condvar,
+    stop: &'a F,
+}
+
+impl<F: Fn()> Drop for OnPanic<'_, F> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            lock(self.queue).failed = true;
+            (self.stop)();
+            self.changed.notify_all();
+        }
     }
 }
 

@@ -17,8 +17,8 @@ pub(super) enum Origin {
     Layer {
         /// The file on the host.
         file: PathBuf,
-        /// The group: the layer's number and the path in it.
-        shared: Option<(usize, TreePath)>,
+        /// The group: the source's number, the layer's number and the path in it.
+        shared: Option<(usize, usize, TreePath)>,
     },
     /// Nowhere: it is empty.
     Empty,
@@ -64,7 +64,7 @@ impl Selection {
     /// What of the selection counts for the cache: names, types, metadata and contents, but of a directory that is
     /// named only what is in it.
     pub(super) fn digest(&self) -> ContentDigest {
-        let mut hasher = FingerprintHasher::new("selection v1");
+        let mut hasher = FingerprintHasher::new("selection v2");
         match self {
             Self::Context { selected, index } => {
                 for one in selected {
@@ -94,14 +94,18 @@ impl Selection {
                     .collect()
             }
             Self::State { selected, opened } => {
-                let node = |found: &Found| SourceNode {
+                // One file under several names stays one within a source, but not across sources: those are copies.
+                let node = |number: usize, found: &Found| SourceNode {
                     origin: Some(Origin::Layer {
                         file: opened.content_path(found),
-                        shared: Some((found.layer, found.content.clone())),
+                        shared: Some((number, found.layer, found.content.clone())),
                     }),
                     entry: found.entry.clone(),
                 };
-                selected.iter().filter_map(|(one, found)| item(one, found.iter().map(node))).collect()
+                let sources = selected.iter().enumerate();
+                sources
+                    .filter_map(|(i, (one, found))| item(one, found.iter().map(|found| node(i, found))))
+                    .collect()
             }
         }
     }
@@ -122,14 +126,20 @@ fn item(selected: &Selected, nodes: impl Iterator<Item = SourceNode>) -> Option<
     Some(SourceItem { name: selected.named.name().into(), root, below })
 }
 
+/// Whether the thing is a directory counts, and how many entries it has: else a file and a directory with one file of
+/// the same name would be alike.
 fn fingerprint<'e>(hasher: &mut FingerprintHasher, one: &Selected, entries: impl Iterator<Item = &'e Entry>) {
-    hasher.bytes(b"item");
-    for entry in entries {
-        match entry.path.below(&one.real) {
-            Some(below) if below.is_root() && entry.is_directory() => {}
-            Some(below) if below.is_root() => fingerprint_at(entry, one.named.name(), hasher),
-            Some(below) => fingerprint_at(entry, below.as_bytes(), hasher),
-            None => {}
+    let entries: Vec<(TreePath, &Entry)> =
+        entries.filter_map(|entry| Some((entry.path.below(&one.real)?, entry))).collect();
+    let is_directory = one.real.is_root()
+        || entries.first().is_some_and(|(below, entry)| below.is_root() && entry.is_directory());
+    hasher.value(&is_directory);
+    hasher.number(entries.len() as u64);
+    for (below, entry) in entries {
+        match below.is_root() {
+            true if entry.is_directory() => {}
+            true => fingerprint_at(entry, one.named.name(), hasher),
+            false => fingerprint_at(entry, below.as_bytes(), hasher),
         }
     }
 }

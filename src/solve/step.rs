@@ -1,5 +1,6 @@
 //! What all kinds of steps have in common: look in the cache, reserve, make, publish, record.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
@@ -48,7 +49,15 @@ impl Solver<'_> {
             return Ok(hit);
         }
         let _reservation = if request.cache {
-            let reservation = self.store.reserve(&reservation_key(request))?;
+            let told = Cell::new(false);
+            let waiting = || {
+                if !told.replace(true) {
+                    running.note("waiting for another build that makes the same step".to_owned());
+                }
+                !self.cancel.is_canceled()
+            };
+            let reservation =
+                self.store.reserve(&reservation_key(request), &waiting)?.ok_or(StepError::Canceled)?;
             // Whoever held it before may have made just this.
             if let Some(hit) = self.look(request)? {
                 return Ok(hit);

@@ -128,7 +128,8 @@ impl BlobWriter<'_> {
         fs::rename(&self.path, &place).map_err(|e| StoreError::io("put in place", &place, e))?;
         store.database.write("record a blob", |t| {
             t.execute(
-                "INSERT OR IGNORE INTO blobs (digest, size, boot) VALUES (?1, ?2, ?3)",
+                "INSERT INTO blobs (digest, size, boot) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (digest) DO UPDATE SET boot = excluded.boot, synced = 0",
                 (Stored(found), size as i64, &store.boot),
             )
         })?;

@@ -10,7 +10,7 @@ use super::Store;
 use super::database::{Stored, digest, now};
 use super::error::StoreError;
 use super::work::{WorkDir, random_name, remove_tree};
-use crate::oci::{BlobDigest, ContentDigest, DiffId, Digest};
+use crate::oci::{BlobDigest, CacheKey, ContentDigest, DiffId, Digest};
 use crate::tree::{Entry, Index, IndexFile, content_digest, write_index};
 
 /// The most parts that a layer is spread over; a delta of a layer that has as many is written in full.
@@ -86,6 +86,12 @@ impl Store {
     /// Publishes a layer and takes a lease on it. A layer of this name that is there already stays as it is, and
     /// the new one is dropped.
     pub fn publish_layer(&self, new: &NewLayer<'_>, work: &WorkDir) -> Result<Layer, StoreError> {
+        if let Some(layer) = self.layer(&new.diff_id, work)? {
+            return Ok(layer);
+        }
+        // Two publishers may hold the same layer cut into parts in different ways; the index must fit the parts of the
+        // one whose row is there.
+        let _alone = self.reserve(&CacheKey(new.diff_id.0), &|| true)?;
         if let Some(layer) = self.layer(&new.diff_id, work)? {
             return Ok(layer);
         }

@@ -70,7 +70,8 @@ impl Store {
         work: &WorkDir,
     ) -> Result<Option<Record>, StoreError> {
         let query = format!(
-            "SELECT {COLUMNS} FROM records WHERE action = ?1 AND chain = ?2 ORDER BY id DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM records WHERE action = ?1 AND chain = ?2
+             AND diff_id IN (SELECT diff_id FROM layers) ORDER BY id DESC LIMIT 1"
         );
         self.database.write("look for a cache record", |t| {
             let found = t
@@ -103,8 +104,10 @@ impl Store {
         content: &ContentDigest,
         work: &WorkDir,
     ) -> Result<Option<Record>, StoreError> {
-        let query =
-            format!("SELECT {COLUMNS} FROM records WHERE chain = ?1 AND content = ?2 ORDER BY id LIMIT 1");
+        let query = format!(
+            "SELECT {COLUMNS} FROM records WHERE chain = ?1 AND content = ?2
+             AND diff_id IN (SELECT diff_id FROM layers) ORDER BY id LIMIT 1"
+        );
         self.database.write("look for an equal result", |t| {
             let found = t
                 .prepare_cached(&query)?

@@ -95,24 +95,33 @@ impl Store {
         })
     }
 
+    /// Keeps or drops what was judged, if it is still the row that was: another process may have settled it, and made
+    /// it anew, meanwhile.
     fn settle(&self, table: &str, key: &str, id: Digest, whole: bool) -> Result<(), StoreError> {
+        let judged = format!("{key} = ?1 AND NOT synced AND boot <> ?2");
         self.database.write("settle what a crash may have cut", |t| {
             if whole {
-                return t.execute(&format!("UPDATE {table} SET synced = 1 WHERE {key} = ?1"), [Stored(id)]);
+                t.execute(
+                    &format!("UPDATE {table} SET synced = 1 WHERE {judged}"),
+                    (Stored(id), &self.boot),
+                )?;
+                return Ok(());
+            }
+            if t.execute(&format!("DELETE FROM {table} WHERE {judged}"), (Stored(id), &self.boot))? == 0 {
+                return Ok(());
             }
             if table == "layers" {
                 t.execute("DELETE FROM records WHERE diff_id = ?1", [Stored(id)])?;
-            } else {
-                t.execute("DELETE FROM encodings WHERE digest = ?1", [Stored(id)])?;
-                let sourced = "SELECT diff_id FROM layers WHERE source = ?1";
-                t.execute(&format!("DELETE FROM records WHERE diff_id IN ({sourced})"), [Stored(id)])?;
-                t.execute("DELETE FROM layers WHERE source = ?1", [Stored(id)])?;
-                // An image without its documents can be neither shown nor used.
-                t.execute("DELETE FROM images WHERE manifest = ?1 OR config = ?1", [Stored(id)])?;
+                return Ok(());
             }
-            t.execute(&format!("DELETE FROM {table} WHERE {key} = ?1"), [Stored(id)])
-        })?;
-        Ok(())
+            t.execute("DELETE FROM encodings WHERE digest = ?1", [Stored(id)])?;
+            let sourced = "SELECT diff_id FROM layers WHERE source = ?1";
+            t.execute(&format!("DELETE FROM records WHERE diff_id IN ({sourced})"), [Stored(id)])?;
+            t.execute("DELETE FROM layers WHERE source = ?1", [Stored(id)])?;
+            // An image without its documents can be neither shown nor used.
+            t.execute("DELETE FROM images WHERE manifest = ?1 OR config = ?1", [Stored(id)])?;
+            Ok(())
+        })
     }
 }
 

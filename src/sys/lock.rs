@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -19,6 +21,9 @@ pub struct Lock {
     file: File,
     path: PathBuf,
 }
+
+/// How long a waiter for a transient lock sleeps: flock(2) itself could not be given up.
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Who else may hold the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +64,20 @@ impl Lock {
         }
     }
 
-    /// Waits for a lock whose file exists only while somebody holds or wants it.
-    pub fn wait_transient(path: &Path) -> Result<TransientLock, LockError> {
+    /// Waits for a lock whose file exists only while somebody holds or wants it. `waiting` is called now and then
+    /// while somebody else holds it; if it says no, the wait is given up and the result is `None`.
+    pub fn wait_transient(
+        path: &Path,
+        waiting: &dyn Fn() -> bool,
+    ) -> Result<Option<TransientLock>, LockError> {
         loop {
-            let lock = Self::wait(path, Mode::Exclusive)?;
-            if lock.has_its_file() {
-                return Ok(TransientLock(lock));
+            if let Some(lock) = Self::try_transient(path)? {
+                return Ok(Some(lock));
             }
+            if !waiting() {
+                return Ok(None);
+            }
+            thread::sleep(BETWEEN_TRIES);
         }
     }
 
@@ -138,7 +150,7 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..50 {
                         let lock = if thread % 2 == 0 {
-                            Some(Lock::wait_transient(path).unwrap())
+                            Lock::wait_transient(path, &|| true).unwrap()
                         } else {
                             Lock::try_transient(path).unwrap()
                         };

@@ -72,7 +72,10 @@ pub(super) fn compress(
     let unable = |source| ExportError::Compress { layer: layer.diff_id, source };
     let mut out = Compressor::new(store.blob_writer(session.work)?, compression, 0).map_err(unable)?;
     write_tar(session, layer, &mut out, meter)?;
-    let blob = out.finish().map_err(ExportError::write)?.commit(Expected::Any)?;
+    let finished = out.finish().map_err(ExportError::write)?;
+    // Until it is remembered as this layer's, nothing refers to the blob.
+    let _hold = store.hold()?;
+    let blob = finished.commit(Expected::Any)?;
     store.set_encoding(&layer.diff_id, &encoding_name(compression), &blob)?;
     let size = store.blob_size(&blob)?.ok_or(crate::store::StoreError::NoBlob(blob))?;
     Ok((blob, size))

@@ -108,31 +108,40 @@ impl View {
 
     /// What is visible directly in `dir`, in order; nothing if it is not a directory.
     pub fn list(&self, dir: &TreePath) -> Result<Vec<Found>, ViewError> {
-        let mut names: BTreeMap<TreePath, Option<Found>> = BTreeMap::new();
+        // What is visible of each name, and whether a lower layer may still know its metadata better.
+        let mut names: BTreeMap<TreePath, (Option<Found>, bool)> = BTreeMap::new();
         for (layer, index) in self.layers.iter().enumerate() {
             let own = if dir.is_root() { Says::Nothing } else { says(index, dir)? };
             let last = match &own {
                 Says::Hides => break,
                 Says::Entry(entry) if !entry.is_directory() => break,
-                Says::Entry(entry) => matches!(entry.kind, Kind::Directory { opaque: true }),
+                Says::Entry(entry) => is_opaque(entry),
                 Says::Nothing if dir.is_root() => false,
                 Says::Nothing => continue,
             };
             for entry in index.children(dir)? {
-                let path = entry.path.clone();
-                match names.get(&path) {
-                    Some(Some(upper)) if upper.entry.implied && entry.is_directory() && !entry.implied => {}
-                    Some(_) => continue,
-                    None => {}
+                match names.get_mut(&entry.path) {
+                    Some((_, open)) if !*open => continue,
+                    Some((_, open)) if !entry.is_directory() => {
+                        *open = false;
+                        continue;
+                    }
+                    Some((_, open)) if entry.implied => {
+                        *open = !is_opaque(&entry);
+                        continue;
+                    }
+                    Some(_) | None => {}
                 }
+                let open = entry.is_directory() && entry.implied && !is_opaque(&entry);
+                let path = entry.path.clone();
                 let found = if entry.is_whiteout() { None } else { Some(self.found(layer, entry)?) };
-                names.insert(path, found);
+                names.insert(path, (found, open));
             }
             if last {
                 break;
             }
         }
-        Ok(names.into_values().flatten().collect())
+        Ok(names.into_values().filter_map(|(found, _)| found).collect())
     }
 
     /// Everything visible at and below `dir`, in order, `dir` itself included unless it is the root.
@@ -236,6 +245,10 @@ impl Tree for Index {
     fn entries_in(&self, dir: &TreePath) -> Result<Vec<Entry>, Self::Error> {
         Ok(Self::children(self, dir).cloned().collect())
     }
+}
+
+fn is_opaque(entry: &Entry) -> bool {
+    matches!(entry.kind, Kind::Directory { opaque: true })
 }
 
 fn says(index: &LayerView, path: &TreePath) -> Result<Says, ViewError> {
@@ -347,6 +360,23 @@ mod tests {
             ["/a 0", "/file 0", "/h 2", "/o 0", "/t 1"]
         );
         assert!(view.list(&"t".into()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_implied_directory_over_a_removed_one_is_its_own() {
+        let view = View::new(vec![
+            layer(&[("implied", "dir"), ("implied/x", "1")]),
+            layer(&[("implied", "gone")]),
+            {
+                let mut dir = Entry::directory("implied".into(), 0o700, Time::default());
+                dir.uid = 7;
+                LayerView::Memory(Arc::new(Index::from_sorted(vec![dir]).unwrap()))
+            },
+        ]);
+        let found = view.lookup(&"implied".into()).unwrap().unwrap();
+        assert_eq!((found.layer, found.entry.uid), (0, 0));
+        assert_eq!(view.list(&TreePath::root()).unwrap()[..], *std::slice::from_ref(&found));
+        assert_eq!(view.walk(&TreePath::root()).unwrap()[0], found);
     }
 
     #[test]

@@ -28,3 +28,20 @@ fn a_complete_hit_opens_no_layer() {
     assert!(report.steps().iter().all(|step| step.state == "cached"), "{}", report.states());
     assert_eq!(env.image_id("image"), id);
 }
+
+/// C137: a file and a directory that has one file of the same name are different sources.
+#[test]
+fn a_file_that_becomes_a_directory_is_copied_anew() {
+    let env = Env::with_busybox();
+    let context = env.dockerfile("kinds", "FROM busybox\nCOPY a /d\n");
+    let build = || {
+        let _ = env.strata(["build", "-q", "-t", "kinds", context.to_str().unwrap()]).success();
+        env.sh("kinds", "find /d")
+    };
+    std::fs::write(context.join("a"), "x").unwrap();
+    assert_eq!(build(), "/d\n");
+    std::fs::rename(context.join("a"), context.join("t")).unwrap();
+    std::fs::create_dir(context.join("a")).unwrap();
+    std::fs::rename(context.join("t"), context.join("a/a")).unwrap();
+    assert_eq!(build(), "/d\n/d/a\n");
+}

@@ -251,12 +251,18 @@ fn what_is_no_tar_is_refused() {
     for (bytes, expected) in [
         (vec![b'x'; 4096], "the layer's archive is damaged or no tar: a header has a wrong checksum"),
         (vec![b'x'; 100], "the layer's archive is cut off"),
-        (Tar::default().file("a", "1").0[..700].to_vec(), "the layer's archive is cut off after `a`"),
+        (
+            Tar::default().file("a", &"1".repeat(300)).0[..700].to_vec(),
+            "the layer's archive is cut off after `a`",
+        ),
         (Tar::default().pax("path", b"a").0.clone(), "the layer's archive is cut off"),
     ] {
         assert_eq!(message(&Ground::new().apply(&bytes).unwrap_err()), expected);
     }
     assert!(Ground::new().apply(b"").unwrap().index.entries().is_empty());
+    // As umoci's `insert` writes it: neither padding nor end mark.
+    let applied = Ground::new().apply(&Tar::default().file("a", "1").0[..513]).unwrap();
+    assert_eq!((applied.index.entries().len(), applied.regenerates), (1, false));
 }
 
 #[test]
