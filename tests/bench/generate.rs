@@ -218,14 +218,17 @@ pub(crate) fn blobs(context: &Path) -> Result<()> {
 }
 
 /// How much text w4's second data has at the most.
-const TEXT: usize = 128 << 20;
+const TEXT: usize = 256 << 20;
+
+/// How large its files are, about.
+const PIECE: usize = 4 << 20;
 
 /// w4's second data: text as people write it, the sources of the crates that this program is built from.
 pub(crate) fn prose(context: &Path) -> Result<()> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let sources = home.unwrap_or_default().join("registry/src");
-    let (mut folders, mut number, mut total) = (vec![sources.clone()], 0, 0);
+    let (mut folders, mut number, mut text) = (vec![sources.clone()], 0, Vec::new());
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(&folder)
             .map_err(|error| format!("no crates' sources in {}: {error}", sources.display()))?;
@@ -237,10 +240,13 @@ pub(crate) fn prose(context: &Path) -> Result<()> {
                 path.extension().is_some_and(|end| ["rs", "c", "h", "md"].iter().any(|text| end == *text));
             if entry.file_type()?.is_dir() {
                 folders.push(path);
-            } else if is_text && total < TEXT {
-                let content = fs::read(&path)?;
-                total += content.len();
-                file(&context.join(format!("data/{}/{number:05}.txt", number % 100)), &content, 0o644)?;
+            } else if is_text && number * PIECE < TEXT {
+                text.append(&mut fs::read(&path)?);
+            }
+            // Files large enough that reading them costs nothing beside their compression.
+            if text.len() >= PIECE {
+                file(&context.join(format!("data/{number:02}.txt")), &text, 0o644)?;
+                text.clear();
                 number += 1;
             }
         }

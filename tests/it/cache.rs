@@ -38,10 +38,10 @@ fn a_file_that_becomes_a_directory_is_copied_anew() {
         let _ = env.strata(["build", "-q", "-t", "kinds", context.to_str().unwrap()]).success();
         env.sh("kinds", "find /d")
     };
-    std::fs::write(context.join("a"), "x").unwrap();
+    fs::write(context.join("a"), "x").unwrap();
     assert_eq!(build(), "/d\n");
-    std::fs::rename(context.join("a"), context.join("t")).unwrap();
-    std::fs::create_dir(context.join("a")).unwrap();
-    std::fs::rename(context.join("t"), context.join("a/a")).unwrap();
+    fs::rename(context.join("a"), context.join("t")).unwrap();
+    fs::create_dir(context.join("a")).unwrap();
+    fs::rename(context.join("t"), context.join("a/a")).unwrap();
     assert_eq!(build(), "/d\n/d/a\n");
 }
