@@ -25,6 +25,7 @@ use std::sync::atomic::AtomicUsize;
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
+pub(crate) use run::make_upper;
 
 use crate::exec::{CancelToken, Executor};
 use crate::oci::{ContentDigest, DiffId};

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError};
 use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
@@ -63,10 +63,7 @@ pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
 
 /// A step's failure, drawn at its instruction. What the command said last is the progress display's to show.
 fn step(text: &Source, error: &SolveError) -> CliError {
-    let mut finding = Diagnostic {
-        severity: Severity::Error,
-        ..Diagnostic::error(error.source.to_string()).at(error.span)
-    };
+    let mut finding = Diagnostic::error(error.source.to_string()).at(error.span);
     let mut cause = error.source.source();
     while let Some(inner) = cause {
         let message = inner.to_string();

@@ -1,14 +1,12 @@
 //! Running a command in a container of an image.
 
 use std::ffi::OsString;
-use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Upper};
+use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status};
 use crate::plan::NetworkMode;
-use crate::solve::Stack;
+use crate::solve::{Stack, make_upper};
 
 use super::error::EngineError;
 use super::{Engine, HostFiles};
@@ -90,18 +88,4 @@ fn environment(image: &[String]) -> Vec<(OsString, OsString)> {
         variables.push(("PATH".into(), PATH.into()));
     }
     variables
-}
-
-fn make_upper(work: &Path) -> Result<Upper, EngineError> {
-    let failed = |operation, path: &Path| {
-        let path = path.to_owned();
-        move |source| EngineError::Io { operation, path, source }
-    };
-    let upper = Upper { dir: work.join("upper"), work: work.join("work") };
-    for directory in [&upper.dir, &upper.work] {
-        fs::create_dir(directory).map_err(failed("make", directory))?;
-    }
-    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755))
-        .map_err(failed("set the mode of", &upper.dir))?;
-    Ok(upper)
 }

@@ -42,8 +42,7 @@ impl Solver<'_> {
         };
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
-            let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
-            make_upper(&upper)?;
+            let upper = make_upper(scratch)?;
             let stubs = self.execute(run, &opened, scratch, &upper, running)?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
             let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
@@ -124,13 +123,16 @@ fn inputs(run: &Run) -> Vec<Input> {
     inputs
 }
 
-fn make_upper(upper: &Upper) -> Result<(), StepError> {
+/// Makes in `scratch` the two empty directories that a writable overlay needs.
+pub(crate) fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
+    let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
     for directory in [&upper.dir, &upper.work] {
         fs::create_dir(directory).map_err(io("make", directory))?;
     }
     // Overlayfs shows the upper's root as the root of the merged tree.
     fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755))
-        .map_err(io("set the mode of", &upper.dir))
+        .map_err(io("set the mode of", &upper.dir))?;
+    Ok(upper)
 }
 
 fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StepError {
