@@ -116,7 +116,7 @@ impl Engine {
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let solve_options = self.solve_options(request, &context, &path)?;
+        let solve_options = self.solve_options(request, &plan, &context, &path)?;
         let solver = Solver::new(
             (&self.store, &work),
             (&plan, &base_layers),
@@ -205,6 +205,7 @@ impl Engine {
     fn solve_options(
         &self,
         request: &BuildRequest,
+        plan: &Plan,
         context: &Path,
         dockerfile: &Path,
     ) -> Result<SolveOptions, EngineError> {
@@ -212,12 +213,14 @@ impl Engine {
         let host = HostFiles::read();
         // Steps wait for commands and disks as often as for cores.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let main = ContextOptions {
+            root: context.to_owned(),
+            ignore: Arc::new(ignore),
+            stat_cache: request.stat_cache.then(|| self.store.stat_cache(context)),
+        };
         Ok(SolveOptions {
-            context: Some(ContextOptions {
-                root: context.to_owned(),
-                ignore: Arc::new(ignore),
-                stat_cache: request.stat_cache.then(|| self.store.stat_cache(context)),
-            }),
+            contexts: plan.contexts.iter().map(|_| main.clone()).collect(),
+            scope: context.to_string_lossy().into_owned(),
             no_cache: request.no_cache,
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: host.hosts,

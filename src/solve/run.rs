@@ -35,7 +35,7 @@ impl Solver<'_> {
             step,
             from,
             action: cache::action("run", &step.kind, &[]),
-            family: cache::family("run", text(step), &self.scope()),
+            family: cache::family("run", text(step), &self.options.scope),
             inputs: inputs(run),
             observes: false,
             cache: !self.options.no_cache,

@@ -8,7 +8,9 @@ use crate::tree::TreePath;
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
-use super::super::{Chmod, Copy, CopySource, Destination, InlineFile, Root, StepKind};
+use super::super::{
+    Chmod, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
+};
 use super::config::{absolute, check_user};
 use super::{Stage, not_found};
 
@@ -18,10 +20,10 @@ impl Stage<'_, '_> {
             return Err(unsupported(instruction, "`COPY --parents`"));
         }
         let source = match &copy.from {
-            None => CopySource::Context,
-            Some(from) => CopySource::Root(self.copied_root(from)?),
+            None => self.main_context(),
+            Some(from) => Place::Root(self.copied_root(from)?),
         };
-        self.files(instruction, &copy.files, source, false)
+        self.files(instruction, &copy.files, source, Unpack::Never)
     }
 
     pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), PlanError> {
@@ -34,7 +36,12 @@ impl Stage<'_, '_> {
         if add.unpack.is_some() {
             return Err(unsupported(instruction, "`ADD --unpack`"));
         }
-        self.files(instruction, &add.files, CopySource::Context, true)
+        let from = self.main_context();
+        self.files(instruction, &add.files, from, Unpack::Local)
+    }
+
+    fn main_context(&mut self) -> Place {
+        Place::Context(self.graph.context(ContextName::Main))
     }
 
     /// The root that `--from` means.
@@ -58,8 +65,8 @@ impl Stage<'_, '_> {
         &mut self,
         instruction: &Instruction,
         files: &Files,
-        source: CopySource,
-        is_add: bool,
+        from: Place,
+        unpack: Unpack,
     ) -> Result<(), PlanError> {
         if files.link {
             return Err(unsupported(instruction, "`--link`"));
@@ -78,22 +85,31 @@ impl Stage<'_, '_> {
             }
             _ => None,
         };
-        let mut patterns = Vec::with_capacity(files.sources.len());
+        let mut sources = Vec::with_capacity(files.sources.len() + files.heredocs.len());
         for word in &files.sources {
             let pattern = self.expand(word)?;
-            local(&pattern, word, is_add)?;
+            local(&pattern, word, unpack != Unpack::Never)?;
             created_by.extend([" ", &pattern]);
-            patterns.push(absolute("", &pattern).split_off(1));
+            sources.push(Source::Pattern(absolute("", &pattern).split_off(1)));
         }
-        let mut inline = Vec::with_capacity(files.heredocs.len());
         for heredoc in &files.heredocs {
             created_by.extend([" <<", &heredoc.name]);
-            inline.push(self.inline(heredoc)?);
+            sources.push(Source::Inline(self.inline(heredoc)?));
         }
         let destination = self.expand(&files.destination)?;
         created_by.extend([" ", &destination, " # buildkit"]);
         let destination = self.destination(&destination);
-        let copy = Copy { source, patterns, inline, destination, chown, chmod, unpack: is_add };
+        let copy = Copy {
+            from,
+            sources,
+            destination,
+            chown,
+            chmod,
+            exclude: Vec::new(),
+            parents: false,
+            link: false,
+            unpack,
+        };
         let shown = self.shown(instruction);
         self.step(StepKind::Copy(copy), &shown, created_by, instruction.span);
         Ok(())
