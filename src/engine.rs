@@ -6,6 +6,7 @@
 mod archives;
 mod build;
 mod change;
+mod check;
 mod error;
 mod export;
 mod find;
@@ -18,7 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Dockerfile, Metadata};
+pub use build::{BuildReport, BuildRequest, Built, Dockerfile, Metadata};
+pub use check::{Checked, check, outline, targets};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};

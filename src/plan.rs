@@ -14,7 +14,7 @@ mod error;
 mod graph;
 mod lower;
 mod notation;
-mod scope;
+pub(crate) mod scope;
 mod stages;
 mod step;
 
@@ -122,8 +122,6 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The image to make.
     pub target: Target,
-    /// What is probably not as the author meant it.
-    pub warnings: Vec<Diagnostic>,
 }
 
 impl Plan {

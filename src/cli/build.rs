@@ -10,9 +10,10 @@ use crate::exec::CancelToken;
 use crate::plan::NetworkMode;
 use crate::progress::Reporter;
 
+use super::check::{self, Call, Format, Method};
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, dumb, explain, print, reference, signals};
+use super::{App, colour, complain, dumb, print, reference, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -59,6 +60,15 @@ pub(super) struct BuildArgs {
     /// How many steps may run at once
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// Look for mistakes instead of building; short for `--call check`
+    #[arg(long)]
+    check: bool,
+    /// Say something of the build instead: `check`, `outline` or `targets`, with `,format=json` behind it
+    #[arg(long, value_name = "METHOD")]
+    call: Option<String>,
+    /// How the answer to `--check` or `--call` is written
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Directory with the files that the Dockerfile copies
     context: PathBuf,
 }
@@ -82,7 +92,11 @@ impl NetworkChoice {
 }
 
 pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
+    let call = Call::parse(args.check, args.call.as_deref(), args.format)?;
     let request = request(args)?;
+    if call.method != Method::Build {
+        return check::run(call, &request);
+    }
     let to_stdout = request.outputs.iter().any(OutputSpec::is_stdout);
     OutputSpec::refuse_terminal(&request.outputs, &std::io::stdout()).map_err(|message| {
         CliError::new(ErrorKind::General, message)
@@ -95,24 +109,21 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     let mode = if args.quiet { Mode::Quiet } else { args.progress };
     let renderer = render::on_stderr(mode, colour(&std::io::stderr()), dumb());
     let reporter = Reporter::new(renderer.clone());
-    let result = engine.build(&request, &reporter, &cancel);
+    let built = engine.build(&request, &reporter, &cancel);
     renderer.finish();
-    let report = result?;
+    if let Some(checked) = built.checked.filter(|_| mode != Mode::Quiet) {
+        complain(&check::warnings(&checked));
+    }
+    let report = built.result?;
     tell(&report, mode == Mode::Quiet, to_stdout)?;
     write_files(args, &report)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The last words: warnings, then what was made.
+/// The last words: what was made.
 fn tell(report: &BuildReport, quiet: bool, to_stdout: bool) -> Result<(), CliError> {
-    use std::io::Write;
     if quiet {
         return if to_stdout { Ok(()) } else { print(&format!("{}\n", report.id)) };
-    }
-    let mut text = String::new();
-    for (source, warning) in &report.warnings {
-        text.push_str(&explain::draw(source, std::slice::from_ref(warning)));
-        text.push('\n');
     }
     let names: Vec<String> = report.names.iter().map(crate::oci::Reference::familiar).collect();
     let made = match (report.stored, names.is_empty()) {
@@ -120,9 +131,7 @@ fn tell(report: &BuildReport, quiet: bool, to_stdout: bool) -> Result<(), CliErr
         (true, true) => "built an image without a name".to_owned(),
         (false, _) => "built and written".to_owned(),
     };
-    text.push_str(&format!("{made}\nimage {}\n", report.id));
-    // Nobody reads any more: the build is done all the same.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    complain(&format!("{made}\nimage {}\n", report.id));
     Ok(())
 }
 

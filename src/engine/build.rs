@@ -21,6 +21,7 @@ use crate::solve::{ContextOptions, SolveOptions, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
+use super::check::{self, Checked};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
 use super::{Engine, HostFiles};
@@ -72,8 +73,15 @@ pub struct BuildReport {
     pub names: Vec<Reference>,
     /// Whether it is in the store.
     pub stored: bool,
-    /// What is probably not as the author meant it, each with the text that it is about.
-    pub warnings: Vec<(Source, Diagnostic)>,
+}
+
+/// A build that has ended, well or not.
+#[derive(Debug)]
+pub struct Built {
+    /// What is probably not as the author meant it; `None` if the Dockerfile could not be read.
+    pub checked: Option<Checked>,
+    /// What it came to.
+    pub result: Result<BuildReport, EngineError>,
 }
 
 /// What `--metadata-file` holds.
@@ -97,11 +105,19 @@ impl BuildReport {
 
 impl Engine {
     /// Builds. Progress goes to `reporter`; `cancel` ends it early.
-    pub fn build(
+    pub fn build(&self, request: &BuildRequest, reporter: &Reporter, cancel: &CancelToken) -> Built {
+        let mut checked = None;
+        let result = self.build_checked(request, reporter, cancel, &mut checked);
+        Built { checked, result }
+    }
+
+    /// Builds, and leaves the warnings in `checked` as soon as they are known.
+    fn build_checked(
         &self,
         request: &BuildRequest,
         reporter: &Reporter,
         cancel: &CancelToken,
+        checked: &mut Option<Checked>,
     ) -> Result<BuildReport, EngineError> {
         let context = context_root(&request.context)?;
         let (path, text) = read_dockerfile(&context, &request.dockerfile)?;
@@ -111,8 +127,14 @@ impl Engine {
         let options = plan_options(request);
         let work = self.store.work_dir()?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
-        let wanted = plan::bases(&parsed.dockerfile, &options).map_err(refused)?;
-        let bases = self.resolve_bases(&source, &parsed.dockerfile, &wanted)?;
+        let bases = plan::bases(&parsed.dockerfile, &options)
+            .map_err(refused)
+            .and_then(|wanted| self.resolve_bases(&source, &parsed.dockerfile, &wanted));
+        // Warnings come before errors: they may well say why.
+        let known = bases.as_ref().ok().cloned().unwrap_or_default();
+        let refusal = check::before_build(&source, &parsed, &options, &known, (&context, &path), checked)?;
+        let bases = bases?;
+        refusal?;
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
@@ -138,13 +160,11 @@ impl Engine {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;
         }
-        let warnings = parsed.warnings.iter().map(Diagnostic::from);
         Ok(BuildReport {
             id: image.id,
             manifest: image.descriptor.clone(),
             names: request.tags.clone(),
             stored,
-            warnings: warnings.chain(plan.warnings).map(|warning| (source.clone(), warning)).collect(),
         })
     }
 
@@ -276,7 +296,7 @@ impl Engine {
     }
 }
 
-fn plan_options(request: &BuildRequest) -> plan::Options {
+pub(super) fn plan_options(request: &BuildRequest) -> plan::Options {
     plan::Options {
         build_args: request.build_args.clone(),
         target: request.target.clone(),
@@ -288,14 +308,14 @@ fn plan_options(request: &BuildRequest) -> plan::Options {
     }
 }
 
-fn context_root(path: &Path) -> Result<PathBuf, EngineError> {
+pub(super) fn context_root(path: &Path) -> Result<PathBuf, EngineError> {
     match fs::canonicalize(path) {
         Ok(root) if root.is_dir() => Ok(root),
         _ => Err(Box::new(BuildError::NoContext { path: path.to_owned() }).into()),
     }
 }
 
-fn read_dockerfile(context: &Path, which: &Dockerfile) -> Result<(PathBuf, String), EngineError> {
+pub(super) fn read_dockerfile(context: &Path, which: &Dockerfile) -> Result<(PathBuf, String), EngineError> {
     let candidates = match which {
         Dockerfile::InContext => vec![context.join("Dockerfile"), context.join("dockerfile")],
         Dockerfile::At(path) => vec![path.clone()],
@@ -312,13 +332,13 @@ fn read_dockerfile(context: &Path, which: &Dockerfile) -> Result<(PathBuf, Strin
 }
 
 /// A path as messages show it: relative to where the user is, if it lies there.
-fn shown_path(path: &Path) -> String {
+pub(super) fn shown_path(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
     short.unwrap_or(path).display().to_string()
 }
 
-fn findings(source: &Source, findings: Vec<Diagnostic>) -> EngineError {
+pub(super) fn findings(source: &Source, findings: Vec<Diagnostic>) -> EngineError {
     Box::new(BuildError::Findings { text: source.clone(), findings }).into()
 }
 

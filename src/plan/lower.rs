@@ -8,16 +8,16 @@ mod config;
 mod copy;
 mod run;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::Span;
 use crate::dockerfile::ast::{Arg, Dockerfile, Instruction, InstructionKind, Statement};
-use crate::dockerfile::word::{Expanded, Word, expand_text};
+use crate::dockerfile::word::{Word, expand_text};
 use crate::oci::{Config, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
-use super::scope::{Scope, not_consumed};
+use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::{BaseId, BaseImage, HistoryItem, Options, Plan, Root, StepKind, Target};
 
@@ -30,14 +30,12 @@ pub(super) fn lower(
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
 ) -> Result<Plan, Vec<PlanError>> {
-    let mut stages = Stages::find(dockerfile, options)?;
+    let stages = Stages::find(dockerfile, options)?;
     let mut lowering = Lowering {
         options,
         stages: &stages,
         graph: Graph::new(images),
         done: BTreeMap::new(),
-        arguments: arguments_as_written(dockerfile),
-        warnings: Vec::new(),
         errors: Vec::new(),
     };
     let mut target = None;
@@ -50,27 +48,13 @@ pub(super) fn lower(
             lowering.done.insert(needed.index, stage);
         }
     }
-    let Lowering { graph, arguments, warnings, errors, .. } = lowering;
+    let Lowering { graph, errors, .. } = lowering;
     let Some((needed, stage)) = target.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
     let (bases, contexts, steps) = graph.finish();
-    let mut all = std::mem::take(&mut stages.warnings);
-    all.extend(warnings);
-    all.extend(not_consumed(dockerfile, options, &arguments));
-    Ok(Plan { bases, contexts, steps, target, warnings: all })
-}
-
-/// The names of all ARGs in the file, as far as they are plain words.
-fn arguments_as_written(dockerfile: &Dockerfile) -> BTreeSet<String> {
-    let in_stages = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
-    let arguments = in_stages.filter_map(|instruction| match &instruction.kind {
-        InstructionKind::Arg(arg) => Some(arg),
-        _ => None,
-    });
-    let global = dockerfile.global_args.iter().map(|statement| &statement.kind);
-    global.chain(arguments).flat_map(|arg| &arg.items).map(|item| item.name.text.clone()).collect()
+    Ok(Plan { bases, contexts, steps, target })
 }
 
 struct Lowering<'a> {
@@ -78,9 +62,6 @@ struct Lowering<'a> {
     stages: &'a Stages<'a>,
     graph: Graph<'a>,
     done: BTreeMap<usize, State>,
-    /// Names of ARGs.
-    arguments: BTreeSet<String>,
-    warnings: Vec<Diagnostic>,
     errors: Vec<PlanError>,
 }
 
@@ -138,8 +119,6 @@ struct Stage<'s, 'a> {
     stages: &'a Stages<'a>,
     graph: &'s mut Graph<'a>,
     done: &'s BTreeMap<usize, State>,
-    arguments: &'s mut BTreeSet<String>,
-    warnings: &'s mut Vec<Diagnostic>,
     index: usize,
     counter: Counter,
     state: State,
@@ -160,8 +139,6 @@ impl Lowering<'_> {
             stages: self.stages,
             graph: &mut self.graph,
             done: &self.done,
-            arguments: &mut self.arguments,
-            warnings: &mut self.warnings,
             index: needed.index,
             counter,
             state,
@@ -293,27 +270,18 @@ impl Stage<'_, '_> {
         let mut items = Vec::with_capacity(arg.items.len());
         for item in &arg.items {
             let declared = self.state.scope.declare(item, self.options, Some(&self.stages.globals))?;
-            let span = item.default.as_ref().unwrap_or(&item.name).span;
-            self.warnings.extend(self.state.scope.undefined("UndefinedVar", &declared.unmatched, span));
             items.push(match declared.value {
                 Some(value) => format!("{}={value}", declared.name),
-                None => declared.name.clone(),
+                None => declared.name,
             });
-            self.arguments.insert(declared.name);
         }
         self.history(format!("ARG {}", items.join(" ")));
         Ok(())
     }
 
     /// Expands a word with the variables in effect.
-    fn expand(&mut self, word: &Word) -> Result<String, PlanError> {
-        let Expanded { text, unmatched } = self.state.scope.expand(word)?;
-        self.undefined(&unmatched, word.span);
-        Ok(text)
-    }
-
-    fn undefined(&mut self, unmatched: &[String], span: Span) {
-        self.warnings.extend(self.state.scope.undefined("UndefinedVar", unmatched, span));
+    fn expand(&self, word: &Word) -> Result<String, PlanError> {
+        Ok(self.state.scope.expand(word)?.text)
     }
 
     /// Notes an instruction that makes no layer.

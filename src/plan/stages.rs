@@ -3,7 +3,7 @@
 //! A FROM refers to the nearest earlier stage of that name, `COPY --from` to the last one of that name in the file,
 //! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles.
 
-use crate::diagnostic::{Diagnostic, Spanned, nearest};
+use crate::diagnostic::{Spanned, nearest};
 use crate::dockerfile::ast::{Dockerfile, InstructionKind, Stage};
 use crate::oci::Platform;
 
@@ -41,15 +41,13 @@ pub(super) struct Stages<'d> {
     pub(super) needed: Vec<Needed<'d>>,
     /// The variables of FROM lines.
     pub(super) globals: Scope,
-    /// About FROM lines.
-    pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl<'d> Stages<'d> {
     /// Finds the target and what it needs. Fails with all that is wrong with the FROMs and `--from`s on the way.
     pub(super) fn find(dockerfile: &'d Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
-        let mut stages = Self { all: &dockerfile.stages, needed: Vec::new(), globals, warnings: Vec::new() };
+        let mut stages = Self { all: &dockerfile.stages, needed: Vec::new(), globals };
         let target = stages.target(options).map_err(|error| vec![error])?;
         let mut wanted = vec![false; stages.all.len()];
         wanted[target] = true;
@@ -78,7 +76,6 @@ impl<'d> Stages<'d> {
             }
         }
         stages.needed.reverse();
-        stages.warnings.reverse();
         if errors.is_empty() { Ok(stages) } else { Err(errors) }
     }
 
@@ -156,10 +153,9 @@ impl<'d> Stages<'d> {
         self.all.iter().rposition(|stage| stage.name() == Some(&name))
     }
 
-    fn origin(&mut self, index: usize, options: &Options) -> Result<Origin, PlanError> {
+    fn origin(&self, index: usize, options: &Options) -> Result<Origin, PlanError> {
         let from = &self.all[index].from.kind;
         let image = self.globals.expand(&from.image)?;
-        self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &image.unmatched, from.image.span));
         let parent = self.all[..index].iter().rposition(|stage| stage.name() == Some(&image.text));
         match (parent, image.text.as_str()) {
             (Some(parent), _) => Ok(Origin::Stage(parent)),

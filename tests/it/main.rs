@@ -10,6 +10,7 @@ mod concurrency;
 mod crash;
 mod exec;
 mod fixtures;
+mod lint;
 mod readers;
 mod support;
 mod transport;

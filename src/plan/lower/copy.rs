@@ -139,7 +139,6 @@ impl Stage<'_, '_> {
             return Err(PlanErrorKind::FileName { name: name.clone() }.at(heredoc.span));
         }
         let expanded = self.state.scope.with_lookup(|lookup| heredoc.expanded(lookup))?;
-        self.undefined(&expanded.unmatched, heredoc.body_span);
         Ok(InlineFile { name: name.clone(), content: expanded.text })
     }
 

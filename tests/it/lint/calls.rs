@@ -1,0 +1,71 @@
+//! `testdata/lint/*.case`: a context and what `strata build` answers to calls.
+//!
+//! After a few words come sections: `--- file PATH` with a file's lines, and `--- CODE ARGUMENTS` with what the command
+//! prints, standard output before standard error. Bytes in base64 are shown as `…`. `UPDATE_SNAPSHOTS=1` writes what was found.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::env::Env;
+
+#[test]
+fn answers_are_as_expected() {
+    let folder = super::root().join("testdata/lint");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let found = run(&text);
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            fs::write(&file, &found).unwrap();
+        }
+        assert_eq!(found, text, "{}", file.display());
+    }
+}
+
+/// The text of a case with what was found instead of what was expected.
+fn run(text: &str) -> String {
+    let env = Env::new();
+    let context = env.context("context");
+    let mut sections = text.split("\n--- ");
+    let mut found = sections.next().unwrap_or_default().to_owned();
+    for section in sections {
+        let (head, body) = section.split_once('\n').unwrap_or((section, ""));
+        let body = match head.split_once(' ') {
+            Some(("file", path)) => {
+                let path = context.join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, format!("{body}\n")).unwrap();
+                body.to_owned()
+            }
+            Some((code, arguments)) => call(&env, &context, code, arguments),
+            None => panic!("`{head}` has nothing behind it"),
+        };
+        found.push_str(&format!("\n--- {head}\n{body}"));
+    }
+    found
+}
+
+fn call(env: &Env, context: &Path, code: &str, arguments: &str) -> String {
+    let mut command = env.command(["build"]);
+    command.args(arguments.split_whitespace()).arg(".").current_dir(context);
+    let output = env.run(command).code(code.parse().unwrap());
+    assert!(!env.root().exists(), "the store was opened");
+    let text = without_data(&format!("{}{}", output.stdout, output.stderr));
+    text.strip_suffix('\n').unwrap_or(&text).to_owned()
+}
+
+/// The text with base64 of files left out: values of `data`, and long strings that are elements of a list.
+fn without_data(text: &str) -> String {
+    let hide = |line: &str| {
+        let value = line.trim().trim_end_matches(',');
+        let data = match value.strip_prefix("\"data\": ") {
+            Some(data) => data,
+            None if value.len() > 24 && value.starts_with('"') && !value.contains([' ', ':']) => value,
+            None => return line.to_owned(),
+        };
+        line.replace(data, "\"…\"")
+    };
+    text.split('\n').map(hide).collect::<Vec<_>>().join("\n")
+}
