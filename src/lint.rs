@@ -106,7 +106,7 @@ impl Report {
 }
 
 /// Checks a Dockerfile by all rules. Fails if the build argument with the check's options makes no sense.
-pub fn check(input: &Input<'_>) -> Result<Report, Diagnostic> {
+pub fn check(input: &Input<'_>) -> Result<Report, Box<Diagnostic>> {
     let filter = Filter::new(input)?;
     let mut findings = Findings::default();
     file::check(input, &mut findings);

@@ -10,7 +10,7 @@ use crate::exec::CancelToken;
 use crate::plan::NetworkMode;
 use crate::progress::Reporter;
 
-use super::check::{self, Call, Format, Method};
+use super::check::{self, CallArgs, Method};
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
 use super::{App, colour, complain, dumb, print, reference, signals};
@@ -60,15 +60,8 @@ pub(super) struct BuildArgs {
     /// How many steps may run at once
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Look for mistakes instead of building; short for `--call check`
-    #[arg(long)]
-    check: bool,
-    /// Say something of the build instead: `check`, `outline` or `targets`, with `,format=json` behind it
-    #[arg(long, value_name = "METHOD")]
-    call: Option<String>,
-    /// How the answer to `--check` or `--call` is written
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[command(flatten)]
+    call: CallArgs,
     /// Directory with the files that the Dockerfile copies
     context: PathBuf,
 }
@@ -92,7 +85,7 @@ impl NetworkChoice {
 }
 
 pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
-    let call = Call::parse(args.check, args.call.as_deref(), args.format)?;
+    let call = args.call.call()?;
     let request = request(args)?;
     if call.method != Method::Build {
         return check::run(call, &request);

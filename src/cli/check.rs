@@ -14,6 +14,27 @@ use crate::lint::Finding;
 use super::error::{CliError, ErrorKind};
 use super::{explain, print};
 
+/// The flags that ask for something else than a build.
+#[derive(Debug, clap::Args)]
+pub(super) struct CallArgs {
+    /// Look for mistakes instead of building; short for `--call check`
+    #[arg(long)]
+    check: bool,
+    /// Say something of the build instead: `check`, `outline` or `targets`, with `,format=json` behind it
+    #[arg(long, value_name = "METHOD")]
+    call: Option<String>,
+    /// How the answer to `--check` or `--call` is written
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+impl CallArgs {
+    /// What they ask for.
+    pub(super) fn call(&self) -> Result<Call, CliError> {
+        Call::parse(self.check, self.call.as_deref(), self.format)
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
@@ -47,7 +68,7 @@ pub(super) struct Call {
 
 impl Call {
     /// Reads `--check`, `--call METHOD[,format=FORMAT]` and `--format`.
-    pub(super) fn parse(check: bool, call: Option<&str>, format: Option<Format>) -> Result<Self, CliError> {
+    fn parse(check: bool, call: Option<&str>, format: Option<Format>) -> Result<Self, CliError> {
         let usage = |message: String| CliError::new(ErrorKind::Usage, message);
         let mut fields = call.unwrap_or("build").split(',').map(str::trim);
         let method = match fields.next().unwrap_or_default() {

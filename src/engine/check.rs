@@ -48,7 +48,7 @@ pub fn check(request: &BuildRequest) -> Result<Checked, EngineError> {
     let options = plan_options(request);
     let report = match lint::check(&file.input(&parsed, &options)) {
         Ok(report) => report,
-        Err(error) => return Err(findings(&file.source, vec![error])),
+        Err(error) => return Err(findings(&file.source, vec![*error])),
     };
     let errors = errors(&parsed, &options);
     Ok(Checked::new(file.source, report, errors))
@@ -135,7 +135,7 @@ pub(super) fn before_build(
     let ignore = Dockerignore::find(root, Some(dockerfile)).ok();
     let context = ignore.as_ref().map(|ignore| Context { root, ignore });
     let input = Input { source, parsed, options, bases, context, extent: Extent::Build };
-    let report = lint::check(&input).map_err(|error| findings(source, vec![error]))?;
+    let report = lint::check(&input).map_err(|error| findings(source, vec![*error]))?;
     let refusal = report.refusal().map(|message| {
         let mut error = Diagnostic::error(message);
         error.span = parsed.dockerfile.directives.check.as_ref().map(|check| check.span);

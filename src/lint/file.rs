@@ -4,7 +4,7 @@ use crate::diagnostic::Span;
 use crate::dockerfile::WarningKind;
 use crate::dockerfile::ast::{Dockerfile, From, Instruction, InstructionKind, Statement};
 
-use super::{Findings, Input, rule};
+use super::{Finding, Findings, Input, rule};
 
 /// Names that mean something else in a FROM or a `--from`.
 const RESERVED: [&str; 2] = ["context", "scratch"];
@@ -25,12 +25,12 @@ pub(super) fn check(input: &Input<'_>, findings: &mut Findings) {
 
 fn empty_continuations(input: &Input<'_>, findings: &mut Findings) {
     for warning in &input.parsed.warnings {
-        let WarningKind::NoEmptyContinuation = warning.kind;
         let covers = |span: &Span| span.start <= warning.span.start && warning.span.start <= span.end;
         let statement = spans(&input.parsed.dockerfile).find(covers).unwrap_or(warning.span);
-        findings
-            .add(&rule::NO_EMPTY_CONTINUATION, statement, warning.span, "Empty continuation line")
-            .help("remove the empty line, or write a comment there");
+        let rule = match warning.kind {
+            WarningKind::NoEmptyContinuation => &rule::NO_EMPTY_CONTINUATION,
+        };
+        findings.push(Finding { rule, diagnostic: warning.into(), statement: Some(statement) });
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Filter {
 
 impl Filter {
     /// Reads what the user and the author say. Fails if the build argument makes no sense.
-    pub(super) fn new(input: &Input<'_>) -> Result<Self, Diagnostic> {
+    pub(super) fn new(input: &Input<'_>) -> Result<Self, Box<Diagnostic>> {
         let dockerfile = &input.parsed.dockerfile;
         let directive = dockerfile.directives.check.as_ref();
         let (check, place) = match input.options.build_args.get(OVERRIDE) {
@@ -101,13 +101,13 @@ impl Filter {
     }
 }
 
-fn read(text: &str) -> Result<Check, Diagnostic> {
+fn read(text: &str) -> Result<Check, Box<Diagnostic>> {
     parse_check(text).map_err(|kind| {
         let error = Diagnostic::error(format!("invalid build argument `{OVERRIDE}`: {kind}"));
-        match kind.help() {
+        Box::new(match kind.help() {
             Some(help) => error.help(help),
             None => error,
-        }
+        })
     })
 }
 

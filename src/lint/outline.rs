@@ -107,7 +107,9 @@ impl Outline {
                         .iter()
                         .filter_map(|pair| Some((expand(&pair.key)?, expand(&pair.value)?)))
                         .collect();
-                    pairs.into_iter().for_each(|(name, value)| scope.set(name, value));
+                    for (name, value) in pairs {
+                        scope.set(name, value);
+                    }
                 }
                 InstructionKind::Run(run) => self.mounts(run, &scope, instruction.span),
                 _ => {}

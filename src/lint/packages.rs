@@ -55,7 +55,7 @@ pub(super) fn commands(run: &Run) -> Vec<Simple> {
 
 /// `state` is that at the end of the stage.
 pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &mut Findings) {
-    if !state.shell_is_posix {
+    if !state.shell_is_posix() {
         return;
     }
     let runs = facts.stage(index).instructions.iter().filter_map(|instruction| match &instruction.kind {
@@ -111,13 +111,15 @@ fn updates_alone(run: &RunAt<'_>) -> bool {
         && !run.caches(&LISTS)
 }
 
+/// Whether a command may do more than its words say.
+fn is_opaque(simple: &Simple) -> bool {
+    matches!(
+        simple.program(),
+        "sh" | "bash" | "dash" | "ash" | "zsh" | "eval" | "source" | "." | "make" | "add-apt-repository"
+    ) || simple.words[0].contains(['/', '$'])
+}
+
 fn installs_without_update(run: &RunAt<'_>) -> bool {
-    // What cannot be looked into may well fetch the lists.
-    let is_opaque = |simple: &Simple| {
-        matches!(simple.program(), "sh" | "bash" | "dash" | "ash" | "zsh" | "eval" | "source" | "." | "make")
-            || simple.program() == "add-apt-repository"
-            || simple.words[0].contains(['/', '$'])
-    };
     let installs = |simple: &Simple| {
         let packages = simple.arguments().iter().filter(|word| !word.starts_with('-')).skip(1);
         apt(simple) == Some("install") && packages.into_iter().any(|package| !package.contains('/'))

@@ -24,7 +24,8 @@ impl Simple {
         let mut after_prefix = false;
         while let Some(word) = words.peek() {
             let is_prefix = PREFIXES.contains(&word.as_str()) || ENDS.contains(&word.as_str());
-            if !is_prefix && !is_assignment(word) && !(after_prefix && word.starts_with('-')) {
+            let is_option_of_prefix = after_prefix && word.starts_with('-');
+            if !(is_prefix || is_assignment(word) || is_option_of_prefix) {
                 break;
             }
             after_prefix |= is_prefix;

@@ -23,10 +23,18 @@ pub(super) struct State {
     pub(super) env: BTreeSet<String>,
     /// Whether a WORKDIR of this file came before.
     workdir_is_set: bool,
-    /// Whether the commands in shell form are read by a shell that we understand.
-    pub(super) shell_is_posix: bool,
-    /// Whether a SHELL chose how shell forms are run.
-    shell_is_chosen: bool,
+    shell: Shell,
+}
+
+/// What runs the commands in shell form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    /// `/bin/sh`, because nobody said anything else.
+    Default,
+    /// A shell that somebody chose and whose language we understand.
+    Posix,
+    /// Something else.
+    Foreign,
 }
 
 /// A stage at one of its instructions.
@@ -82,8 +90,7 @@ fn begin(facts: &Facts<'_>, index: usize, ends: &[Option<State>]) -> State {
         knows_all_variables: true,
         env: BTreeSet::new(),
         workdir_is_set: false,
-        shell_is_posix: true,
-        shell_is_chosen: false,
+        shell: Shell::Default,
     };
     state.scope.set("PATH", PATH);
     match &facts.origins[index] {
@@ -109,10 +116,15 @@ fn begin(facts: &Facts<'_>, index: usize, ends: &[Option<State>]) -> State {
 }
 
 impl State {
+    /// Whether the commands in shell form are read by a shell that we understand.
+    pub(super) fn shell_is_posix(&self) -> bool {
+        self.shell != Shell::Foreign
+    }
+
     fn set_shell(&mut self, shell: &[String]) {
         let program = shell.first().map_or("", |program| program.rsplit('/').next().unwrap_or_default());
-        self.shell_is_chosen = true;
-        self.shell_is_posix = matches!(program, "sh" | "ash" | "bash" | "dash" | "ksh" | "zsh");
+        let is_posix = matches!(program, "sh" | "ash" | "bash" | "dash" | "ksh" | "zsh");
+        self.shell = if is_posix { Shell::Posix } else { Shell::Foreign };
     }
 }
 
@@ -164,14 +176,17 @@ fn step<'a>(
             state.workdir_is_set = true;
         }
         InstructionKind::Shell(shell) => state.set_shell(shell),
-        InstructionKind::Cmd(Command::Shell(_)) | InstructionKind::Entrypoint(Command::Shell(_))
-            if !state.shell_is_chosen =>
+        InstructionKind::Cmd(Command::Shell(text)) | InstructionKind::Entrypoint(Command::Shell(text))
+            if state.shell == Shell::Default =>
         {
             let keyword = &instruction.keyword.value;
             let message = format!(
                 "JSON arguments recommended for {keyword} to prevent unintended behavior related to OS signals"
             );
-            findings.add(&rule::JSON_ARGS_RECOMMENDED, span, span, message);
+            let finding = findings.add(&rule::JSON_ARGS_RECOMMENDED, span, span, message);
+            if let Some(words) = traps::json_form(text) {
+                finding.help(format!("write `{keyword} {words}`"));
+            }
         }
         _ => {}
     }

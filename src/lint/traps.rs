@@ -13,7 +13,7 @@ const ARCHIVES: [&str; 12] =
 pub(super) fn check(at: &At<'_, '_>, findings: &mut Findings) {
     malformed_json(at, findings);
     match &at.instruction.kind {
-        InstructionKind::Run(run) if at.state.shell_is_posix => {
+        InstructionKind::Run(run) if at.state.shell_is_posix() => {
             effect_lost(at, &packages::commands(run), findings)
         }
         InstructionKind::Copy(copy) => {
@@ -174,6 +174,8 @@ pub(super) fn entrypoint(stage: &Stage, findings: &mut Findings) {
         return;
     }
     let place: Span = cmd.span;
+    let words = json_form(text)
+        .unwrap_or_else(|| format!("[\"/bin/sh\", \"-c\", {:?}, \"--\"]", format!("{text} \"$@\"")));
     findings
         .add(
             &rule::ENTRYPOINT_SWALLOWS_CMD,
@@ -181,21 +183,17 @@ pub(super) fn entrypoint(stage: &Stage, findings: &mut Findings) {
             place,
             "the shell of the `ENTRYPOINT` does not pass these arguments on, nor those of `docker run`",
         )
-        .help(format!("write the ENTRYPOINT in JSON form, such as `ENTRYPOINT {}`", json_form(text)));
+        .help(format!("write the `ENTRYPOINT` in JSON form: `ENTRYPOINT {words}`"));
 }
 
-/// The words of a plain command as the JSON form; a shell with the whole text otherwise.
-fn json_form(text: &str) -> String {
+/// The words of a plain command as the JSON form; `None` for a text that needs a shell.
+pub(super) fn json_form(text: &str) -> Option<String> {
     let is_plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_' | '/' | '.' | '=' | ':' | ',');
-    let in_shell = format!("{text} \"$@\"");
-    let words: Vec<&str> = if text.chars().all(is_plain) {
-        text.split_whitespace().collect()
-    } else {
-        vec!["/bin/sh", "-c", &in_shell, "--"]
-    };
-    let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
-    format!("[{}]", quoted.join(", "))
+    let words: Vec<String> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
+    // `A=b c` sets a variable.
+    let sets = words.first().is_some_and(|word| word.contains('='));
+    (!words.is_empty() && !sets && text.chars().all(is_plain)).then(|| format!("[{}]", words.join(", ")))
 }
 
 #[cfg(test)]

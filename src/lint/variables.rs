@@ -111,7 +111,7 @@ fn ports(at: &At<'_, '_>, word: &Word, findings: &mut Findings) {
             let message = format!(
                 "EXPOSE instruction should not define an IP address or host-port mapping, found '{text}'"
             );
-            let container = text.rsplit(':').next().unwrap_or_default();
+            let container = text.rsplit(':').next().unwrap_or_default().to_ascii_lowercase();
             findings
                 .add(&rule::EXPOSE_INVALID_FORMAT, at.span(), word.span, message)
                 .help(format!("only the container's port is used: write `{container}`"));

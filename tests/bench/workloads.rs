@@ -2,6 +2,7 @@
 
 mod context;
 mod export;
+mod lint;
 mod steps;
 
 use crate::Result;
@@ -24,4 +25,5 @@ pub(crate) const ALL: &[Workload] = &[
     Workload { name: "w6", about: "stages that do not need each other", run: steps::parallel },
     Workload { name: "w7", about: "six layers in and out", run: export::archives },
     Workload { name: "w8", about: "a RUN that makes 22,000 files", run: steps::many_files },
+    Workload { name: "lint", about: "a check of 2,000 lines", run: lint::lint },
 ];

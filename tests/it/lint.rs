@@ -166,6 +166,40 @@ fn a_comment_skips_a_rule_for_one_instruction() {
     assert_eq!(lines, [4]);
 }
 
+#[test]
+fn warnings_are_shown_before_an_error_and_counted() {
+    let env = Env::new();
+    let context = env.dockerfile("context", "FROM nowhere AS Up\nMAINTAINER me\n");
+    let stderr = env.strata(["build".as_ref(), context.as_os_str()]).code(1).stderr;
+    let places: Vec<Option<usize>> = [
+        "warning[StageNameCasing]: Stage name 'Up' should be lowercase\n",
+        "warning[MaintainerDeprecated]: ",
+        "\n2 warnings found\n",
+        "error: there is no image `nowhere` in the store\n",
+    ]
+    .map(|text| stderr.find(text))
+    .to_vec();
+    assert!(places[0].is_some() && places.is_sorted() && !places.contains(&None), "{stderr}");
+    assert_eq!(stderr.matches("StageNameCasing").count(), 1, "{stderr}");
+}
+
+#[test]
+fn findings_that_are_errors_forbid_a_build_before_it_starts() {
+    let env = Env::with_busybox();
+    let text = "# check=error=true\nFROM busybox AS Up\nRUN touch /ran\nMAINTAINER me\n";
+    let context = env.dockerfile("context", text);
+    let build = |more: &[&str]| {
+        env.strata([&["build", "--progress=plain"], more, &[context.to_str().unwrap()]].concat())
+    };
+    let stderr = build(&[]).code(1).stderr;
+    let message = "error: lint violation found for rules: MaintainerDeprecated, StageNameCasing\n";
+    assert!(stderr.contains(message) && !stderr.contains("RUN touch"), "{stderr}");
+    // What only checks show forbids nothing.
+    let skip = "BUILDKIT_DOCKERFILE_CHECK=skip=StageNameCasing,MaintainerDeprecated;error=true";
+    let stderr = build(&["--build-arg", skip]).success().stderr;
+    assert!(!stderr.contains("warning"), "{stderr}");
+}
+
 /// Somebody without any right can check, and no store is made.
 #[test]
 fn a_check_needs_neither_root_nor_a_store() {

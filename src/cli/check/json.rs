@@ -4,11 +4,10 @@
 //! warning, and the `cache` of an outline, which BuildKit knows but never fills.
 
 use serde::Serialize;
-use serde_json::json;
 
 use crate::diagnostic::{Source, Span};
 use crate::engine::Checked;
-use crate::lint::{Mount, Outline, Target};
+use crate::lint::{Argument, Mount, Outline, Target};
 
 use super::lines;
 
@@ -43,6 +42,14 @@ impl Location {
 }
 
 #[derive(Serialize)]
+struct Results<'a> {
+    warnings: Vec<Warning<'a>>,
+    sources: [SourceInfo<'a>; 1],
+    #[serde(rename = "buildError", skip_serializing_if = "Option::is_none")]
+    build_error: Option<BuildError<'a>>,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Warning<'a> {
     rule_name: &'a str,
@@ -55,6 +62,19 @@ struct Warning<'a> {
     help: &'a [String],
 }
 
+#[derive(Serialize)]
+struct SourceInfo<'a> {
+    filename: &'a str,
+    data: String,
+    language: &'a str,
+}
+
+#[derive(Serialize)]
+struct BuildError<'a> {
+    message: &'a str,
+    location: Location,
+}
+
 pub(super) fn check(checked: &Checked) -> String {
     let source = &checked.source;
     let warnings = checked.findings.iter().map(|finding| Warning {
@@ -65,75 +85,92 @@ pub(super) fn check(checked: &Checked) -> String {
         location: Location::of_lines(lines(source, finding)),
         help: &finding.diagnostic.help,
     });
-    let mut results = json!({
-        "warnings": warnings.collect::<Vec<_>>(),
-        "sources": [{
-            "filename": source.name(),
-            "language": "Dockerfile",
-            "data": base64(source.text().as_bytes()),
-        }],
+    let error = checked.errors.first().map(|error| BuildError {
+        message: &error.message,
+        location: error.span.map_or(Location::of_lines(None), |span| Location::of(source, span)),
     });
-    if let Some(error) = checked.errors.first() {
-        let location = error.span.map_or(Location::of_lines(None), |span| Location::of(source, span));
-        results["buildError"] = json!({ "message": error.message, "location": location });
-    }
-    pretty(&results)
+    pretty(&Results {
+        warnings: warnings.collect(),
+        sources: [SourceInfo { filename: source.name(), data: data(source), language: "Dockerfile" }],
+        build_error: error,
+    })
 }
 
-/// Something with a name, and what is known of it.
 #[derive(Serialize)]
-struct Given<'a> {
+struct OutlineJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    args: Vec<ArgumentJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<MountJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ssh: Vec<MountJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cache: Vec<CacheJson<'a>>,
+    sources: [String; 1],
+}
+
+#[derive(Serialize)]
+struct ArgumentJson<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
+    location: Location,
+}
+
+#[derive(Serialize)]
+struct MountJson<'a> {
+    name: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     required: bool,
     location: Location,
 }
 
+#[derive(Serialize)]
+struct CacheJson<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    location: Location,
+}
+
 pub(super) fn outline(source: &Source, outline: &Outline) -> String {
-    let arguments: Vec<Given<'_>> = outline
-        .arguments
-        .iter()
-        .map(|argument| Given {
-            name: &argument.name,
-            description: argument.description.as_deref(),
-            value: argument.value.as_deref().filter(|value| !value.is_empty()),
-            required: false,
-            location: Location::of(source, argument.span),
-        })
-        .collect();
-    let mounts = |mounts: &[Mount]| {
-        let given = mounts.iter().map(|mount| Given {
-            name: &mount.id,
-            description: None,
-            value: None,
-            required: mount.required,
-            location: Location::of(source, mount.span),
-        });
-        json!(given.collect::<Vec<_>>())
-    };
-    let caches: Vec<_> = outline
-        .caches
-        .iter()
-        .map(|cache| json!({ "ID": cache.id, "location": Location::of(source, cache.span) }))
-        .collect();
-    let mut object = serde_json::Map::new();
-    let mut add = |key: &str, value: serde_json::Value, is_there: bool| {
-        if is_there {
-            object.insert(key.to_owned(), value);
-        }
-    };
-    add("name", json!(outline.name), outline.name.is_some());
-    add("description", json!(outline.description), outline.description.is_some());
-    add("args", json!(arguments), !arguments.is_empty());
-    add("secrets", mounts(&outline.secrets), !outline.secrets.is_empty());
-    add("ssh", mounts(&outline.ssh), !outline.ssh.is_empty());
-    add("cache", json!(caches), !caches.is_empty());
-    add("sources", json!([base64(source.text().as_bytes())]), true);
-    pretty(&object.into())
+    pretty(&OutlineJson {
+        name: outline.name.as_deref(),
+        description: outline.description.as_deref(),
+        args: outline.arguments.iter().map(|argument| argument_json(source, argument)).collect(),
+        secrets: outline.secrets.iter().map(|mount| mount_json(source, mount)).collect(),
+        ssh: outline.ssh.iter().map(|mount| mount_json(source, mount)).collect(),
+        cache: outline
+            .caches
+            .iter()
+            .map(|cache| CacheJson { id: &cache.id, location: Location::of(source, cache.span) })
+            .collect(),
+        sources: [data(source)],
+    })
+}
+
+fn argument_json<'a>(source: &Source, argument: &'a Argument) -> ArgumentJson<'a> {
+    ArgumentJson {
+        name: &argument.name,
+        description: argument.description.as_deref(),
+        value: argument.value.as_deref().filter(|value| !value.is_empty()),
+        location: Location::of(source, argument.span),
+    }
+}
+
+fn mount_json<'a>(source: &Source, mount: &'a Mount) -> MountJson<'a> {
+    MountJson { name: &mount.id, required: mount.required, location: Location::of(source, mount.span) }
+}
+
+#[derive(Serialize)]
+struct TargetsJson<'a> {
+    targets: Vec<TargetJson<'a>>,
+    sources: [String; 1],
 }
 
 #[derive(Serialize)]
@@ -159,15 +196,19 @@ pub(super) fn targets(source: &Source, targets: &[Target]) -> String {
         platform: target.platform.as_deref(),
         location: Location::of(source, target.span),
     });
-    pretty(&json!({
-        "targets": targets.collect::<Vec<_>>(),
-        "sources": [base64(source.text().as_bytes())],
-    }))
+    pretty(&TargetsJson { targets: targets.collect(), sources: [data(source)] })
 }
 
 /// The text of a value, indented by two blanks, with a final newline.
-pub(super) fn pretty(value: &serde_json::Value) -> String {
-    format!("{value:#}\n")
+pub(super) fn pretty(value: &impl Serialize) -> String {
+    // What has only strings as keys is always written.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn data(source: &Source) -> String {
+    base64(source.text().as_bytes())
 }
 
 /// Base64 with padding (RFC 4648, section 4).

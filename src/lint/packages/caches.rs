@@ -108,8 +108,8 @@ fn removes(simple: &Simple, places: &[&str]) -> bool {
 }
 
 pub(super) fn check(at: &At<'_, '_>, run: &RunAt<'_>, findings: &mut Findings) {
-    // A RUN that only fetches the lists has a worse fault.
-    if super::updates_alone(run) {
+    // A RUN that only fetches the lists has a worse fault, and a script may well clean up.
+    if super::updates_alone(run) || run.commands.iter().any(super::is_opaque) {
         return;
     }
     let text = at.facts.text(at.span());
