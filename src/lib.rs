@@ -15,6 +15,7 @@ pub mod tree;
 pub mod context;
 pub mod exec;
 pub mod layer;
+pub mod network;
 pub mod plan;
 pub mod store;
 
