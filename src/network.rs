@@ -14,6 +14,7 @@
 //! The namespace itself is held by a descriptor alone: it goes with the process.
 
 mod error;
+mod name_servers;
 mod netavark;
 mod slot;
 mod subnet;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 pub use error::NetworkError;
+pub use name_servers::without_loopback;
 use netavark::Netavark;
 use slot::Slot;
 
