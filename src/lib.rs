@@ -16,6 +16,7 @@ pub mod context;
 pub mod exec;
 pub mod layer;
 pub mod plan;
+pub mod remote;
 pub mod store;
 
 pub mod cache;
