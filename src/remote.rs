@@ -9,10 +9,25 @@
 //! waits in the calling thread and is given up soon after [`Watch::is_canceled`] says so. No message holds a password
 //! or a token.
 
+pub mod git;
 pub mod http;
 mod proxies;
+#[cfg(test)]
+mod server;
+
+use std::fmt;
 
 pub use proxies::Proxies;
+
+/// The value of an `Authorization` header, as `Bearer …`. It is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authorization(pub String);
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorization(…)")
+    }
+}
 
 /// What a fetch asks and tells while it runs.
 #[derive(Clone, Copy)]
@@ -32,8 +47,8 @@ impl Watch<'static> {
     }
 }
 
-impl std::fmt::Debug for Watch<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch").field("is_canceled", &(self.is_canceled)()).finish_non_exhaustive()
     }
 }

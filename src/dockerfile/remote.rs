@@ -7,7 +7,7 @@
 
 mod git;
 
-pub use git::{GitRef, ModificationTime};
+pub use git::{GitRef, ModificationTime, is_full_commit};
 
 /// What kind of thing a text names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum RemoteError {
 pub fn kind(text: &str) -> Option<RemoteKind> {
     let path = text.split(['#', '?']).next().unwrap_or_default();
     let is_http = is_http(text);
-    if is_http && !path.ends_with(".git") {
+    if is_http && path.strip_suffix(".git").is_none() {
         return Some(RemoteKind::Http);
     }
     let is_git =
@@ -186,7 +186,7 @@ fn without_user(url: &str) -> String {
 }
 
 /// A text with `%41` and the like replaced.
-fn percent_decoded(text: &str) -> Result<String, RemoteError> {
+pub fn percent_decoded(text: &str) -> Result<String, RemoteError> {
     let invalid = || RemoteError::Percent { text: text.to_owned() };
     let mut parts = text.as_bytes().split(|&b| b == b'%');
     let mut decoded = parts.next().unwrap_or_default().to_vec();

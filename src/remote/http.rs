@@ -20,7 +20,7 @@ use crate::dockerfile::remote::HttpUrl;
 use crate::oci::Digest;
 use crate::oci::digest::Digester;
 
-use super::{Proxies, Watch};
+use super::{Authorization, Proxies, Watch};
 use connection::{Conditions, Connection, Exchange, Head};
 use kept::{Entry, Meta};
 
@@ -56,16 +56,6 @@ pub struct HttpRequest {
     pub checksum: Option<Digest>,
     /// The value of an `Authorization` header for the URL's host. Another host, after a redirect, does not get it.
     pub authorization: Option<Authorization>,
-}
-
-/// The value of an `Authorization` header, as `Bearer …`. It is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Authorization(pub String);
-
-impl std::fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Authorization(…)")
-    }
 }
 
 /// A file that was fetched.
@@ -168,7 +158,7 @@ fn download(
     let (_, digest, size) = digester.finish();
     check(request, digest)?;
     let meta = Meta { etag: head.etag, last_modified: head.last_modified, digest, size };
-    entry.publish(part, &meta)?;
+    entry.publish(&part, &meta)?;
     Ok(meta)
 }
 

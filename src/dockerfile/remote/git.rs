@@ -165,7 +165,7 @@ fn check_alone(
 }
 
 /// Does the text name a commit with all of its digits?
-fn is_full_commit(text: &str) -> bool {
+pub fn is_full_commit(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
@@ -194,7 +194,8 @@ fn below(prefix: &str, name: &str) -> Result<String, RemoteError> {
 /// git-check-ref-format(1), and nothing that git would take for an option or a pattern.
 fn checked_reference(text: &str) -> Result<String, RemoteError> {
     let wrong_character = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
-    let wrong_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+    let wrong_part =
+        |part: &str| part.is_empty() || part.starts_with('.') || part.strip_suffix(".lock").is_some();
     let wrong = text.starts_with('-')
         || text.ends_with('.')
         || text == "@"

@@ -178,6 +178,8 @@ fn client(options: &HttpClient, is_secure: bool) -> Result<Client, HttpError> {
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
             .connect_timeout(options.connect_timeout)
+            // Only a redirect could use a connection again, and the server may be closing it.
+            .pool_max_idle_per_host(0)
             // For the response to begin, and then for each read.
             .timeout(options.stall_timeout);
         options.proxies.apply(builder).map_err(|error| HttpError::Proxy { reason: proxy_reason(&error) })

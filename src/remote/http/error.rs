@@ -50,9 +50,9 @@ impl HttpError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Status { status: 401 | 403 | 407, .. } => Some("the server wants other credentials"),
-            Self::Tls { reason, .. } if reason.contains("UnknownIssuer") => Some(
-                "install the authority that the certificate comes from: `apt-get install ca-certificates`, or \
-                 `SSL_CERT_FILE`",
+            Self::Tls { reason, .. } if reason.starts_with("invalid peer certificate") => Some(
+                "if the certificate is right, make its authority known: `apt-get install ca-certificates`, or name \
+                 its file in `SSL_CERT_FILE`",
             ),
             _ => None,
         }

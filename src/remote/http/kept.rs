@@ -105,7 +105,7 @@ impl Entry {
     }
 
     /// Puts a download in the place of what was kept.
-    pub(super) fn publish(&self, part: Part, meta: &Meta) -> Result<(), HttpError> {
+    pub(super) fn publish(&self, part: &Part, meta: &Meta) -> Result<(), HttpError> {
         match fs::remove_file(self.meta()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.error("replace", error)),
             _ => {}

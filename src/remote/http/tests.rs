@@ -1,7 +1,5 @@
 //! Against a server of these tests, over real sockets.
 
-mod server;
-
 use std::cell::Cell;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -11,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
-use server::Server;
+use crate::remote::server::Server;
 
 struct Place {
     dir: tempfile::TempDir,
