@@ -17,6 +17,7 @@ pub mod exec;
 pub mod layer;
 pub mod network;
 pub mod plan;
+pub mod remote;
 pub mod store;
 
 pub mod cache;
