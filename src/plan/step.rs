@@ -54,13 +54,14 @@ pub struct Run {
 }
 
 /// The network that a command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NetworkMode {
     /// The host's.
     Host,
     /// Loopback only.
     None,
     /// A network of its own, with a way out.
+    #[default]
     Private,
 }
 
