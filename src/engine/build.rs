@@ -17,7 +17,7 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
-use crate::solve::{ContextOptions, SolveOptions, Solved, Solver, StepError};
+use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
@@ -130,7 +130,7 @@ impl Engine {
             (&plan, &base_layers),
             &solve_options,
             reporter,
-            (&self.executor, cancel),
+            Runner { executor: &self.executor, networks: &self.networks, cancel },
         )?;
         let solved = solver.solve().map_err(|error| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
@@ -291,7 +291,7 @@ fn plan_options(request: &BuildRequest) -> plan::Options {
         labels: request.labels.clone(),
         platform: Platform::host(),
         build_platform: Platform::host(),
-        network: request.network.unwrap_or(NetworkMode::Host),
+        network: request.network.unwrap_or(NetworkMode::Private),
         host_network_allowed: request.network == Some(NetworkMode::Host),
     }
 }
