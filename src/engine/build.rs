@@ -17,7 +17,7 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
-use crate::solve::{ContextOptions, SolveOptions, Solved, Solver, StepError};
+use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
@@ -127,13 +127,11 @@ impl Engine {
         let options = plan_options(request);
         let work = self.store.work_dir()?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
-        let bases = plan::bases(&parsed.dockerfile, &options)
-            .map_err(refused)
-            .and_then(|wanted| self.resolve_bases(&source, &parsed.dockerfile, &wanted));
+        let mut bases = BTreeMap::new();
+        let found = self.find_bases(&source, &parsed.dockerfile, &options, &mut bases);
         // Warnings come before errors: they may well say why.
-        let known = bases.as_ref().ok().cloned().unwrap_or_default();
-        let refusal = check::before_build(&source, &parsed, &options, &known, (&context, &path), checked)?;
-        let bases = bases?;
+        let refusal = check::before_build(&source, &parsed, &options, &bases, (&context, &path), checked)?;
+        found?;
         refusal?;
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
@@ -144,7 +142,7 @@ impl Engine {
             (&plan, &base_layers),
             &solve_options,
             reporter,
-            (&self.executor, cancel),
+            Runner { executor: &self.executor, networks: &self.networks, cancel },
         )?;
         let solved = solver.solve().map_err(|error| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
@@ -166,6 +164,26 @@ impl Engine {
             names: request.tags.clone(),
             stored,
         })
+    }
+
+    /// Finds the images that the target needs, and those that their triggers need. What was found before an error is
+    /// in `bases` all the same.
+    fn find_bases(
+        &self,
+        source: &Source,
+        dockerfile: &Ast,
+        options: &plan::Options,
+        bases: &mut BTreeMap<String, BaseImage>,
+    ) -> Result<(), EngineError> {
+        loop {
+            let wanted = plan::bases(dockerfile, options, bases).map_err(|found| findings(source, found))?;
+            let new: Vec<_> =
+                wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            bases.extend(self.resolve_bases(source, dockerfile, &new)?);
+        }
     }
 
     /// The images that the plan needs, from the store.
@@ -303,7 +321,7 @@ pub(super) fn plan_options(request: &BuildRequest) -> plan::Options {
         labels: request.labels.clone(),
         platform: Platform::host(),
         build_platform: Platform::host(),
-        network: request.network.unwrap_or(NetworkMode::Host),
+        network: request.network.unwrap_or(NetworkMode::Private),
         host_network_allowed: request.network == Some(NetworkMode::Host),
     }
 }
@@ -346,6 +364,9 @@ fn unknown_base(base: &plan::BaseRef, dockerfile: &Ast, similar: Option<String>)
     let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
         .at(base.span)
         .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
+    if let Some(trigger) = &base.trigger {
+        diagnostic = diagnostic.note(plan::trigger_note(trigger));
+    }
     if let Some(similar) = similar {
         diagnostic = diagnostic.help(format!("the store has `{similar}`"));
     }

@@ -109,7 +109,7 @@ impl File {
 
 /// What planning says against the file, with images of which nothing is known.
 fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
-    let bases = match plan::bases(&parsed.dockerfile, options) {
+    let bases = match plan::bases(&parsed.dockerfile, options, &BTreeMap::new()) {
         Ok(bases) => bases,
         Err(errors) => return errors,
     };

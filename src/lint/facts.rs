@@ -1,8 +1,10 @@
 //! What stages start from, which of them count, and which of them the image is made of.
 
 use crate::diagnostic::Span;
-use crate::dockerfile::ast::{Dockerfile, InstructionKind, Stage};
+use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
+use crate::dockerfile::mount::Mount;
 use crate::plan::scope::Scope;
+use crate::plan::triggers::Trigger;
 
 use super::{Extent, Input};
 
@@ -24,6 +26,8 @@ pub(super) struct Facts<'a> {
     /// The variables of FROM lines.
     pub(super) globals: Scope,
     pub(super) origins: Vec<Origin>,
+    /// What each stage does before its own instructions, as far as that is known.
+    pub(super) triggers: Vec<Vec<Trigger>>,
     /// The stages that are looked at.
     pub(super) wanted: Vec<bool>,
     /// The stages whose layers are part of the image.
@@ -40,11 +44,13 @@ impl<'a> Facts<'a> {
             dockerfile,
             globals,
             origins: Vec::new(),
+            triggers: Vec::new(),
             wanted: Vec::new(),
             shipped: Vec::new(),
         };
         facts.origins = (0..dockerfile.stages.len()).map(|index| facts.origin(index)).collect();
         let count = dockerfile.stages.len();
+        facts.triggers = (0..count).map(|index| facts.triggers_of(index)).collect();
         let target = match &input.options.target {
             None => Some(count - 1),
             Some(name) => facts.stage_named(name),
@@ -91,6 +97,18 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Triggers that cannot be read are the plan's to tell.
+    fn triggers_of(&self, index: usize) -> Vec<Trigger> {
+        match &self.origins[index] {
+            Origin::Stage(parent) => Trigger::of_stage(self.stage(*parent)),
+            Origin::Image(Some(reference)) => self.input.bases.get(reference).map_or(Vec::new(), |base| {
+                let from = self.stage(index).from.kind.image.span;
+                Trigger::of_image(&base.config.config, from).unwrap_or_default()
+            }),
+            Origin::Scratch | Origin::Image(None) => Vec::new(),
+        }
+    }
+
     /// Marks the stages that `target` needs, and those that it consists of.
     fn mark(&mut self, target: usize) {
         (self.wanted[target], self.shipped[target]) = (true, true);
@@ -107,24 +125,21 @@ impl<'a> Facts<'a> {
             self.wanted[parent] = true;
             self.shipped[parent] |= self.shipped[index];
         }
-        for name in sources_of(self.stage(index)) {
-            if let Some(source) = self.stage_named(name).filter(|&source| source < index) {
-                self.wanted[source] = true;
-            }
-        }
+        let triggers = self.triggers[index].iter().map(|trigger| &trigger.instruction);
+        let instructions = triggers.chain(&self.stage(index).instructions);
+        let named = instructions.flat_map(sources_of).filter_map(|name| self.stage_named(name));
+        let sources: Vec<usize> = named.filter(|&source| source < index).collect();
+        sources.into_iter().for_each(|source| self.wanted[source] = true);
     }
 }
 
-/// What a stage copies or mounts from, as written.
-pub(super) fn sources_of(stage: &Stage) -> impl Iterator<Item = &str> {
-    stage.instructions.iter().flat_map(|instruction| {
-        let names: Vec<&str> = match &instruction.kind {
-            InstructionKind::Copy(copy) => copy.from.iter().map(|from| from.value.as_str()).collect(),
-            InstructionKind::Run(run) => {
-                run.mounts.iter().filter_map(|mount| mount.from()).map(|word| word.text.as_str()).collect()
-            }
-            _ => Vec::new(),
-        };
-        names
-    })
+/// What an instruction copies or mounts from, as written.
+fn sources_of(instruction: &Instruction) -> impl Iterator<Item = &str> {
+    let (copied, mounts) = match &instruction.kind {
+        InstructionKind::Copy(copy) => (copy.from.as_ref(), &[][..]),
+        InstructionKind::Run(run) => (None, &run.mounts[..]),
+        _ => (None, &[][..]),
+    };
+    let mounted = mounts.iter().filter_map(Mount::from).map(|word| word.text.as_str());
+    copied.map(|from| from.value.as_str()).into_iter().chain(mounted)
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Span;
-use crate::dockerfile::ast::{Command, Instruction, InstructionKind, Pair, Stage};
-use crate::plan::scope::Scope;
+use crate::dockerfile::ast::{ArgItem, Command, Instruction, InstructionKind, Pair, Stage};
+use crate::plan::scope::{Declared, Scope};
 
 use super::facts::{Facts, Origin};
 use super::{Findings, context, packages, rule, secrets, traps, variables};
@@ -68,6 +68,12 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings) {
     for index in 0..facts.origins.len() {
         let end = facts.wanted[index].then(|| {
             let mut state = begin(facts, index, &ends);
+            for trigger in &facts.triggers[index] {
+                // What is odd about a trigger is said where it is written.
+                state.apply(facts, &trigger.instruction.kind, |_, _, declared| {
+                    arguments.insert(declared.name);
+                });
+            }
             let stage = facts.stage(index);
             for instruction in &stage.instructions {
                 step(facts, &mut state, instruction, &mut arguments, findings);
@@ -121,6 +127,39 @@ impl State {
         self.shell != Shell::Foreign
     }
 
+    /// Does what the instruction does to the state. Each item of an ARG is shown to `declared`.
+    fn apply(
+        &mut self,
+        facts: &Facts<'_>,
+        instruction: &InstructionKind,
+        mut declared: impl FnMut(&Self, &ArgItem, Declared),
+    ) {
+        match instruction {
+            InstructionKind::Arg(arg) => {
+                for item in &arg.items {
+                    // What cannot be expanded is the plan's to tell.
+                    if let Ok(it) = self.scope.declare(item, facts.input.options, Some(&facts.globals)) {
+                        declared(self, item, it);
+                    }
+                }
+            }
+            InstructionKind::Env(pairs) => {
+                // All of them see the variables from before the instruction.
+                let expand = |pair: &Pair| {
+                    Some((self.scope.expand(&pair.key).ok()?, self.scope.expand(&pair.value).ok()?))
+                };
+                let pairs: Vec<_> = pairs.pairs.iter().filter_map(expand).collect();
+                for (name, value) in pairs {
+                    self.env.insert(name.text.clone());
+                    self.scope.set(name.text, value.text);
+                }
+            }
+            InstructionKind::Workdir(_) => self.workdir_is_set = true,
+            InstructionKind::Shell(shell) => self.set_shell(shell),
+            _ => {}
+        }
+    }
+
     fn set_shell(&mut self, shell: &[String]) {
         let program = shell.first().map_or("", |program| program.rsplit('/').next().unwrap_or_default());
         let is_posix = matches!(program, "sh" | "ash" | "bash" | "dash" | "ksh" | "zsh");
@@ -142,27 +181,6 @@ fn step<'a>(
     context::check(&at, findings);
     let span = instruction.span;
     match &instruction.kind {
-        InstructionKind::Arg(arg) => {
-            for item in &arg.items {
-                // What cannot be expanded is the plan's to tell.
-                let declared = state.scope.declare(item, facts.input.options, Some(&facts.globals));
-                if let Ok(declared) = declared {
-                    variables::declared(&At { facts, state, instruction }, item, &declared, findings);
-                    arguments.insert(declared.name);
-                }
-            }
-        }
-        InstructionKind::Env(pairs) => {
-            // All of them see the variables from before the instruction.
-            let expand = |pair: &Pair| {
-                Some((state.scope.expand(&pair.key).ok()?, state.scope.expand(&pair.value).ok()?))
-            };
-            let pairs: Vec<_> = pairs.pairs.iter().filter_map(expand).collect();
-            for (name, value) in pairs {
-                state.env.insert(name.text.clone());
-                state.scope.set(name.text, value.text);
-            }
-        }
         InstructionKind::Workdir(word) => {
             let path = state.scope.expand(word).map(|expanded| expanded.text).unwrap_or_default();
             if !state.workdir_is_set && !path.starts_with('/') && !path.is_empty() {
@@ -173,9 +191,7 @@ fn step<'a>(
                     .add(&rule::WORKDIR_RELATIVE_PATH, span, word.span, message)
                     .help("write an absolute path");
             }
-            state.workdir_is_set = true;
         }
-        InstructionKind::Shell(shell) => state.set_shell(shell),
         InstructionKind::Cmd(Command::Shell(text)) | InstructionKind::Entrypoint(Command::Shell(text))
             if state.shell == Shell::Default =>
         {
@@ -190,6 +206,10 @@ fn step<'a>(
         }
         _ => {}
     }
+    state.apply(facts, &instruction.kind, |state, item, declared| {
+        variables::declared(&At { facts, state, instruction }, item, &declared, findings);
+        arguments.insert(declared.name);
+    });
 }
 
 /// Instructions of which only the last one counts.
