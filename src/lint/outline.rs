@@ -83,7 +83,10 @@ pub fn outline(input: &Input<'_>) -> Option<Outline> {
 impl Outline {
     fn stage(&mut self, facts: &Facts<'_>, index: usize, globals: &Globals<'_>) {
         let mut scope = Scope::new(facts.globals.escape());
-        for instruction in &facts.stage(index).instructions {
+        let stage = facts.stage(index);
+        let triggers = facts.triggers[index].iter().map(|trigger| (&trigger.instruction, stage.from.span));
+        let own = stage.instructions.iter().map(|instruction| (instruction, instruction.span));
+        for (instruction, span) in triggers.chain(own) {
             match &instruction.kind {
                 InstructionKind::Arg(arg) => {
                     for item in &arg.items {
@@ -97,7 +100,7 @@ impl Outline {
                                 .get(declared.name.as_str())
                                 .and_then(|argument| argument.description.clone())
                         });
-                        self.argument(declared.name, described, declared.value, instruction.span);
+                        self.argument(declared.name, described, declared.value, span);
                     }
                 }
                 InstructionKind::Env(pairs) => {
@@ -111,7 +114,7 @@ impl Outline {
                         scope.set(name, value);
                     }
                 }
-                InstructionKind::Run(run) => self.mounts(run, &scope, instruction.span),
+                InstructionKind::Run(run) => self.mounts(run, &scope, span),
                 _ => {}
             }
         }

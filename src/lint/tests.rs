@@ -9,7 +9,7 @@ use crate::plan::{BaseImage, NetworkMode, Options};
 
 use super::{Extent, Input, check};
 
-/// What is found, `line Rule` each; the image `base` is known and sets `HOME_OF_BASE`.
+/// What is found, `line Rule` each; the image `base` is known, sets `HOME_OF_BASE` and has triggers.
 fn found(text: &str, extent: Extent, target: Option<&str>, build_args: &[&str]) -> Vec<String> {
     let platform = || Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
     let options = Options {
@@ -21,7 +21,12 @@ fn found(text: &str, extent: Extent, target: Option<&str>, build_args: &[&str]) 
         network: NetworkMode::Host,
         host_network_allowed: false,
     };
-    let config = Config { env: vec!["HOME_OF_BASE=/b".into()], ..Config::default() };
+    let on_build = ["ARG of_trigger", "ENV SET_BY_TRIGGER=1", "WORKDIR /w", "COPY --from=of_trigger /f /"];
+    let config = Config {
+        env: vec!["HOME_OF_BASE=/b".into()],
+        on_build: on_build.map(str::to_owned).to_vec(),
+        ..Config::default()
+    };
     let base = BaseImage { name: "base".into(), config: ImageConfig { config, ..ImageConfig::default() } };
     let source = Source::new("Dockerfile", text);
     let parsed = dockerfile::parse(&source).expect("the syntax is right");
@@ -56,6 +61,16 @@ fn variables_of_known_images_are_defined() {
     assert_eq!(in_build(inherited), ["4 UndefinedVar"]);
     assert_eq!(in_build("FROM scratch\nARG a\nLABEL a=$a b=${b:-c} c=${d+e}\n"), Vec::<String>::new());
     assert_eq!(in_build("FROM scratch\nCOPY <<E /f\n$a\nE\nRUN --mount=type=cache,target=$b x\n").len(), 2);
+}
+
+#[test]
+fn triggers_come_before_the_instructions_of_a_stage() {
+    let text =
+        "FROM scratch AS of_trigger\nWORKDIR first\nFROM base:1\nLABEL a=$SET_BY_TRIGGER b=$B\nWORKDIR w\n";
+    assert_eq!(in_build(text), ["2 WorkdirRelativePath", "4 UndefinedVar"]);
+    assert_eq!(found(text, Extent::Build, None, &["of_trigger"]), in_build(text));
+    let text = "FROM scratch AS a\nONBUILD ENV A=1\nLABEL a=$A\nFROM a\nLABEL a=$A\n";
+    assert_eq!(in_build(text), ["3 UndefinedVar"]);
 }
 
 #[test]

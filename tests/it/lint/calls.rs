@@ -6,6 +6,9 @@
 use std::fs;
 use std::path::Path;
 
+use strata::diagnostic::Source;
+use strata::dockerfile;
+
 use crate::support::env::Env;
 
 #[test]
@@ -23,6 +26,31 @@ fn answers_are_as_expected() {
             assert_eq!(found, text, "{}", file.display());
         }
     }
+}
+
+/// Names of images and targets, platforms and files may be wrong; only what cannot be read has no stages to list.
+#[test]
+fn targets_are_listed_of_every_file_that_can_be_read() {
+    let env = Env::new();
+    let context = env.context("context");
+    let mut listed = [0, 0];
+    for folder in ["dockerfiles/good", "dockerfiles/bad", "plan/good", "plan/bad"] {
+        for entry in fs::read_dir(super::root().join("testdata").join(folder)).unwrap() {
+            let file = entry.unwrap().path();
+            if file.extension().is_none_or(|extension| extension != "dockerfile") {
+                continue;
+            }
+            let source = Source::new("Dockerfile", String::from_utf8(fs::read(&file).unwrap()).unwrap());
+            let can_be_read = dockerfile::parse(&source).is_ok();
+            assert_eq!(can_be_read, folder != "dockerfiles/bad", "{}", file.display());
+            let mut command = env.command(["build", "--call=targets", "-f"]);
+            command.arg(&file).arg(&context);
+            let output = env.run(command).code(if can_be_read { 0 } else { 1 });
+            assert_eq!(output.stdout.is_empty(), !can_be_read, "{}", file.display());
+            listed[usize::from(can_be_read)] += 1;
+        }
+    }
+    assert!(listed.iter().all(|&count| count > 20), "{listed:?}");
 }
 
 /// The text of a case with what was found instead of what was expected.
