@@ -84,7 +84,7 @@ const MANAGERS: [Manager; 5] = [
         variable: Some("npm_config_cache"),
         mark: &["npm ci", "npm install", "npm"],
         what: "the downloads in `~/.npm` stay in the layer",
-        help: "keep them beside the image: `RUN --mount=type=cache,target=/root/.npm npm ci`",
+        help: "keep them beside the image: `RUN --mount=type=cache,target=/root/.npm npm …`",
     },
 ];
 

@@ -84,36 +84,105 @@ fn requirements(simple: &Simple) -> Option<String> {
     arguments.get(flag + 1).filter(|file| !file.starts_with('/')).cloned()
 }
 
+/// A COPY of everything.
+struct Whole<'a> {
+    instruction: &'a Instruction,
+    destination: &'a str,
+    /// The working directory there.
+    directory: String,
+}
+
+impl Whole<'_> {
+    /// The lines that do the same with the install first. `None` if the install, in `directory`, does not find the
+    /// manifests at the top of what is copied, or if the lines would mean something else at another place.
+    fn rewrite(&self, install: &Install, directory: &str) -> Option<String> {
+        let moves = self.directory != directory;
+        if joined(&self.directory, self.destination) != directory || moves && !is_absolute(self.destination) {
+            return None;
+        }
+        let workdir = if moves { format!("WORKDIR {directory}\n") } else { String::new() };
+        let Install { manifests, command, .. } = install;
+        let (manifests, copy) = (manifests.join(" "), &self.instruction.text);
+        Some(format!("{workdir}COPY {manifests} ./\nRUN {command}\n{copy}"))
+    }
+}
+
+/// A path as written, seen from a directory; the base image's working directory is the empty path.
+fn joined(directory: &str, path: &str) -> String {
+    let base = if is_absolute(path) { "" } else { directory };
+    let root = if path.starts_with('/') || base.starts_with('/') { "/" } else { "" };
+    let parts = base.split('/').chain(path.split('/')).filter(|part| !matches!(*part, "" | "."));
+    format!("{root}{}", parts.collect::<Vec<_>>().join("/"))
+}
+
+/// Variables mostly hold whole paths.
+fn is_absolute(path: &str) -> bool {
+    path.starts_with(['/', '$'])
+}
+
 pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &mut Findings) {
     let root = Local::new(facts).root();
-    let mut everything: Option<&Instruction> = None;
+    let mut everything: Option<Whole<'_>> = None;
+    let mut directory = String::new();
     let mut told: Vec<&str> = Vec::new();
     for instruction in &facts.stage(index).instructions {
+        if let InstructionKind::Workdir(path) = &instruction.kind {
+            directory = joined(&directory, &path.text);
+        }
         if let Some(files) = from_context(&instruction.kind)
             && files.sources.iter().any(|word| copied_whole(&word.text))
         {
-            everything = everything.or(Some(instruction));
+            let destination = files.destination.text.as_str();
+            let copy = Whole { instruction, destination, directory: directory.clone() };
+            everything = everything.or(Some(copy));
         }
         let InstructionKind::Run(run) = &instruction.kind else { continue };
         let has_cache = cache_targets(run).next().is_some();
-        for mut install in commands(run).iter().filter_map(Install::of) {
+        let commands = commands(run);
+        let stays = !commands.iter().any(|simple| simple.program() == "cd");
+        for mut install in commands.iter().filter_map(Install::of) {
             if told.contains(&install.manager) {
                 continue;
             }
             told.push(install.manager);
             // Without the cache's help, and with everything copied before.
-            let Some(copy) = everything.filter(|_| !has_cache && install.is_of(root)) else { continue };
+            let Some(copy) = everything.as_ref().filter(|_| !has_cache && install.is_of(root)) else {
+                continue;
+            };
             let at = At { facts, state, instruction };
-            let line = facts.input.source.location(copy.span.start).line;
+            let line = facts.input.source.location(copy.instruction.span.start).line;
             let message = format!("an edit of any file that line {line} copies repeats this install");
-            findings
-                .add(&rule::DEPENDENCIES_AFTER_SOURCE, at.span(), at.place_of(&[install.manager]), message)
-                .help(format!(
-                    "install before line {line}:\nCOPY {} ./\nRUN {}\n{}",
-                    install.manifests.join(" "),
-                    install.command,
-                    copy.text
-                ));
+            let help = match copy.rewrite(&install, &directory).filter(|_| stays) {
+                Some(lines) => format!("install before line {line}:\n{lines}"),
+                None => format!(
+                    "before line {line}, copy only what names the dependencies (`{}`), and install there",
+                    install.manifests.join("`, `")
+                ),
+            };
+            let place = at.place_of(&[install.manager]);
+            findings.add(&rule::DEPENDENCIES_AFTER_SOURCE, at.span(), place, message).help(help);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_seen_from_the_working_directory() {
+        for (directory, path, expected) in [
+            ("", ".", ""),
+            ("", "./", ""),
+            ("", "app/", "app"),
+            ("/app", ".", "/app"),
+            ("/app", "./x/./y", "/app/x/y"),
+            ("/app", "/srv/", "/srv"),
+            ("/app", "/", "/"),
+            ("/", "app", "/app"),
+            ("/app", "$HOME/x", "$HOME/x"),
+        ] {
+            assert_eq!(joined(directory, path), expected, "{path} in {directory}");
         }
     }
 }
