@@ -1,12 +1,14 @@
 //! Stages: what each starts from, what it copies from, and which of them the target needs.
 //!
 //! A FROM refers to the nearest earlier stage of that name, `COPY --from` to the last one of that name in the file,
-//! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles.
+//! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles. Named
+//! contexts stand in for stages and images of their names; a stage that is replaced is not looked at.
 
 use crate::diagnostic::{Diagnostic, Spanned, nearest};
-use crate::dockerfile::ast::{Dockerfile, InstructionKind, Stage};
+use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
 use crate::oci::Platform;
 
+use super::contexts;
 use super::error::{PlanError, PlanErrorKind};
 use super::scope::Scope;
 use super::{BaseRef, Options};
@@ -20,6 +22,8 @@ pub(super) enum Origin {
     Stage(usize),
     /// An image, by its reference.
     Image(String),
+    /// The files of a named context.
+    Files(String),
 }
 
 /// A stage that the target needs.
@@ -31,12 +35,24 @@ pub(super) struct Needed<'d> {
     pub(super) stage: &'d Stage,
     /// What it starts from.
     pub(super) origin: Origin,
+    /// The platform that its image is wanted for.
+    pub(super) platform: Platform,
+    /// Whether a named context stands for all of it: its instructions do not count.
+    pub(super) replaced: bool,
+}
+
+impl<'d> Needed<'d> {
+    /// What is done in the stage.
+    pub(super) fn instructions(&self) -> &'d [Instruction] {
+        if self.replaced { &[] } else { &self.stage.instructions }
+    }
 }
 
 /// The stages that the target needs, and how names lead to them.
 #[derive(Debug)]
 pub(super) struct Stages<'d> {
     all: &'d [Stage],
+    options: &'d Options,
     /// In the order of the file; the last one is the target.
     pub(super) needed: Vec<Needed<'d>>,
     /// The variables of FROM lines.
@@ -47,9 +63,10 @@ pub(super) struct Stages<'d> {
 
 impl<'d> Stages<'d> {
     /// Finds the target and what it needs. Fails with all that is wrong with the FROMs and `--from`s on the way.
-    pub(super) fn find(dockerfile: &'d Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
+    pub(super) fn find(dockerfile: &'d Dockerfile, options: &'d Options) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
-        let mut stages = Self { all: &dockerfile.stages, needed: Vec::new(), globals, warnings: Vec::new() };
+        let all = &dockerfile.stages;
+        let mut stages = Self { all, options, needed: Vec::new(), globals, warnings: Vec::new() };
         let target = stages.target(options).map_err(|error| vec![error])?;
         let mut wanted = vec![false; stages.all.len()];
         wanted[target] = true;
@@ -59,20 +76,21 @@ impl<'d> Stages<'d> {
             if !wanted[index] {
                 continue;
             }
-            match stages.origin(index, options) {
-                Ok(origin) => {
-                    if let Origin::Stage(parent) = origin {
+            let mut instructions = &stages.all[index].instructions[..];
+            match stages.needed(index) {
+                Ok(needed) => {
+                    if let Origin::Stage(parent) = needed.origin {
                         wanted[parent] = true;
                     }
-                    stages.needed.push(Needed { index, stage: &stages.all[index], origin });
+                    instructions = needed.instructions();
+                    stages.needed.push(needed);
                 }
                 Err(error) => errors.push(error),
             }
-            for from in copies_from(&stages.all[index]) {
+            for from in copies_from(instructions) {
                 match stages.copy_origin(index, from) {
                     Ok(Origin::Stage(source)) => wanted[source] = true,
-                    Ok(Origin::Image(_)) => errors.extend(foreign(&options.platform, options, from)),
-                    Ok(Origin::Scratch) => {}
+                    Ok(Origin::Image(_) | Origin::Files(_) | Origin::Scratch) => {}
                     Err(error) => errors.push(error),
                 }
             }
@@ -85,18 +103,19 @@ impl<'d> Stages<'d> {
     /// The images that are needed, each once, in the order of the file.
     pub(super) fn images(&self) -> Vec<BaseRef> {
         let mut images: Vec<BaseRef> = Vec::new();
-        let mut add = |reference: &str, span| {
+        let mut add = |reference: &str, platform: &Platform, span| {
             if !images.iter().any(|image| image.reference == reference) {
-                images.push(BaseRef { reference: reference.to_owned(), span });
+                let platform = platform.clone();
+                images.push(BaseRef { reference: reference.to_owned(), platform, span });
             }
         };
         for needed in &self.needed {
             if let Origin::Image(reference) = &needed.origin {
-                add(reference, needed.stage.from.kind.image.span);
+                add(reference, &needed.platform, needed.stage.from.kind.image.span);
             }
-            for from in copies_from(needed.stage) {
+            for from in copies_from(needed.instructions()) {
                 if let Ok(Origin::Image(reference)) = self.copy_origin(needed.index, from) {
-                    add(&reference, from.span);
+                    add(&reference, &self.options.platform, from.span);
                 }
             }
         }
@@ -107,7 +126,7 @@ impl<'d> Stages<'d> {
     /// images that are only copied from, too.
     pub(super) fn are_several(&self) -> bool {
         let copies_image = |stage: &Stage| {
-            copies_from(stage)
+            copies_from(&stage.instructions)
                 .any(|from| from.value.parse::<usize>().is_err() && self.named(&from.value).is_none())
         };
         self.all.len() > 1 || self.all.iter().any(copies_image)
@@ -124,12 +143,11 @@ impl<'d> Stages<'d> {
             Ok(index) => index,
             Err(_) => match self.named(name) {
                 Some(index) => index,
-                None if name == "scratch" => return Ok(Origin::Scratch),
-                None => return Ok(Origin::Image(name.clone())),
+                None => return Ok(self.image(name, &self.options.platform)),
             },
         };
         if index < current {
-            return Ok(Origin::Stage(index));
+            return self.stage(index);
         }
         let name = name.clone();
         let kind = if index == current {
@@ -156,30 +174,53 @@ impl<'d> Stages<'d> {
         self.all.iter().rposition(|stage| stage.name() == Some(&name))
     }
 
-    fn origin(&mut self, index: usize, options: &Options) -> Result<Origin, PlanError> {
-        let from = &self.all[index].from.kind;
-        let image = self.globals.expand(&from.image)?;
-        self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &image.unmatched, from.image.span));
-        let parent = self.all[..index].iter().rposition(|stage| stage.name() == Some(&image.text));
-        match (parent, image.text.as_str()) {
-            (Some(parent), _) => Ok(Origin::Stage(parent)),
-            (None, "scratch") => Ok(Origin::Scratch),
+    /// A stage with what it starts from.
+    fn needed(&mut self, index: usize) -> Result<Needed<'d>, PlanError> {
+        let stage = &self.all[index];
+        let platform = self.platform(index)?;
+        if let Some(origin) = self.replacement(index, &platform) {
+            return Ok(Needed { index, stage, origin, platform, replaced: true });
+        }
+        let image = &stage.from.kind.image;
+        let name = self.globals.expand(image)?;
+        self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &name.unmatched, image.span));
+        let parent = self.all[..index].iter().rposition(|stage| stage.name() == Some(&name.text));
+        let origin = match (parent, name.text.as_str()) {
+            (Some(parent), _) => self.stage(parent)?,
             (None, "") => {
-                let (text, variable) = (from.image.text.clone(), image.unmatched.into_iter().next());
-                Err(PlanErrorKind::EmptyImage { text, variable }.at(from.image.span))
+                let (text, variable) = (image.text.clone(), name.unmatched.into_iter().next());
+                return Err(PlanErrorKind::EmptyImage { text, variable }.at(image.span));
             }
-            (None, _) => {
-                let platform = self.platform(index, options)?;
-                foreign(&platform, options, &Spanned::new(image.text.clone(), from.image.span))
-                    .map_or(Ok(Origin::Image(image.text)), Err)
-            }
+            (None, name) => self.image(name, &platform),
+        };
+        Ok(Needed { index, stage, origin, platform, replaced: false })
+    }
+
+    /// What a stage is to those that refer to it: itself, or the named context that stands for it.
+    fn stage(&self, index: usize) -> Result<Origin, PlanError> {
+        if self.options.contexts.is_empty() {
+            return Ok(Origin::Stage(index));
+        }
+        Ok(self.replacement(index, &self.platform(index)?).unwrap_or(Origin::Stage(index)))
+    }
+
+    fn replacement(&self, index: usize, platform: &Platform) -> Option<Origin> {
+        contexts::replacement(self.options, self.all[index].name()?, platform)
+    }
+
+    /// What a name is that is no stage's.
+    fn image(&self, name: &str, platform: &Platform) -> Origin {
+        match contexts::replacement(self.options, name, platform) {
+            _ if name == "scratch" => Origin::Scratch,
+            Some(origin) => origin,
+            None => Origin::Image(name.to_owned()),
         }
     }
 
     /// The platform of the image that a FROM names.
-    fn platform(&self, index: usize, options: &Options) -> Result<Platform, PlanError> {
+    fn platform(&self, index: usize) -> Result<Platform, PlanError> {
         let Some(word) = &self.all[index].from.kind.platform else {
-            return Ok(options.platform.clone());
+            return Ok(self.options.platform.clone());
         };
         let expanded = self.globals.expand(word)?;
         if expanded.text.is_empty() {
@@ -189,20 +230,10 @@ impl<'d> Stages<'d> {
     }
 }
 
-/// The `--from`s of a stage's COPYs.
-fn copies_from(stage: &Stage) -> impl Iterator<Item = &Spanned<String>> {
-    stage.instructions.iter().filter_map(|instruction| match &instruction.kind {
+/// The `--from`s of COPYs.
+fn copies_from(instructions: &[Instruction]) -> impl Iterator<Item = &Spanned<String>> {
+    instructions.iter().filter_map(|instruction| match &instruction.kind {
         InstructionKind::Copy(copy) => copy.from.as_ref(),
         _ => None,
-    })
-}
-
-/// An error if an image's platform is not the one that we run on.
-fn foreign(platform: &Platform, options: &Options, image: &Spanned<String>) -> Option<PlanError> {
-    let build = &options.build_platform;
-    (platform != build).then(|| {
-        let what = format!("image `{}`", image.value);
-        PlanErrorKind::Foreign { what, platform: platform.to_string(), build: build.to_string() }
-            .at(image.span)
     })
 }

@@ -17,6 +17,8 @@ pub struct Step {
     pub name: String,
     /// The instruction.
     pub span: Span,
+    /// Whether it is done anew, whatever the cache has.
+    pub no_cache: bool,
     /// What it changes.
     pub from: Root,
     /// The change.
