@@ -74,7 +74,7 @@ pub(super) struct BuildArgs {
     /// Put the image into the store, also if there is an `--output`
     #[arg(long)]
     load: bool,
-    /// Network of RUN [default: host]
+    /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
     /// How many steps may run at once
@@ -87,6 +87,8 @@ pub(super) struct BuildArgs {
 /// A network, as flags name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum NetworkChoice {
+    /// One of its own, with a way out
+    Default,
     /// The host's
     Host,
     /// Loopback only
@@ -96,6 +98,7 @@ pub(super) enum NetworkChoice {
 impl NetworkChoice {
     pub(super) fn mode(self) -> NetworkMode {
         match self {
+            Self::Default => NetworkMode::Private,
             Self::Host => NetworkMode::Host,
             Self::None => NetworkMode::None,
         }

@@ -11,7 +11,7 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
-use crate::solve::{Solved, Solver, StepError};
+use crate::solve::{Runner, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
@@ -117,7 +117,7 @@ impl Engine {
             (&plan, &base_layers),
             &solve_options,
             reporter,
-            (&self.executor, cancel),
+            Runner { executor: &self.executor, networks: &self.networks, cancel },
         )?;
         let solved = solver.solve().map_err(|error| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),

@@ -28,7 +28,7 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
         build_platform: Platform::host(),
         contexts: contexts.collect(),
         no_cache_stages: request.no_cache_stages.clone(),
-        network: request.network.unwrap_or(NetworkMode::Host),
+        network: request.network.unwrap_or(NetworkMode::Private),
         host_network_allowed: request.network == Some(NetworkMode::Host),
     })
 }

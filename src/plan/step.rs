@@ -62,6 +62,8 @@ pub enum NetworkMode {
     Host,
     /// Loopback only.
     None,
+    /// A network of its own, with a way out.
+    Private,
 }
 
 /// A heredoc that names its own interpreter: an executable file (0755, root's) while the command runs.
@@ -201,6 +203,7 @@ impl Fingerprint for NetworkMode {
         hasher.number(match self {
             Self::Host => 0,
             Self::None => 1,
+            Self::Private => 2,
         });
     }
 }
