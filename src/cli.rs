@@ -10,6 +10,7 @@ mod explain;
 pub mod human;
 mod images;
 mod inspect;
+mod remotes;
 pub mod render;
 mod run;
 mod signals;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 pub use archives::ImportRequest;
 pub use build::{BuildReport, BuildRequest, Metadata};
-pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
+pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource, Remotes};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
     BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, OutputDestination, OutputFormat,
     OutputSpec,
@@ -19,7 +20,7 @@ use crate::progress::Reporter;
 
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, dumb, explain, print, reference, signals};
+use super::{App, colour, dumb, explain, print, reference, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(super) struct BuildArgs {
     /// Name of the image, `name[:tag]`; may be repeated
     #[arg(short, long = "tag", value_name = "NAME")]
     tags: Vec<String>,
-    /// Dockerfile; `-` is standard input [default: Dockerfile in the context]
+    /// Dockerfile, a path or a URL; `-` is standard input [default: Dockerfile in the context]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Build argument; without a value it comes from the environment
@@ -37,8 +38,8 @@ pub(super) struct BuildArgs {
     /// Stage to build [default: the last one]
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
-    /// What stands for a stage or an image of this name: a directory, `docker-image://REF` or
-    /// `oci-layout://DIR[:TAG][@DIGEST]`; may be repeated
+    /// What stands for a stage or an image of this name: a directory, the URL of a file or a Git repository,
+    /// `docker-image://REF` or `oci-layout://DIR[:TAG][@DIGEST]`; may be repeated
     #[arg(long = "build-context", value_name = "NAME=VALUE")]
     contexts: Vec<String>,
     /// Platform of the image, such as `linux/arm64` [env: DOCKER_DEFAULT_PLATFORM] [default: this machine's]
@@ -80,7 +81,8 @@ pub(super) struct BuildArgs {
     /// How many steps may run at once
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Directory with the files that the Dockerfile copies; `-` is standard input, with a tar or a Dockerfile
+    /// Directory with the files that the Dockerfile copies, or the URL of a tar or a Git repository; `-` is standard
+    /// input, with a tar or a Dockerfile
     context: PathBuf,
 }
 
@@ -186,6 +188,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         dockerfile,
         contexts: contexts.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
         platform,
+        remotes: remotes::from_environment(),
         no_cache_stages: args.no_cache_stages.clone(),
         tags,
         build_args: build_args(&args.build_args),
@@ -208,12 +211,20 @@ fn input(args: &BuildArgs) -> Result<(ContextSource, Dockerfile), CliError> {
         return Err(CliError::new(ErrorKind::Usage, message)
             .hint("leave `--file -` out: if what comes is no archive, it is the Dockerfile"));
     }
-    let context =
-        if as_context { ContextSource::Stream(stdin()?) } else { ContextSource::named(&args.context) };
+    let wrong = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: RemoteError| {
+            CliError::from_error(ErrorKind::Usage, &error).context(format!("`{path}` is wrong"))
+        }
+    };
+    let context = match &args.context {
+        _ if as_context => ContextSource::Stream(stdin()?),
+        path => ContextSource::named(path).map_err(wrong(path))?,
+    };
     let dockerfile = match &args.file {
         None => Dockerfile::InContext,
         Some(_) if as_file => Dockerfile::Stream(stdin()?),
-        Some(file) => Dockerfile::named(file),
+        Some(file) => Dockerfile::named(file).map_err(wrong(file))?,
     };
     Ok((context, dockerfile))
 }

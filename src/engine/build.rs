@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile;
+use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
@@ -16,7 +17,7 @@ use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
 use super::bases::Resolving;
-use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
+use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile, Remotes};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
 use super::{Engine, options};
@@ -28,6 +29,8 @@ pub struct BuildRequest {
     pub context: ContextSource,
     /// The Dockerfile.
     pub dockerfile: Dockerfile,
+    /// How what is elsewhere is fetched.
+    pub remotes: Remotes,
     /// What stands for stages, images and files of a name; of two of one name the last counts.
     pub contexts: Vec<ContextSpec>,
     /// Names for the image.
@@ -98,8 +101,10 @@ impl Engine {
     ) -> Result<BuildReport, EngineError> {
         let options = options::for_plan(request)?;
         let work = self.store.work_dir()?;
-        let bringing = Bringing { work: &work, reporter, cancel };
-        let input = context::prepare(&request.context, &request.dockerfile, bringing)?;
+        let (store, remotes) = (&*self.store, &request.remotes);
+        let bringing = Bringing { store, work: &work, remotes, reporter, cancel };
+        let context = keeping_git_dir(request);
+        let input = context::prepare(&context, &request.dockerfile, bringing)?;
         let source = input.dockerfile.clone();
         let parsed = dockerfile::parse(&source)
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
@@ -111,7 +116,7 @@ impl Engine {
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let solve_options = self.solve_options(request, &plan, input.files)?;
+        let solve_options = self.solve_options(request, &plan, input.files, bringing)?;
         let solver = Solver::new(
             (&self.store, &work),
             (&plan, &base_layers),
@@ -189,6 +194,19 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The context, which keeps its `.git` if a build argument says so.
+fn keeping_git_dir(request: &BuildRequest) -> ContextSource {
+    let mut context = request.context.clone();
+    if let ContextSource::Remote(RemoteSource::Git(source)) = &mut context
+        && let Some(keep) = request.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR")
+    {
+        source
+            .keep_git_dir
+            .get_or_insert(matches!(keep.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"));
+    }
+    context
 }
 
 /// The error for what is wrong with a Dockerfile.

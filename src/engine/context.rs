@@ -4,6 +4,7 @@
 //! into the build's work directory and vanish with it; whoever sent them decides nothing of what is read elsewhere on
 //! this machine: links in them are followed inside that directory only. Must not know what a build makes of them.
 
+mod fetch;
 mod named;
 mod stream;
 
@@ -14,12 +15,14 @@ use std::sync::Arc;
 
 use crate::context::{Dockerignore, DockerignoreError, Root};
 use crate::diagnostic::Source;
+use crate::dockerfile::remote::{self, HttpUrl, RemoteError, RemoteSource};
 use crate::exec::CancelToken;
 use crate::progress::Reporter;
-use crate::store::WorkDir;
+use crate::store::{Store, WorkDir};
 
 use super::error::{BuildError, EngineError};
 
+pub use fetch::Remotes;
 pub use named::{ContextSpec, ContextSpecError, Layout, NamedSource};
 
 /// Where the files of a build are.
@@ -30,8 +33,8 @@ pub enum ContextSource {
     /// In what this gives to read, such as standard input: a tar, compressed or not. If it is none it is the text of
     /// the Dockerfile, and there are no files.
     Stream(Arc<File>),
-    /// Somewhere else: a URL or a Git repository.
-    Remote(String),
+    /// Somewhere else.
+    Remote(RemoteSource),
 }
 
 /// Where the Dockerfile is.
@@ -44,37 +47,34 @@ pub enum Dockerfile {
     /// What this gives to read, such as standard input.
     Stream(Arc<File>),
     /// At this URL.
-    Remote(String),
-}
-
-/// The beginnings of what has to be fetched.
-const REMOTE: [&str; 5] = ["http://", "https://", "git://", "ssh://", "git@"];
-
-/// Whether a text names something that has to be fetched.
-fn is_remote(text: &str) -> bool {
-    REMOTE.iter().any(|beginning| text.starts_with(beginning))
+    Remote(HttpUrl),
 }
 
 impl ContextSource {
     /// A context as people name it: a directory, or something that has to be fetched.
-    pub fn named(text: &Path) -> Self {
-        match text.to_str() {
-            Some(url) if is_remote(url) && !text.is_dir() => Self::Remote(url.to_owned()),
-            _ => Self::Directory(text.to_owned()),
-        }
+    pub fn named(text: &Path) -> Result<Self, RemoteError> {
+        Ok(match remote(text).transpose()? {
+            Some(source) => Self::Remote(source),
+            None => Self::Directory(text.to_owned()),
+        })
     }
 }
 
 impl Dockerfile {
     /// A Dockerfile as people name it: a path or a URL.
-    pub fn named(text: &Path) -> Self {
-        match text.to_str() {
+    pub fn named(text: &Path) -> Result<Self, RemoteError> {
+        Ok(match text.to_str() {
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
-                Self::Remote(url.to_owned())
+                Self::Remote(HttpUrl::new(url)?)
             }
             _ => Self::At(text.to_owned()),
-        }
+        })
     }
+}
+
+/// What has to be fetched, if the text names that and no directory of this name is there.
+fn remote(text: &Path) -> Option<Result<RemoteSource, RemoteError>> {
+    if text.is_dir() { None } else { remote::parse_context(text.to_str()?) }
 }
 
 /// The files and the Dockerfile of a build, ready to be read.
@@ -105,6 +105,22 @@ enum Files {
     Brought(Root),
 }
 
+impl Files {
+    /// The directory, and whether it will be there for another build.
+    fn place(&self) -> (PathBuf, bool) {
+        match self {
+            Self::Own(path) => (path.clone(), true),
+            Self::Brought(root) => (root.path().to_owned(), false),
+        }
+    }
+}
+
+/// The directory of the build's own context in the work directory.
+const MAIN: &str = "context";
+
+/// What messages call a Dockerfile that came as a stream.
+const STREAM: &str = "<stdin>";
+
 /// A Dockerfile that was found.
 struct Found {
     text: String,
@@ -124,7 +140,9 @@ enum Place {
 /// What bringing files needs.
 #[derive(Clone, Copy)]
 pub(super) struct Bringing<'a> {
+    pub(super) store: &'a Store,
     pub(super) work: &'a WorkDir,
+    pub(super) remotes: &'a Remotes,
     pub(super) reporter: &'a Reporter,
     pub(super) cancel: &'a CancelToken,
 }
@@ -138,33 +156,54 @@ pub(super) fn prepare(
     let (files, text) = match context {
         ContextSource::Directory(path) => (Files::Own(directory(path)?), None),
         ContextSource::Stream(file) => {
-            let (root, text) = stream::unpack(file, "context", bringing)?;
+            let step = bringing.reporter.start("[internal] load remote build context");
+            let (root, text) = stream::unpack(file, MAIN, &step, bringing)?;
+            step.done();
             (Files::Brought(root), text)
         }
-        ContextSource::Remote(_) => return Err(unsupported("a context from a URL")),
+        ContextSource::Remote(RemoteSource::Http(url)) => {
+            let (root, text) = fetch::unpack(url, MAIN, bringing)?;
+            (Files::Brought(root), text)
+        }
+        ContextSource::Remote(RemoteSource::Git(source)) => {
+            (Files::Brought(fetch::git(source, MAIN, bringing)?), None)
+        }
     };
     let found = match (text, dockerfile) {
         (None, dockerfile) => find(&files, dockerfile, bringing)?,
-        (Some(text), Dockerfile::InContext) => Found::standard_input(text),
+        (Some(text), Dockerfile::InContext) => Found::alone(text, name_of(context)),
         (Some(_), _) => return Err(Box::new(BuildError::TwoDockerfiles).into()),
     };
     let ignore = ignore(&files, found.place.as_ref()).map_err(|error| Box::new(error.into()))?;
-    let (root, is_lasting) = match &files {
-        Files::Own(path) => (path.clone(), true),
-        Files::Brought(root) => (root.path().to_owned(), false),
-    };
+    let (root, is_lasting) = files.place();
     let files = Directory { root, is_lasting, ignore };
     Ok(BuildInput { files, dockerfile: Source::new(found.name, found.text) })
 }
 
 /// The files of the named context `name`, of which the last one of that name counts. It has an ignore file of its own.
-pub(super) fn named_directory(name: &str, contexts: &[ContextSpec]) -> Result<Directory, EngineError> {
-    let found = contexts.iter().rfind(|context| context.name == name).map(|context| &context.source);
-    let path = match found {
-        Some(NamedSource::Directory(path)) => path,
-        Some(NamedSource::Remote(_)) => return Err(unsupported("a named context from a URL")),
-        Some(NamedSource::Image(_) | NamedSource::Layout(_)) | None => Path::new(""),
+pub(super) fn named_directory(
+    name: &str,
+    contexts: &[ContextSpec],
+    bringing: Bringing<'_>,
+) -> Result<Directory, EngineError> {
+    let number = contexts.iter().rposition(|context| context.name == name);
+    // The name may have characters that a directory's cannot have.
+    let into = format!("{MAIN}-{}", number.unwrap_or_default());
+    let root = match number.map(|number| &contexts[number].source) {
+        Some(NamedSource::Directory(path)) => return own_directory(name, path),
+        Some(NamedSource::Remote(RemoteSource::Git(source))) => fetch::git(source, &into, bringing)?,
+        Some(NamedSource::Remote(RemoteSource::Http(url))) => fetch::file(url, &into, bringing)?,
+        Some(NamedSource::Image(_) | NamedSource::Layout(_)) | None => {
+            return own_directory(name, Path::new(""));
+        }
     };
+    let files = Files::Brought(root);
+    let ignore = ignore(&files, None).map_err(|error| Box::new(error.into()))?;
+    let (root, is_lasting) = files.place();
+    Ok(Directory { root, is_lasting, ignore })
+}
+
+fn own_directory(name: &str, path: &Path) -> Result<Directory, EngineError> {
     let no_directory = || BuildError::NoNamedContext { name: name.to_owned(), path: path.to_owned() };
     let root = fs::canonicalize(path).ok().filter(|root| root.is_dir());
     let root = root.ok_or_else(|| Box::new(no_directory()))?;
@@ -172,9 +211,17 @@ pub(super) fn named_directory(name: &str, contexts: &[ContextSpec]) -> Result<Di
     Ok(Directory { root, is_lasting: true, ignore })
 }
 
-/// The error for what cannot be done yet.
-fn unsupported(what: &'static str) -> EngineError {
-    Box::new(BuildError::Unsupported { what: what.to_owned() }).into()
+/// What messages call a context that is the text of a Dockerfile.
+fn name_of(context: &ContextSource) -> String {
+    match context {
+        ContextSource::Remote(RemoteSource::Http(url)) => url.redacted(),
+        _ => STREAM.to_owned(),
+    }
+}
+
+/// A directory of the work directory, open.
+fn opened(path: &Path) -> Result<Root, EngineError> {
+    Ok(Root::open(path).map_err(|error| Box::new(BuildError::Context(error)))?)
 }
 
 fn directory(path: &Path) -> Result<PathBuf, EngineError> {
@@ -185,8 +232,9 @@ fn directory(path: &Path) -> Result<PathBuf, EngineError> {
 }
 
 impl Found {
-    fn standard_input(text: String) -> Self {
-        Self { text, name: "<stdin>".to_owned(), place: None }
+    /// A text that nothing is beside.
+    fn alone(text: String, name: String) -> Self {
+        Self { text, name, place: None }
     }
 }
 
@@ -194,9 +242,10 @@ fn find(files: &Files, dockerfile: &Dockerfile, bringing: Bringing<'_>) -> Resul
     let missing = |path: &Path| Box::new(BuildError::NoDockerfile { path: path.to_owned() }).into();
     match (dockerfile, files) {
         (Dockerfile::Stream(file), _) => {
-            stream::text(file, Vec::new(), bringing.cancel).map(Found::standard_input)
+            let text = stream::text(file, Vec::new(), bringing.cancel)?;
+            Ok(Found::alone(text, STREAM.to_owned()))
         }
-        (Dockerfile::Remote(_), _) => Err(unsupported("a Dockerfile from a URL")),
+        (Dockerfile::Remote(url), _) => Ok(Found::alone(fetch::text(url, bringing)?, url.redacted())),
         (Dockerfile::InContext, Files::Own(root)) => {
             let upper = root.join("Dockerfile");
             let found = on_host(&upper)?.map_or_else(|| on_host(&root.join("dockerfile")), |it| Ok(Some(it)));

@@ -10,6 +10,8 @@ use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
 use crate::oci::{DiffId, ManifestError};
+use crate::remote::git::GitError;
+use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
@@ -146,6 +148,12 @@ pub enum BuildError {
         /// Why not.
         source: LoadError,
     },
+    /// A file cannot be fetched.
+    #[error(transparent)]
+    Http(HttpError),
+    /// A Git repository cannot be used.
+    #[error(transparent)]
+    Git(GitError),
     /// Something that cannot be done yet.
     #[error("not supported yet: {what}")]
     Unsupported {

@@ -7,7 +7,7 @@ use crate::plan::{self, ContextName, NetworkMode, Plan};
 use crate::solve::{ContextOptions, SolveOptions};
 
 use super::build::BuildRequest;
-use super::context::{self, Directory};
+use super::context::{self, Bringing, Directory};
 use super::error::{BuildError, EngineError};
 use super::{Engine, HostFiles};
 
@@ -40,6 +40,7 @@ impl Engine {
         request: &BuildRequest,
         plan: &Plan,
         main: Directory,
+        bringing: Bringing<'_>,
     ) -> Result<SolveOptions, EngineError> {
         let scope = if main.is_lasting { main.root.to_string_lossy().into_owned() } else { String::new() };
         let options = |directory: Directory| {
@@ -53,7 +54,9 @@ impl Engine {
         let main = options(main);
         let contexts = plan.contexts.iter().map(|name| match name {
             ContextName::Main => Ok(main.clone()),
-            ContextName::Named(name) => context::named_directory(name, &request.contexts).map(options),
+            ContextName::Named(name) => {
+                context::named_directory(name, &request.contexts, bringing).map(options)
+            }
         });
         let contexts = contexts.collect::<Result<_, _>>()?;
         let host = HostFiles::read();

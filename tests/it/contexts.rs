@@ -1,5 +1,7 @@
 //! Where a build's files come from: standard input, named contexts, layouts, and which platform it is for.
 
+mod remote;
+
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -7,4 +7,5 @@ pub(crate) mod leftovers;
 pub(crate) mod progress;
 pub(crate) mod rootfs;
 pub(crate) mod running;
+pub(crate) mod server;
 pub(crate) mod tree;

@@ -1,13 +1,14 @@
 //! `--build-context`: what stands for a stage, for an image, or for files of a name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::dockerfile::remote::{RemoteError, RemoteSource};
 use crate::oci::digest::DigestError;
 use crate::oci::platform::PlatformError;
 use crate::oci::{Digest, Platform, Reference, ReferenceError};
 use crate::plan;
 
-use super::is_remote;
+use super::remote;
 
 /// A named context as the user gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub enum NamedSource {
     Image(String),
     /// An image in an OCI layout.
     Layout(Layout),
-    /// Files from somewhere else: a URL or a Git repository.
-    Remote(String),
+    /// Files from somewhere else.
+    Remote(RemoteSource),
 }
 
 /// An image in an OCI layout.
@@ -62,6 +63,8 @@ enum Problem {
     Reference(#[from] ReferenceError),
     #[error(transparent)]
     Digest(#[from] DigestError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     #[error("it names no directory")]
     NoPath,
     #[error("not supported yet: `{scheme}:`")]
@@ -97,8 +100,8 @@ fn read(text: &str) -> Result<ContextSpec, Problem> {
         NamedSource::Layout(read_layout(layout, value)?)
     } else if let Some(scheme) = ["target", "input"].into_iter().find(|it| has_scheme(value, it)) {
         return Err(Problem::Unsupported { scheme });
-    } else if is_remote(value) {
-        NamedSource::Remote(value.to_owned())
+    } else if let Some(source) = remote(Path::new(value)) {
+        NamedSource::Remote(source?)
     } else if let Some((scheme, _)) = value.split_once("://") {
         return Err(Problem::Scheme { scheme: scheme.to_owned() });
     } else {
@@ -141,10 +144,12 @@ impl NamedSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dockerfile::remote::parse_context;
 
     #[test]
     fn contexts_are_read() {
         let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let remote = |text: &str| NamedSource::Remote(parse_context(text).unwrap().unwrap());
         let layout = |text: &str, path: &str, tag: Option<&str>, digest: Option<&str>| {
             NamedSource::Layout(Layout {
                 text: format!("oci-layout://{text}"),
@@ -158,7 +163,9 @@ mod tests {
             ("SRC=a=b", "src", NamedSource::Directory("a=b".into())),
             ("alpine:latest=docker-image://bb:1", "alpine", NamedSource::Image("bb:1".into())),
             ("a::amd64=docker-image://scratch", "a::linux/amd64", NamedSource::Image("scratch".into())),
-            ("a=https://h/x.git", "a", NamedSource::Remote("https://h/x.git".into())),
+            ("a=https://h/x.git#b:c", "a", remote("https://h/x.git#b:c")),
+            ("a=https://h/x", "a", remote("https://h/x")),
+            ("a=github.com/o/r", "a", remote("github.com/o/r")),
             ("a=oci-layout:///l", "a", layout("/l", "/l", None, None)),
             ("a=oci-layout://l:1", "a", layout("l:1", "l", Some("1"), None)),
             ("a=oci-layout://x:y/l", "a", layout("x:y/l", "x:y/l", None, None)),
@@ -178,6 +185,7 @@ mod tests {
             ("src", "expected `name=value`"),
             ("=src", "expected `name=value`"),
             ("src=", "expected `name=value`"),
+            ("a=https://", "the address has no host"),
             ("a=target:b", "not supported yet: `target:`"),
             ("a=input:b", "not supported yet: `input:`"),
             ("a=docker-images://b", "there is no kind of context `docker-images://`"),

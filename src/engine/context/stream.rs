@@ -4,6 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Cursor, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -14,7 +15,7 @@ use crate::progress::Step;
 use crate::transport::DEFAULT_LIMITS;
 
 use super::super::error::{BuildError, EngineError};
-use super::Bringing;
+use super::{Bringing, opened};
 
 /// No Dockerfile is larger, in bytes: what is, was meant to be something else.
 const LARGEST_TEXT: u64 = 16 << 20;
@@ -22,36 +23,41 @@ const LARGEST_TEXT: u64 = 16 << 20;
 /// How many bytes pass between two reports.
 const STRIDE: u64 = 4 << 20;
 
-/// Unpacks an archive into a new directory of the work directory. A stream that is no archive is a text, which is
-/// given beside the empty directory.
-pub(super) fn unpack(
-    stream: &File,
-    name: &str,
-    bringing: Bringing<'_>,
-) -> Result<(Root, Option<String>), EngineError> {
+/// Makes a directory in the work directory.
+pub(super) fn new_directory(name: &str, bringing: Bringing<'_>) -> Result<PathBuf, EngineError> {
     let path = bringing.work.path().join(name);
     let failed = |operation| {
         let path = path.clone();
         move |source| EngineError::Io { operation, path, source }
     };
     fs::create_dir(&path).map_err(failed("make"))?;
-    // The work directory lets nobody in; what is copied from this one has the permissions of any directory.
     fs::set_permissions(&path, Permissions::from_mode(0o755)).map_err(failed("set the mode of"))?;
-    let step = bringing.reporter.start("[internal] load remote build context");
-    let mut reader = Interruptible { stream, cancel: bringing.cancel, step: Some(&step), count: 0 };
+    Ok(path)
+}
+
+/// Unpacks an archive into the new directory `name` of the work directory. A stream that is no archive is a text, which
+/// is given beside the empty directory.
+pub(super) fn unpack(
+    stream: &File,
+    name: &str,
+    step: &Step<'_>,
+    bringing: Bringing<'_>,
+) -> Result<(Root, Option<String>), EngineError> {
+    let path = new_directory(name, bringing)?;
+    let mut reader = Interruptible { stream, cancel: bringing.cancel, step: Some(step), count: 0 };
     let mut head = Vec::with_capacity(HEAD);
     let read = reader.by_ref().take(HEAD as u64).read_to_end(&mut head);
     read.map_err(|source| unreadable(source, bringing.cancel))?;
     let text = if is_archive(&head) {
-        let directory: OwnedFd = File::open(&path).map_err(failed("open"))?.into();
-        untar(Cursor::new(head).chain(reader), directory, bringing.cancel)?;
+        let directory = File::open(&path);
+        let directory =
+            directory.map_err(|source| EngineError::Io { operation: "open", path: path.clone(), source })?;
+        untar(Cursor::new(head).chain(reader), directory.into(), bringing.cancel)?;
         None
     } else {
         Some(text(stream, head, bringing.cancel)?)
     };
-    step.done();
-    let root = Root::open(&path).map_err(|error| Box::new(BuildError::Context(error)))?;
-    Ok((root, text))
+    Ok((opened(&path)?, text))
 }
 
 fn untar(stream: impl Read, into: OwnedFd, cancel: &CancelToken) -> Result<(), EngineError> {
