@@ -24,6 +24,7 @@ use super::{App, colour, dumb, explain, print, reference, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct BuildArgs {
     /// Name of the image, `name[:tag]`; may be repeated

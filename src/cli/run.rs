@@ -12,6 +12,7 @@ use super::{App, signals};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub(super) struct RunArgs {
     /// Remove the container when the command ends; containers that stay are not supported yet
     #[arg(long)]
