@@ -227,7 +227,8 @@ impl<'a> Solver<'a> {
                     running.failed(source.to_string())
                 }
                 let source = Box::new(if canceled { StepError::Canceled } else { source });
-                Err(SolveError { name: step.name.clone(), span: step.span, source })
+                let trigger = step.trigger.clone();
+                Err(SolveError { name: step.name.clone(), span: step.span, trigger, source })
             }
         }
     }

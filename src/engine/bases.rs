@@ -120,6 +120,9 @@ fn unknown(base: &plan::BaseRef, similar: Option<String>, resolving: &Resolving<
     let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
         .at(base.span)
         .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
+    if let Some(trigger) = &base.trigger {
+        diagnostic = diagnostic.note(plan::trigger_note(trigger));
+    }
     let named = |context: &&ContextSpec| context.source == NamedSource::Image(base.reference.clone());
     if let Some(context) = resolving.contexts.iter().find(named) {
         let name = &context.name;

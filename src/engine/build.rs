@@ -109,10 +109,18 @@ impl Engine {
         let parsed = dockerfile::parse(&source)
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
-        let wanted = plan::bases(&parsed.dockerfile, &options).map_err(refused)?;
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing };
-        let bases = self.resolve_bases(&wanted, &resolving)?;
+        let mut bases = BTreeMap::new();
+        loop {
+            let wanted = plan::bases(&parsed.dockerfile, &options, &bases).map_err(refused)?;
+            let new: Vec<_> =
+                wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
+            if new.is_empty() {
+                break;
+            }
+            bases.extend(self.resolve_bases(&new, &resolving)?);
+        }
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;

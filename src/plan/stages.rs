@@ -1,17 +1,22 @@
 //! Stages: what each starts from, what it copies from, and which of them the target needs.
 //!
 //! A FROM refers to the nearest earlier stage of that name, `COPY --from` to the last one of that name in the file,
-//! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles. Named
-//! contexts stand in for stages and images of their names; a stage that is replaced is not looked at.
+//! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles. A
+//! trigger counts as an instruction of the stage that runs it. Named contexts stand in for stages and images of their
+//! names; a stage that is replaced is not looked at.
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Spanned, nearest};
 use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
+use crate::dockerfile::mount::Mount;
 use crate::oci::Platform;
 
 use super::contexts;
 use super::error::{PlanError, PlanErrorKind};
 use super::scope::Scope;
-use super::{BaseRef, Options};
+use super::triggers::Trigger;
+use super::{BaseImage, BaseRef, Options};
 
 /// What a stage starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,14 +42,37 @@ pub(super) struct Needed<'d> {
     pub(super) origin: Origin,
     /// The platform that its image is wanted for.
     pub(super) platform: Platform,
-    /// Whether a named context stands for all of it: its instructions do not count.
+    /// Whether a named context stands for all of it: nothing is done in it then.
     pub(super) replaced: bool,
+    /// What that asks to be done first.
+    pub(super) triggers: Vec<Trigger>,
+}
+
+/// A `--from` of a needed stage.
+struct From<'n> {
+    /// The name, at its place in the file.
+    name: Spanned<String>,
+    /// The text of the trigger that it is in.
+    trigger: Option<&'n str>,
 }
 
 impl<'d> Needed<'d> {
-    /// What is done in the stage.
+    /// What is done in the stage by itself.
     pub(super) fn instructions(&self) -> &'d [Instruction] {
         if self.replaced { &[] } else { &self.stage.instructions }
+    }
+
+    /// What the stage copies from or mounts.
+    fn froms(&self) -> impl Iterator<Item = From<'_>> {
+        let place = self.stage.from.kind.image.span;
+        let of_triggers = self.triggers.iter().flat_map(move |trigger| {
+            froms(&trigger.instruction).map(move |name| From {
+                name: Spanned::new(name.value, place),
+                trigger: Some(trigger.text.as_str()),
+            })
+        });
+        let own = self.instructions().iter().flat_map(froms);
+        of_triggers.chain(own.map(|name| From { name, trigger: None }))
     }
 }
 
@@ -63,7 +91,12 @@ pub(super) struct Stages<'d> {
 
 impl<'d> Stages<'d> {
     /// Finds the target and what it needs. Fails with all that is wrong with the FROMs and `--from`s on the way.
-    pub(super) fn find(dockerfile: &'d Dockerfile, options: &'d Options) -> Result<Self, Vec<PlanError>> {
+    /// Triggers are those of images in `known`.
+    pub(super) fn find(
+        dockerfile: &'d Dockerfile,
+        options: &'d Options,
+        known: &BTreeMap<String, BaseImage>,
+    ) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
         let all = &dockerfile.stages;
         let mut stages = Self { all, options, needed: Vec::new(), globals, warnings: Vec::new() };
@@ -76,24 +109,18 @@ impl<'d> Stages<'d> {
             if !wanted[index] {
                 continue;
             }
-            let mut instructions = &stages.all[index].instructions[..];
-            match stages.needed(index) {
-                Ok(needed) => {
-                    if let Origin::Stage(parent) = needed.origin {
-                        wanted[parent] = true;
-                    }
-                    instructions = needed.instructions();
-                    stages.needed.push(needed);
-                }
-                Err(error) => errors.push(error),
+            let needed = stages.needed(index, known, &mut errors);
+            if let Origin::Stage(parent) = needed.origin {
+                wanted[parent] = true;
             }
-            for from in copies_from(instructions) {
-                match stages.copy_origin(index, from) {
+            for from in needed.froms() {
+                match stages.copy_origin(index, &from.name) {
                     Ok(Origin::Stage(source)) => wanted[source] = true,
                     Ok(Origin::Image(_) | Origin::Files(_) | Origin::Scratch) => {}
-                    Err(error) => errors.push(error),
+                    Err(error) => errors.push(from.blame(error)),
                 }
             }
+            stages.needed.push(needed);
         }
         stages.needed.reverse();
         stages.warnings.reverse();
@@ -103,19 +130,20 @@ impl<'d> Stages<'d> {
     /// The images that are needed, each once, in the order of the file.
     pub(super) fn images(&self) -> Vec<BaseRef> {
         let mut images: Vec<BaseRef> = Vec::new();
-        let mut add = |reference: &str, platform: &Platform, span| {
+        let mut add = |reference: &str, platform: &Platform, span, trigger: Option<&str>| {
             if !images.iter().any(|image| image.reference == reference) {
-                let platform = platform.clone();
-                images.push(BaseRef { reference: reference.to_owned(), platform, span });
+                let (reference, platform) = (reference.to_owned(), platform.clone());
+                let trigger = trigger.map(str::to_owned);
+                images.push(BaseRef { reference, platform, span, trigger });
             }
         };
         for needed in &self.needed {
             if let Origin::Image(reference) = &needed.origin {
-                add(reference, &needed.platform, needed.stage.from.kind.image.span);
+                add(reference, &needed.platform, needed.stage.from.kind.image.span, None);
             }
-            for from in copies_from(needed.instructions()) {
-                if let Ok(Origin::Image(reference)) = self.copy_origin(needed.index, from) {
-                    add(&reference, &self.options.platform, from.span);
+            for from in needed.froms() {
+                if let Ok(Origin::Image(reference)) = self.copy_origin(needed.index, &from.name) {
+                    add(&reference, &self.options.platform, from.name.span, from.trigger);
                 }
             }
         }
@@ -126,10 +154,27 @@ impl<'d> Stages<'d> {
     /// images that are only copied from, too.
     pub(super) fn are_several(&self) -> bool {
         let copies_image = |stage: &Stage| {
-            copies_from(&stage.instructions)
-                .any(|from| from.value.parse::<usize>().is_err() && self.named(&from.value).is_none())
+            let mut froms = stage.instructions.iter().flat_map(froms);
+            froms.any(|from| from.value.parse::<usize>().is_err() && self.named(&from.value).is_none())
         };
         self.all.len() > 1 || self.all.iter().any(copies_image)
+    }
+
+    /// What the origin of the stage with this number asks to be done first. What is asked of a stage that is not
+    /// known yet is nothing.
+    fn triggers(
+        &self,
+        index: usize,
+        origin: &Origin,
+        known: &BTreeMap<String, BaseImage>,
+    ) -> Result<Vec<Trigger>, PlanError> {
+        match origin {
+            Origin::Stage(parent) => Ok(Trigger::of_stage(&self.all[*parent])),
+            Origin::Image(reference) => known.get(reference).map_or(Ok(Vec::new()), |image| {
+                Trigger::of_image(&image.config.config, self.all[index].from.kind.image.span)
+            }),
+            Origin::Scratch | Origin::Files(_) => Ok(Vec::new()),
+        }
     }
 
     /// What `COPY --from` in the stage with this number means.
@@ -164,7 +209,8 @@ impl<'d> Stages<'d> {
         };
         self.named(name).ok_or_else(|| {
             let similar = nearest(name, self.all.iter().filter_map(Stage::name)).map(str::to_owned);
-            PlanError { kind: PlanErrorKind::Target { name: name.clone(), similar }, span: None }
+            let kind = PlanErrorKind::Target { name: name.clone(), similar };
+            PlanError { kind, span: None, trigger: None }
         })
     }
 
@@ -174,26 +220,46 @@ impl<'d> Stages<'d> {
         self.all.iter().rposition(|stage| stage.name() == Some(&name))
     }
 
-    /// A stage with what it starts from.
-    fn needed(&mut self, index: usize) -> Result<Needed<'d>, PlanError> {
+    /// A stage with what it starts from and what that asks for. What is wrong with it goes to `errors`.
+    fn needed(
+        &mut self,
+        index: usize,
+        known: &BTreeMap<String, BaseImage>,
+        errors: &mut Vec<PlanError>,
+    ) -> Needed<'d> {
         let stage = &self.all[index];
-        let platform = self.platform(index)?;
+        let platform = self.platform(index).unwrap_or_else(|error| {
+            errors.push(error);
+            self.options.platform.clone()
+        });
         if let Some(origin) = self.replacement(index, &platform) {
-            return Ok(Needed { index, stage, origin, platform, replaced: true });
+            return Needed { index, stage, origin, platform, replaced: true, triggers: Vec::new() };
         }
-        let image = &stage.from.kind.image;
+        let origin = self.origin(index, &platform).unwrap_or_else(|error| {
+            errors.push(error);
+            Origin::Scratch
+        });
+        let triggers = self.triggers(index, &origin, known).unwrap_or_else(|error| {
+            errors.push(error);
+            Vec::new()
+        });
+        Needed { index, stage, origin, platform, replaced: false, triggers }
+    }
+
+    /// What the FROM of a stage names.
+    fn origin(&mut self, index: usize, platform: &Platform) -> Result<Origin, PlanError> {
+        let image = &self.all[index].from.kind.image;
         let name = self.globals.expand(image)?;
         self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &name.unmatched, image.span));
         let parent = self.all[..index].iter().rposition(|stage| stage.name() == Some(&name.text));
-        let origin = match (parent, name.text.as_str()) {
-            (Some(parent), _) => self.stage(parent)?,
+        match (parent, name.text.as_str()) {
+            (Some(parent), _) => self.stage(parent),
             (None, "") => {
                 let (text, variable) = (image.text.clone(), name.unmatched.into_iter().next());
-                return Err(PlanErrorKind::EmptyImage { text, variable }.at(image.span));
+                Err(PlanErrorKind::EmptyImage { text, variable }.at(image.span))
             }
-            (None, name) => self.image(name, &platform),
-        };
-        Ok(Needed { index, stage, origin, platform, replaced: false })
+            (None, name) => Ok(self.image(name, platform)),
+        }
     }
 
     /// What a stage is to those that refer to it: itself, or the named context that stands for it.
@@ -230,10 +296,23 @@ impl<'d> Stages<'d> {
     }
 }
 
-/// The `--from`s of COPYs.
-fn copies_from(instructions: &[Instruction]) -> impl Iterator<Item = &Spanned<String>> {
-    instructions.iter().filter_map(|instruction| match &instruction.kind {
-        InstructionKind::Copy(copy) => copy.from.as_ref(),
-        _ => None,
-    })
+impl From<'_> {
+    /// The error as one of the trigger, if it is in one.
+    fn blame(&self, error: PlanError) -> PlanError {
+        match self.trigger {
+            Some(trigger) => error.of_trigger(trigger, self.name.span),
+            None => error,
+        }
+    }
+}
+
+/// What an instruction names to copy from or to mount.
+fn froms(instruction: &Instruction) -> impl Iterator<Item = Spanned<String>> {
+    let (copied, mounts) = match &instruction.kind {
+        InstructionKind::Copy(copy) => (copy.from.clone(), &[][..]),
+        InstructionKind::Run(run) => (None, &run.mounts[..]),
+        _ => (None, &[][..]),
+    };
+    let mounted = mounts.iter().filter_map(Mount::from);
+    copied.into_iter().chain(mounted.map(|word| Spanned::new(word.text.clone(), word.span)))
 }

@@ -15,8 +15,10 @@ use super::{Chmod, ContextId, Root};
 pub struct Step {
     /// What progress shows: `[build 2/4] COPY . /app`.
     pub name: String,
-    /// The instruction.
+    /// The instruction, or the FROM that runs it as a trigger.
     pub span: Span,
+    /// The text of the ONBUILD trigger that it comes from.
+    pub trigger: Option<String>,
     /// Whether it is done anew, whatever the cache has.
     pub no_cache: bool,
     /// What it changes.

@@ -3,6 +3,7 @@
 pub(crate) mod case;
 pub(crate) mod env;
 pub(crate) mod gate;
+pub(crate) mod layers;
 pub(crate) mod leftovers;
 pub(crate) mod progress;
 pub(crate) mod rootfs;

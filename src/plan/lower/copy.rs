@@ -58,8 +58,9 @@ impl Stage<'_, '_> {
             Origin::Image(reference) => {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
+                let place = self.place(from.span);
                 self.warnings.extend(platform::mismatch(image, &self.options.platform, from.span));
-                Ok(Place::Root(Root::Base(self.graph.base(image, &reference, name, from.span))))
+                Ok(Place::Root(Root::Base(self.graph.base(image, &reference, name, place))))
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Contexts and Dockerfiles that are fetched, from a server of the test's own.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, File, FileTimes};
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use crate::support::env::Env;
 use crate::support::leftovers::in_progress;
@@ -10,9 +11,23 @@ use crate::support::server::Server;
 
 use super::{tar, write};
 
-fn served(env: &Env) -> (Server, std::path::PathBuf) {
-    let root = env.context("served");
-    (Server::start(root.clone()), root)
+/// A server for what is below the directory.
+fn served(env: &Env) -> (Served, PathBuf) {
+    (Served(Server::start(env)), env.context("served/http"))
+}
+
+struct Served(Server);
+
+impl Served {
+    /// The URL of a file.
+    fn url(&self, path: &str) -> String {
+        self.0.address(&format!("{{{{http}}}}/{path}"), "served")
+    }
+
+    /// The URL of a repository.
+    fn repository(&self) -> String {
+        self.0.address("{{git}}/r.git", "served")
+    }
 }
 
 fn build(env: &Env, args: &[&str]) -> crate::support::env::Output {
@@ -63,8 +78,8 @@ fn a_dockerfile_may_be_at_a_url() {
     assert_eq!(env.sh("image", "cat /a"), "a\n");
 }
 
-/// Makes a repository with the branches `main` and `other`, which a plain HTTP server can serve.
-fn repository(env: &Env, root: &Path) {
+/// Makes a repository with the branches `main` and `other`.
+fn repository(env: &Env) {
     let work = env.context("repository");
     let git = |args: &[&str]| {
         let mut command = Command::new("git");
@@ -81,21 +96,27 @@ fn repository(env: &Env, root: &Path) {
     git(&["add", "."]);
     git(&["commit", "-qm", "one"]);
     git(&["checkout", "-qb", "other"]);
-    write(&work, &[("sub/Dockerfile", "FROM busybox\nCOPY b /c/\n"), ("sub/b", "other\n"), ("My.Dockerfile", "FROM busybox\nCOPY sub/b /got\n")]);
+    write(
+        &work,
+        &[
+            ("sub/Dockerfile", "FROM busybox\nCOPY b /c/\n"),
+            ("sub/b", "other\n"),
+            ("My.Dockerfile", "FROM busybox\nCOPY sub/b /got\n"),
+        ],
+    );
     git(&["add", "."]);
     git(&["commit", "-qm", "two"]);
     git(&["checkout", "-q", "main"]);
-    let bare = root.join("r.git");
+    let bare = env.context("served/git").join("r.git");
     git(&["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
-    git(&["--git-dir", bare.to_str().unwrap(), "update-server-info"]);
 }
 
 #[test]
 fn a_git_repository_is_a_context() {
     let env = Env::with_busybox();
-    let (server, root) = served(&env);
-    repository(&env, &root);
-    let url = server.url("r.git");
+    let (server, _) = served(&env);
+    repository(&env);
+    let url = server.repository();
     let _ = build(&env, &[&url]).success();
     assert_eq!(env.sh("image", "cd /c; ls -A; cat a"), ".dockerignore\na\nmain\n");
     let keep = "BUILDKIT_CONTEXT_KEEP_GIT_DIR=1";
@@ -116,18 +137,20 @@ fn a_git_repository_is_a_context() {
 fn named_contexts_may_be_elsewhere() {
     let env = Env::with_busybox();
     let (server, root) = served(&env);
-    repository(&env, &root);
+    repository(&env);
     write(&root, &[("dir/file.txt", "file\n")]);
+    let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let times = FileTimes::new().set_modified(modified);
+    File::open(root.join("dir/file.txt")).unwrap().set_times(times).unwrap();
     env.dockerfile(
         "context",
         "FROM busybox\nCOPY --from=repo a /\nCOPY --from=url file.txt /\nRUN stat -c '%a %u %Y' /file.txt >/stat\n",
     );
-    let named = |name: &str, path: &str| format!("--build-context={name}={}", server.url(path));
-    let (repo, url) = (named("repo", "r.git"), named("url", "dir/file.txt"));
-    let unused = named("unused", "not-there");
-    let _ = build(&env, &[&repo, &url, &unused, "context"]).success();
-    assert_eq!(env.sh("image", "cat /a /file.txt /stat"), "main\nfile\n600 0 0\n");
-    assert!(!server.asked().contains(&"not-there".to_owned()));
+    let repo = format!("--build-context=repo={}", server.repository());
+    let url = format!("--build-context=url={}", server.url("dir/file.txt"));
+    let unused = "--build-context=unused=http://nobody.invalid/x";
+    let _ = build(&env, &[&repo, &url, unused, "context"]).success();
+    assert_eq!(env.sh("image", "cat /a /file.txt /stat"), "main\nfile\n600 0 1000000000\n");
     let again = build(&env, &[&repo, &url, "context"]).success().stderr;
     assert_eq!(again.matches("CACHED").count(), 4, "{again}");
     assert_eq!(in_progress(&env.root()), [""; 0]);
