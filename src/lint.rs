@@ -12,6 +12,7 @@ mod context;
 mod facts;
 mod file;
 mod filter;
+mod flags;
 mod from;
 mod outline;
 mod packages;
@@ -89,7 +90,7 @@ pub struct Finding {
 pub struct Report {
     /// In the order of the file.
     pub findings: Vec<Finding>,
-    /// About the options of the check itself.
+    /// About options that do nothing.
     pub hints: Vec<Diagnostic>,
     /// Whether the author or the user wants findings to be errors.
     pub findings_are_errors: bool,
@@ -122,7 +123,10 @@ pub fn check(input: &Input<'_>) -> Result<Report, Box<Diagnostic>> {
         (place(finding.statement), place(finding.diagnostic.span), finding.rule.name)
     });
     findings.dedup();
-    Ok(Report { findings, findings_are_errors: filter.makes_errors(), hints: filter.hints })
+    let findings_are_errors = filter.makes_errors();
+    let mut hints = filter.hints;
+    hints.extend(flags::unknown_stages(input));
+    Ok(Report { findings, findings_are_errors, hints })
 }
 
 /// Findings while they are collected.

@@ -6,13 +6,16 @@ mod sarif;
 mod text;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::diagnostic::Source;
-use crate::engine::{self, BuildRequest, Checked};
+use crate::engine::{BuildRequest, Checked, Inspection};
 use crate::lint::Finding;
+use crate::progress::{Reporter, Silent};
 
+use super::build::interruptible;
 use super::error::{CliError, ErrorKind};
-use super::{explain, print};
+use super::{App, explain, print};
 
 /// The flags that ask for something else than a build.
 #[derive(Debug, clap::Args)]
@@ -120,26 +123,22 @@ impl Call {
 }
 
 /// Answers a call that is no build.
-pub(super) fn run(call: Call, request: &BuildRequest) -> Result<ExitCode, CliError> {
-    match call.method {
-        Method::Outline => {
-            let (source, outline) = engine::outline(request)?;
-            print(&match call.format {
-                Format::Text => text::outline(&outline),
-                _ => json::outline(&source, &outline),
-            })?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Method::Targets => {
-            let (source, targets) = engine::targets(request)?;
-            print(&match call.format {
-                Format::Text => text::targets(&targets),
-                _ => json::targets(&source, &targets),
-            })?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Method::Check | Method::Build => check(call.format, &engine::check(request)?),
-    }
+pub(super) fn run(app: &App, call: Call, request: &BuildRequest) -> Result<ExitCode, CliError> {
+    let cancel = interruptible()?;
+    let inspection = match Inspection::in_place(request, &cancel)? {
+        Some(inspection) => inspection,
+        None => app.engine()?.inspect_build(request, &Reporter::new(Arc::new(Silent)), &cancel)?,
+    };
+    let source = inspection.source();
+    let text = match (call.method, call.format) {
+        (Method::Outline, Format::Text) => text::outline(&inspection.outline()?),
+        (Method::Outline, _) => json::outline(source, &inspection.outline()?),
+        (Method::Targets, Format::Text) => text::targets(&inspection.targets()?),
+        (Method::Targets, _) => json::targets(source, &inspection.targets()?),
+        (Method::Check | Method::Build, format) => return check(format, &inspection.check()?),
+    };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check(format: Format, checked: &Checked) -> Result<ExitCode, CliError> {

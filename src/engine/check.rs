@@ -1,17 +1,24 @@
-//! What can be said of a build before it: warnings, outline, targets. No store, no root, no image is needed.
+//! What can be said of a build before it: warnings, outline, targets. Where nothing has to be fetched or unpacked, no
+//! store, no root and no image is needed.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use crate::context::Dockerignore;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile::{self, Parsed};
+use crate::exec::CancelToken;
 use crate::lint::{self, Context, Extent, Finding, Input, Outline, Report, Target};
 use crate::oci::ImageConfig;
 use crate::plan::{self, BaseImage, Options};
+use crate::progress::Reporter;
+use crate::store::WorkDir;
 
-use super::build::{BuildRequest, context_root, findings, plan_options, read_dockerfile, shown_path};
-use super::error::{BuildError, EngineError};
+use super::build::{BuildRequest, findings, keeping_git_dir};
+use super::context::{self, Bringing, BuildInput, Directory};
+use super::error::EngineError;
+use super::{Engine, options};
+
+/// What is known of images without a store.
+static NO_IMAGES: BTreeMap<String, BaseImage> = BTreeMap::new();
 
 /// What a check found.
 #[derive(Debug, Clone)]
@@ -33,61 +40,62 @@ impl Checked {
     }
 }
 
-/// Looks for mistakes in a build's Dockerfile, without building anything.
-///
-/// What only images could tell is not told: a variable is taken for undefined only where no image will set it.
-pub fn check(request: &BuildRequest) -> Result<Checked, EngineError> {
-    let file = File::read(request)?;
-    let parsed = match dockerfile::parse(&file.source) {
-        Ok(parsed) => parsed,
-        Err(errors) => {
-            let errors = errors.into_iter().map(Diagnostic::from).collect();
-            return Ok(Checked::new(file.source, Report::default(), errors));
-        }
-    };
-    let options = plan_options(request);
-    let report = match lint::check(&file.input(&parsed, &options)) {
-        Ok(report) => report,
-        Err(error) => return Err(findings(&file.source, vec![*error])),
-    };
-    let errors = errors(&parsed, &options);
-    Ok(Checked::new(file.source, report, errors))
-}
-
-/// What a build's target can be given.
-pub fn outline(request: &BuildRequest) -> Result<(Source, Outline), EngineError> {
-    let file = File::read(request)?;
-    let parsed = file.parse()?;
-    let options = plan_options(request);
-    match lint::outline(&file.input(&parsed, &options)) {
-        Some(outline) => Ok((file.source, outline)),
-        None => Err(findings(&file.source, errors(&parsed, &options))),
-    }
-}
-
-/// The stages of a build's Dockerfile.
-pub fn targets(request: &BuildRequest) -> Result<(Source, Vec<Target>), EngineError> {
-    let file = File::read(request)?;
-    let parsed = file.parse()?;
-    Ok((file.source, lint::targets(&parsed.dockerfile)))
-}
-
-/// A build's Dockerfile with what is around it.
-struct File {
+/// What a build begins with, to be looked at: its Dockerfile, its files and its options.
+#[derive(Debug)]
+pub struct Inspection {
     source: Source,
-    root: std::path::PathBuf,
-    ignore: Dockerignore,
-    bases: BTreeMap<String, BaseImage>,
+    files: Directory,
+    options: Options,
+    /// Where the files are if they were brought.
+    _work: Option<WorkDir>,
 }
 
-impl File {
-    fn read(request: &BuildRequest) -> Result<Self, EngineError> {
-        let root = context_root(&request.context)?;
-        let (path, text) = read_dockerfile(&root, &request.dockerfile)?;
-        let ignore =
-            Dockerignore::find(&root, Some(&path)).map_err(|error| Box::new(BuildError::from(error)))?;
-        let source = Source::new(shown_path(&path), text);
-        Ok(Self { source, root, ignore, bases: BTreeMap::new() })
+impl Inspection {
+    /// Reads what a build would read. `None` if something must be fetched or unpacked first, which takes a store:
+    /// [`Engine::inspect_build()`] does that.
+    pub fn in_place(request: &BuildRequest, cancel: &CancelToken) -> Result<Option<Self>, EngineError> {
+        let options = options::for_plan(request)?;
+        let input = context::in_place(&request.context, &request.dockerfile, cancel)?;
+        Ok(input.map(|input| Self::new(input, options, None)))
+    }
+
+    fn new(input: BuildInput, options: Options, work: Option<WorkDir>) -> Self {
+        Self { source: input.dockerfile, files: input.files, options, _work: work }
+    }
+
+    /// The Dockerfile.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Looks for mistakes.
+    ///
+    /// What only images could tell is not told: a variable is taken for undefined only where no image will set it.
+    pub fn check(&self) -> Result<Checked, EngineError> {
+        let parsed = match dockerfile::parse(&self.source) {
+            Ok(parsed) => parsed,
+            Err(errors) => {
+                let errors = errors.into_iter().map(Diagnostic::from).collect();
+                return Ok(Checked::new(self.source.clone(), Report::default(), errors));
+            }
+        };
+        let report = match lint::check(&self.input(&parsed)) {
+            Ok(report) => report,
+            Err(error) => return Err(findings(&self.source, vec![*error])),
+        };
+        Ok(Checked::new(self.source.clone(), report, errors(&parsed, &self.options)))
+    }
+
+    /// What the target can be given.
+    pub fn outline(&self) -> Result<Outline, EngineError> {
+        let parsed = self.parse()?;
+        let outline = lint::outline(&self.input(&parsed));
+        outline.ok_or_else(|| findings(&self.source, errors(&parsed, &self.options)))
+    }
+
+    /// The stages.
+    pub fn targets(&self) -> Result<Vec<Target>, EngineError> {
+        Ok(lint::targets(&self.parse()?.dockerfile))
     }
 
     fn parse(&self) -> Result<Parsed, EngineError> {
@@ -95,15 +103,38 @@ impl File {
             .map_err(|errors| findings(&self.source, errors.into_iter().map(Diagnostic::from).collect()))
     }
 
-    fn input<'a>(&'a self, parsed: &'a Parsed, options: &'a Options) -> Input<'a> {
+    fn input<'a>(&'a self, parsed: &'a Parsed) -> Input<'a> {
         Input {
             source: &self.source,
             parsed,
-            options,
-            bases: &self.bases,
-            context: Some(Context { root: &self.root, ignore: &self.ignore }),
+            options: &self.options,
+            bases: &NO_IMAGES,
+            context: Some(self.files.lint_context()),
             extent: Extent::Check,
         }
+    }
+}
+
+impl Engine {
+    /// Reads what a build would read, wherever it is.
+    pub fn inspect_build(
+        &self,
+        request: &BuildRequest,
+        reporter: &Reporter,
+        cancel: &CancelToken,
+    ) -> Result<Inspection, EngineError> {
+        let options = options::for_plan(request)?;
+        let work = self.store.work_dir()?;
+        let remotes = &request.remotes;
+        let bringing = Bringing { store: &self.store, work: &work, remotes, reporter, cancel };
+        let input = context::prepare(&keeping_git_dir(request), &request.dockerfile, bringing)?;
+        Ok(Inspection::new(input, options, Some(work)))
+    }
+}
+
+impl Directory {
+    fn lint_context(&self) -> Context<'_> {
+        Context { root: &self.root, ignore: &self.ignore }
     }
 }
 
@@ -128,12 +159,10 @@ pub(super) fn before_build(
     parsed: &Parsed,
     options: &Options,
     bases: &BTreeMap<String, BaseImage>,
-    (root, dockerfile): (&Path, &Path),
+    files: &Directory,
     checked: &mut Option<Checked>,
 ) -> Result<Result<(), EngineError>, EngineError> {
-    // An ignore file that cannot be read is told when the context is looked at.
-    let ignore = Dockerignore::find(root, Some(dockerfile)).ok();
-    let context = ignore.as_ref().map(|ignore| Context { root, ignore });
+    let context = Some(files.lint_context());
     let input = Input { source, parsed, options, bases, context, extent: Extent::Build };
     let report = lint::check(&input).map_err(|error| findings(source, vec![*error]))?;
     let refusal = report.refusal().map(|message| {

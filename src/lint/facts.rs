@@ -3,8 +3,11 @@
 use crate::diagnostic::Span;
 use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
 use crate::dockerfile::mount::Mount;
+use crate::oci::Platform;
+use crate::plan::contexts;
 use crate::plan::scope::Scope;
 use crate::plan::triggers::Trigger;
+use crate::plan::{BaseImage, NamedContext};
 
 use super::{Extent, Input};
 
@@ -16,6 +19,26 @@ pub(super) enum Origin {
     Stage(usize),
     /// An image, by its reference; `None` if the name cannot be expanded.
     Image(Option<String>),
+    /// What the user put in the place of what is written: an image, or files if it is `None`.
+    StandIn(Option<String>),
+}
+
+impl Origin {
+    /// The reference of an image.
+    pub(super) fn reference(&self) -> Option<&str> {
+        match self {
+            Self::Image(reference) | Self::StandIn(reference) => reference.as_deref(),
+            Self::Scratch | Self::Stage(_) => None,
+        }
+    }
+
+    fn of_context(context: &NamedContext) -> Self {
+        match context {
+            NamedContext::Files => Self::StandIn(None),
+            NamedContext::Image(reference) if reference == "scratch" => Self::Scratch,
+            NamedContext::Image(reference) => Self::StandIn(Some(reference.clone())),
+        }
+    }
 }
 
 /// What the rules know of the file as a whole.
@@ -26,6 +49,8 @@ pub(super) struct Facts<'a> {
     /// The variables of FROM lines.
     pub(super) globals: Scope,
     pub(super) origins: Vec<Origin>,
+    /// The stages in whose place the user put something else: what they say does not count.
+    replaced: Vec<bool>,
     /// What each stage does before its own instructions, as far as that is known.
     pub(super) triggers: Vec<Vec<Trigger>>,
     /// The stages that are looked at.
@@ -44,12 +69,18 @@ impl<'a> Facts<'a> {
             dockerfile,
             globals,
             origins: Vec::new(),
+            replaced: Vec::new(),
             triggers: Vec::new(),
             wanted: Vec::new(),
             shipped: Vec::new(),
         };
-        facts.origins = (0..dockerfile.stages.len()).map(|index| facts.origin(index)).collect();
         let count = dockerfile.stages.len();
+        for index in 0..count {
+            let own = dockerfile.stages[index].name().and_then(|name| facts.stand_in(name, index));
+            facts.replaced.push(own.is_some());
+            let origin = own.unwrap_or_else(|| facts.origin(index));
+            facts.origins.push(origin);
+        }
         facts.triggers = (0..count).map(|index| facts.triggers_of(index)).collect();
         let target = match &input.options.target {
             None => Some(count - 1),
@@ -61,6 +92,9 @@ impl<'a> Facts<'a> {
         }
         if input.extent == Extent::Check && input.options.target.is_none() {
             facts.wanted.fill(true);
+        }
+        for (wanted, replaced) in facts.wanted.iter_mut().zip(&facts.replaced) {
+            *wanted &= !replaced;
         }
         Some(facts)
     }
@@ -80,6 +114,11 @@ impl<'a> Facts<'a> {
             .or_else(|| name.parse().ok().filter(|&index: &usize| index < stages.len()))
     }
 
+    /// The image that something starts from, if it is known.
+    pub(super) fn base(&self, origin: &Origin) -> Option<&'a BaseImage> {
+        self.input.bases.get(origin.reference()?)
+    }
+
     /// The text at a place of the file.
     pub(super) fn text(&self, span: Span) -> &'a str {
         self.input.source.slice(span)
@@ -91,22 +130,39 @@ impl<'a> Facts<'a> {
         };
         let earlier = &self.dockerfile.stages[..index];
         match earlier.iter().rposition(|stage| stage.name() == Some(&image.text)) {
+            Some(parent) if self.replaced[parent] => self.origins[parent].clone(),
             Some(parent) => Origin::Stage(parent),
             None if image.text == "scratch" => Origin::Scratch,
-            None => Origin::Image(image.unmatched.is_empty().then_some(image.text)),
+            None => self
+                .stand_in(&image.text, index)
+                .unwrap_or_else(|| Origin::Image(image.unmatched.is_empty().then_some(image.text))),
         }
+    }
+
+    /// What the user put in the place of a name that a stage uses.
+    pub(super) fn stand_in(&self, name: &str, index: usize) -> Option<Origin> {
+        let platform = self.platform(index)?;
+        let (_, context) = contexts::stand_in(self.input.options, name, &platform)?;
+        Some(Origin::of_context(context))
+    }
+
+    /// The platform that a stage's base is wanted for; `None` if what it says cannot be read.
+    pub(super) fn platform(&self, index: usize) -> Option<Platform> {
+        let Some(word) = &self.stage(index).from.kind.platform else {
+            return Some(self.input.options.platform.clone());
+        };
+        self.globals.expand(word).ok()?.text.parse().ok()
     }
 
     /// Triggers that cannot be read are the plan's to tell.
     fn triggers_of(&self, index: usize) -> Vec<Trigger> {
-        match &self.origins[index] {
-            Origin::Stage(parent) => Trigger::of_stage(self.stage(*parent)),
-            Origin::Image(Some(reference)) => self.input.bases.get(reference).map_or(Vec::new(), |base| {
-                let from = self.stage(index).from.kind.image.span;
-                Trigger::of_image(&base.config.config, from).unwrap_or_default()
-            }),
-            Origin::Scratch | Origin::Image(None) => Vec::new(),
+        if let Origin::Stage(parent) = self.origins[index] {
+            return Trigger::of_stage(self.stage(parent));
         }
+        self.base(&self.origins[index]).map_or(Vec::new(), |base| {
+            let from = self.stage(index).from.kind.image.span;
+            Trigger::of_image(&base.config.config, from).unwrap_or_default()
+        })
     }
 
     /// Marks the stages that `target` needs, and those that it consists of.

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::diagnostic::nearest;
-use crate::dockerfile::ast::{InstructionKind, Stage};
+use crate::diagnostic::{Span, Spanned, nearest};
+use crate::dockerfile::ast::{Instruction, InstructionKind, Stage};
 use crate::dockerfile::word::Word;
 use crate::oci::{Platform, Reference};
 use crate::plan::Options;
@@ -100,17 +100,27 @@ fn defaults(facts: &Facts<'_>, findings: &mut Findings) {
     }
 }
 
+/// Images that are for another platform than the wanted one.
 fn base_platform(facts: &Facts<'_>, index: usize, findings: &mut Findings) {
-    let Origin::Image(Some(reference)) = &facts.origins[index] else { return };
-    let Some(base) = facts.input.bases.get(reference) else { return };
+    let Some(wanted) = facts.platform(index) else { return };
     let from = &facts.stage(index).from;
-    let flag = from.kind.platform.as_ref();
-    let expected =
-        match flag.map(|word| facts.globals.expand(word).map(|expanded| expanded.text.parse::<Platform>())) {
-            None => facts.input.options.platform.clone(),
-            Some(Ok(Ok(platform))) => platform,
-            Some(_) => return,
-        };
+    platform_of(facts, &facts.origins[index], &wanted, (from.span, from.kind.image.span), findings);
+    for (instruction, name) in copied_images(facts, index) {
+        let origin =
+            facts.stand_in(&name.value, index).unwrap_or_else(|| Origin::Image(Some(name.value.clone())));
+        let wanted = &facts.input.options.platform;
+        platform_of(facts, &origin, wanted, (instruction.span, name.span), findings);
+    }
+}
+
+fn platform_of(
+    facts: &Facts<'_>,
+    origin: &Origin,
+    expected: &Platform,
+    (statement, place): (Span, Span),
+    findings: &mut Findings,
+) {
+    let (Some(reference), Some(base)) = (origin.reference(), facts.base(origin)) else { return };
     let config = &base.config;
     let variant = config.variant.as_deref().unwrap_or_default();
     let actual = Platform::normalized(&config.os, &config.architecture, variant);
@@ -121,7 +131,7 @@ fn base_platform(facts: &Facts<'_>, index: usize, findings: &mut Findings) {
     let message = format!(
         "Base image {reference} was pulled with platform \"{actual}\", expected \"{expected}\" for current build"
     );
-    findings.add(&rule::INVALID_BASE_IMAGE_PLATFORM, from.span, from.kind.image.span, message);
+    findings.add(&rule::INVALID_BASE_IMAGE_PLATFORM, statement, place, message);
 }
 
 /// Images that mean something else tomorrow.
@@ -130,23 +140,27 @@ fn unpinned(facts: &Facts<'_>, index: usize, findings: &mut Findings) {
     if let Origin::Image(Some(reference)) = &facts.origins[index] {
         unpinned_reference(reference, stage.from.span, stage.from.kind.image.span, findings);
     }
-    for instruction in &stage.instructions {
-        if let InstructionKind::Copy(copy) = &instruction.kind
-            && let Some(from) = &copy.from
-            && facts.stage_named(&from.value).is_none()
-            && from.value != "scratch"
-        {
-            unpinned_reference(&from.value, instruction.span, from.span, findings);
+    for (instruction, name) in copied_images(facts, index) {
+        if facts.stand_in(&name.value, index).is_none() {
+            unpinned_reference(&name.value, instruction.span, name.span, findings);
         }
     }
 }
 
-fn unpinned_reference(
-    text: &str,
-    statement: crate::diagnostic::Span,
-    place: crate::diagnostic::Span,
-    findings: &mut Findings,
-) {
+/// The COPYs of a stage from what is no stage.
+fn copied_images<'a>(
+    facts: &Facts<'a>,
+    index: usize,
+) -> impl Iterator<Item = (&'a Instruction, &'a Spanned<String>)> {
+    facts.stage(index).instructions.iter().filter_map(|instruction| {
+        let InstructionKind::Copy(copy) = &instruction.kind else { return None };
+        let from = copy.from.as_ref()?;
+        let is_image = from.value != "scratch" && facts.stage_named(&from.value).is_none();
+        is_image.then_some((instruction, from))
+    })
+}
+
+fn unpinned_reference(text: &str, statement: Span, place: Span, findings: &mut Findings) {
     let Ok(reference) = text.parse::<Reference>() else { return };
     // Whether a tag was written is not asked: the default one is `latest`, too.
     if reference.digest().is_none() && reference.tag().is_none_or(|tag| tag == "latest") {

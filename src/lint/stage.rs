@@ -103,8 +103,9 @@ fn begin(facts: &Facts<'_>, index: usize, ends: &[Option<State>]) -> State {
         Origin::Scratch => {}
         // A stage that is needed has had its parent looked at.
         Origin::Stage(parent) => return ends.get(*parent).cloned().flatten().unwrap_or(state),
-        Origin::Image(reference) => {
-            let base = reference.as_ref().and_then(|reference| facts.input.bases.get(reference));
+        Origin::StandIn(None) => {}
+        origin @ (Origin::Image(_) | Origin::StandIn(_)) => {
+            let base = facts.base(origin);
             state.knows_all_variables = base.is_some();
             if let Some(config) = base.map(|base| &base.config.config) {
                 for variable in &config.env {

@@ -18,6 +18,9 @@ fn found(text: &str, extent: Extent, target: Option<&str>, build_args: &[&str]) 
         labels: BTreeMap::new(),
         platform: platform(),
         build_platform: platform(),
+        platform_is_chosen: false,
+        contexts: BTreeMap::new(),
+        no_cache_stages: Vec::new(),
         network: NetworkMode::Host,
         host_network_allowed: false,
     };

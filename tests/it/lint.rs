@@ -35,6 +35,9 @@ fn options() -> Options {
         labels: BTreeMap::new(),
         platform: platform(),
         build_platform: platform(),
+        platform_is_chosen: false,
+        contexts: BTreeMap::new(),
+        no_cache_stages: Vec::new(),
         network: NetworkMode::Host,
         host_network_allowed: false,
     }
