@@ -5,25 +5,43 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Source;
 use crate::dockerfile;
 use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, NetworkMode, Options};
+use crate::plan::{BaseImage, NamedContext, NetworkMode, Options};
 
-use super::{Extent, Input, check};
+use super::{Extent, Input, Report, check};
 
-/// What is found, `line Rule` each; the image `base` is known, sets `HOME_OF_BASE` and has triggers.
-fn found(text: &str, extent: Extent, target: Option<&str>, build_args: &[&str]) -> Vec<String> {
+fn options() -> Options {
     let platform = || Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
-    let options = Options {
-        build_args: build_args.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect(),
-        target: target.map(str::to_owned),
+    Options {
+        build_args: BTreeMap::new(),
+        target: None,
         labels: BTreeMap::new(),
         platform: platform(),
-        build_platform: platform(),
         platform_is_chosen: false,
+        build_platform: platform(),
         contexts: BTreeMap::new(),
         no_cache_stages: Vec::new(),
         network: NetworkMode::Host,
         host_network_allowed: false,
+    }
+}
+
+/// What is found, `line Rule` each; the image `base` is known, sets `HOME_OF_BASE` and has triggers.
+fn found(text: &str, extent: Extent, target: Option<&str>, build_args: &[&str]) -> Vec<String> {
+    let options = Options {
+        build_args: build_args.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect(),
+        target: target.map(str::to_owned),
+        ..options()
     };
+    let report = report(text, extent, &options);
+    let source = Source::new("Dockerfile", text);
+    let line = |finding: &super::Finding| {
+        let place = finding.diagnostic.span.map_or(0, |span| source.location(span.start).line);
+        format!("{place} {}", finding.rule.name)
+    };
+    report.findings.iter().map(line).collect()
+}
+
+fn report(text: &str, extent: Extent, options: &Options) -> Report {
     let on_build = ["ARG of_trigger", "ENV SET_BY_TRIGGER=1", "WORKDIR /w", "COPY --from=of_trigger /f /"];
     let config = Config {
         env: vec!["HOME_OF_BASE=/b".into()],
@@ -36,17 +54,12 @@ fn found(text: &str, extent: Extent, target: Option<&str>, build_args: &[&str]) 
     let input = Input {
         source: &source,
         parsed: &parsed,
-        options: &options,
+        options,
         bases: &BTreeMap::from([("base:1".to_owned(), base)]),
         context: None,
         extent,
     };
-    let report = check(&input).expect("there are no options");
-    let line = |finding: &super::Finding| {
-        let place = finding.diagnostic.span.map_or(0, |span| source.location(span.start).line);
-        format!("{place} {}", finding.rule.name)
-    };
-    report.findings.iter().map(line).collect()
+    check(&input).expect("the options of the check are right")
 }
 
 fn in_build(text: &str) -> Vec<String> {
@@ -83,6 +96,35 @@ fn stages_that_nobody_needs_are_checked_only_by_checks_without_a_target() {
     assert_eq!(in_build(text), ["4 UndefinedVar"]);
     assert_eq!(found(text, Extent::Check, None, &[]), ["2 UndefinedVar", "4 UndefinedVar"]);
     assert_eq!(found(text, Extent::Check, Some("a"), &[]), ["2 UndefinedVar"]);
+}
+
+#[test]
+fn what_stands_in_for_a_stage_or_an_image_counts_instead() {
+    let text = "FROM other AS a\nLABEL a=$x\nFROM a\nLABEL a=$HOME_OF_BASE b=$SET_BY_TRIGGER c=$x\n";
+    let rules = |name: &str, context: NamedContext, extent| {
+        let options = Options { contexts: BTreeMap::from([(name.to_owned(), context)]), ..options() };
+        let found = report(text, extent, &options).findings;
+        found.iter().map(|finding| finding.rule.name).collect::<Vec<_>>()
+    };
+    let base = || NamedContext::Image("base:1".to_owned());
+    assert_eq!(rules("a", base(), Extent::Check), ["UndefinedVar"]);
+    assert_eq!(rules("other", base(), Extent::Check), ["UndefinedVar", "UndefinedVar"]);
+    let undefined = ["UndefinedVar"; 3];
+    assert_eq!(rules("a", NamedContext::Files, Extent::Build), undefined);
+    assert_eq!(rules("a", NamedContext::Image("scratch".to_owned()), Extent::Build), undefined);
+    // Nothing is known of the image as it is written.
+    assert_eq!(rules("unused", base(), Extent::Check), ["UnpinnedBaseImage"]);
+}
+
+#[test]
+fn stages_to_build_anew_must_be_there() {
+    let names = ["one", "stage-1", "tow", "stage-0"].map(str::to_owned).to_vec();
+    let options = Options { no_cache_stages: names, ..options() };
+    let hints = report("FROM scratch AS ONE\nFROM scratch\n", Extent::Build, &options).hints;
+    let messages: Vec<&str> = hints.iter().map(|hint| hint.message.as_str()).collect();
+    let without_effect =
+        |name: &str| format!("`--no-cache-filter={name}` has no effect: there is no stage of that name");
+    assert_eq!(messages, [without_effect("tow"), without_effect("stage-0")]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use strata::diagnostic::Source;
 use strata::dockerfile;
 
-use crate::support::env::Env;
+use crate::support::env::{Env, Output};
 
 #[test]
 fn answers_are_as_expected() {
@@ -51,6 +51,35 @@ fn targets_are_listed_of_every_file_that_can_be_read() {
         }
     }
     assert!(listed.iter().all(|&count| count > 20), "{listed:?}");
+}
+
+/// What has to be unpacked is looked at like a directory, and is gone afterwards.
+#[test]
+fn calls_read_what_a_build_would_read() {
+    let env = Env::new();
+    let context = env.context("context");
+    let text = "FROM scratch AS first\nFROM scratch AS Last\nCOPY hidden /\n";
+    fs::write(context.join("other"), text).unwrap();
+    fs::write(context.join(".dockerignore"), "hidden").unwrap();
+    let tar = env.path("context.tar");
+    env.host(&context, &format!("tar cf {} .", tar.display()));
+    let check = |input: &Path, arguments: &[&str]| {
+        let mut command = env.command([&["build", "--call"], arguments].concat());
+        command.current_dir(&context).stdin(fs::File::open(input).unwrap());
+        env.run(command)
+    };
+    let rules = |output: Output| {
+        let lines = output.code(1).stdout.lines().map(str::to_owned).collect::<Vec<_>>();
+        let rules = lines.iter().filter_map(|line| line.strip_prefix("WARNING: ")?.split(' ').next());
+        rules.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = ["StageNameCasing", "CopyIgnoredFile"];
+    assert_eq!(rules(check(&context.join("other"), &["check", "-f", "-", "."])), expected);
+    assert!(!env.root().exists(), "the store was opened");
+    assert_eq!(rules(check(&tar, &["check", "-f", "other", "-"])), expected);
+    assert_eq!(rules(check(&context.join("other"), &["check", "-"])), ["StageNameCasing"]);
+    let targets = check(&tar, &["targets", "-f", "other", "-"]).success().stdout;
+    assert!(targets.contains("\nlast (default)"), "{targets}");
 }
 
 /// The text of a case with what was found instead of what was expected.
