@@ -126,7 +126,7 @@ pub fn check(input: &Input<'_>) -> Result<Report, Box<Diagnostic>> {
     let findings_are_errors = filter.makes_errors();
     let mut hints = filter.hints;
     hints.extend(flags::unknown_stages(input));
-    Ok(Report { findings, findings_are_errors, hints })
+    Ok(Report { findings, hints, findings_are_errors })
 }
 
 /// Findings while they are collected.

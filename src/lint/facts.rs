@@ -185,7 +185,9 @@ impl<'a> Facts<'a> {
         let instructions = triggers.chain(&self.stage(index).instructions);
         let named = instructions.flat_map(sources_of).filter_map(|name| self.stage_named(name));
         let sources: Vec<usize> = named.filter(|&source| source < index).collect();
-        sources.into_iter().for_each(|source| self.wanted[source] = true);
+        for source in sources {
+            self.wanted[source] = true;
+        }
     }
 }
 
