@@ -189,4 +189,4 @@ impl Dockerignore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
