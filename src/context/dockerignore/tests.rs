@@ -176,6 +176,26 @@ proptest! {
     }
 }
 
+/// The files of `testdata/dockerignore`: real-world shapes, each with paths behind a line `---`.
+#[test]
+fn the_laws_hold_for_the_corpus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/dockerignore");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let (lines, paths) = text.split_once("\n---\n").unwrap();
+        let ignore = parse(lines);
+        let hidden = |path: &str| ignore.verdict(&path.into()).is_hidden();
+        // A path with a `-` before it is hidden, one with a `+` visible.
+        for path in paths.lines() {
+            assert_eq!(hidden(&path[1..]), path.starts_with('-'), "{path}\n{lines}");
+        }
+        laws::file_with_paths(&text.replace("\n-", "\n").replace("\n+", "\n"));
+        count += 1;
+    }
+    assert!(count >= 10, "only {count} files");
+}
+
 #[test]
 fn many_lines_of_every_class_agree_with_the_rule() {
     let mut text = String::new();

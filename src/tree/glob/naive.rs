@@ -2,8 +2,6 @@
 //!
 //! Uses nothing of the parent, so that no mistake can be in both.
 
-use std::collections::BTreeSet;
-
 enum Piece {
     Char(char),
     /// `?`
@@ -21,16 +19,30 @@ enum Piece {
     Anything,
 }
 
-/// Does the pattern, in which `**` has its meaning, fit all of `path`? `None` if it is malformed.
-pub(crate) fn fits(pattern: &str, path: &str) -> Option<bool> {
-    let pieces = pieces(pattern)?;
-    let path: Vec<char> = path.chars().collect();
-    // How many characters the pieces so far may have taken.
-    let mut taken = BTreeSet::from([0]);
-    for piece in &pieces {
-        taken = taken.iter().flat_map(|&at| ends(piece, &path, at)).collect();
+/// A pattern in which `**` has its meaning.
+pub(crate) struct Naive(Vec<Piece>);
+
+impl Naive {
+    /// `None` if the pattern is malformed.
+    pub(crate) fn parse(pattern: &str) -> Option<Self> {
+        pieces(pattern).map(Self)
     }
-    Some(taken.contains(&path.len()))
+
+    /// Does the pattern fit all of `path`?
+    pub(crate) fn fits(&self, path: &str) -> bool {
+        let path: Vec<char> = path.chars().collect();
+        // How many characters the pieces so far may have taken.
+        let mut taken = vec![0];
+        for piece in &self.0 {
+            taken = taken.iter().flat_map(|&at| ends(piece, &path, at)).collect();
+            taken.sort_unstable();
+            taken.dedup();
+            if taken.is_empty() {
+                return false;
+            }
+        }
+        taken.contains(&path.len())
+    }
 }
 
 /// Where `piece` may end if it begins at `at`.

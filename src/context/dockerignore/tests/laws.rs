@@ -5,6 +5,12 @@ use crate::tree::TreePath;
 
 use super::naive::Rules;
 
+/// Matches the paths behind a line `---` against the lines before it.
+pub(super) fn file_with_paths(text: &str) {
+    let (lines, paths) = text.split_once("\n---\n").unwrap_or((text, text));
+    matching(lines, paths.lines());
+}
+
 /// Matches `paths` against the lines of `text`.
 pub(super) fn matching<'a>(text: &str, paths: impl IntoIterator<Item = &'a str>) {
     let rules = Rules::parse(text);

@@ -1,13 +1,13 @@
 //! The rules of an ignore file as they are written, without regard to speed: what tests compare with.
 
-use super::glob;
+use super::glob::Naive;
 
 /// The lines that hold a pattern.
 pub(in crate::context) struct Rules(Vec<Rule>);
 
 struct Rule {
     shows: bool,
-    pattern: String,
+    pattern: Naive,
 }
 
 impl Rules {
@@ -28,8 +28,7 @@ impl Rules {
             let pattern = clean(pattern);
             let pattern =
                 if pattern.len() > 1 { pattern.trim_start_matches('/').to_owned() } else { pattern };
-            glob::fits(&pattern, "")?;
-            rules.push(Rule { shows, pattern });
+            rules.push(Rule { shows, pattern: Naive::parse(&pattern)? });
         }
         Some(Self(rules))
     }
@@ -47,18 +46,12 @@ impl Rules {
         }
         let from = self.decider(dir).map_or(0, |place| place + 1);
         let shows = || self.0[from..].iter().filter(|rule| rule.shows);
-        below.any(|path| shows().any(|rule| rule.fits(path)))
+        below.any(|path| shows().any(|rule| rule.pattern.fits(path)))
     }
 
     fn decider(&self, path: &str) -> Option<usize> {
         let ends = || path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-        self.0.iter().rposition(|rule| ends().any(|end| rule.fits(&path[..end])))
-    }
-}
-
-impl Rule {
-    fn fits(&self, path: &str) -> bool {
-        glob::fits(&self.pattern, path).unwrap_or(false)
+        self.0.iter().rposition(|rule| ends().any(|end| rule.pattern.fits(&path[..end])))
     }
 }
 
