@@ -4,5 +4,6 @@ ENV OLD style with   many  blanks
 ENV old_quoted "a b"
 ENV G=a=b=c H="x"y'z'
 ENV P=/opt/bin:$PATH Q=${P} R=$
+ENV S='c:\dir\' T=next
 ENV %s=%d \
     JSON={"a":[1,2]}
