@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::context::ContextError;
+use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
 use crate::layer::{PartsError, PlaceError, StreamError};
+use crate::network::NetworkError;
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
 use crate::tree::{IndexFileError, TreePath};
@@ -21,6 +22,8 @@ pub struct SolveError {
     pub name: String,
     /// The instruction in the Dockerfile.
     pub span: Span,
+    /// The text of the ONBUILD trigger that the step comes from.
+    pub trigger: Option<String>,
     /// What went wrong.
     pub source: Box<StepError>,
 }
@@ -71,9 +74,21 @@ pub enum StepError {
         /// As written.
         owner: String,
     },
+    /// A name in `--chown` cannot be looked up because of `--link`.
+    #[error("`--chown={owner}` has a name in it, and with `--link` nothing is looked up in the image")]
+    LinkedOwner {
+        /// As written.
+        owner: String,
+    },
+    /// A pattern of `--exclude` is malformed.
+    #[error(transparent)]
+    Exclude(#[from] DockerignoreError),
     /// ADD of an archive.
     #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
     Archive(TreePath),
+    /// A network for a sandbox cannot be made.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The context cannot be read, or changed under the build.
     #[error(transparent)]
     Context(#[from] ContextError),

@@ -1,27 +1,28 @@
 //! COPY and ADD.
 
 use crate::diagnostic::Spanned;
-use crate::dockerfile::ast::{self, Files, Instruction};
+use crate::dockerfile::ast::{self, Files, Instruction, InstructionKind};
 use crate::dockerfile::heredoc::Heredoc;
+use crate::dockerfile::remote::{self, RemoteSource};
 use crate::dockerfile::word::Word;
 use crate::tree::TreePath;
+use crate::tree::glob::{Pattern, Stars};
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
-use super::super::{Chmod, Copy, CopySource, Destination, InlineFile, Root, StepKind};
+use super::super::{
+    Chmod, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
+};
 use super::config::{absolute, check_user};
 use super::{Stage, not_found};
 
 impl Stage<'_, '_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
-        if copy.parents {
-            return Err(unsupported(instruction, "`COPY --parents`"));
-        }
         let source = match &copy.from {
-            None => CopySource::Context,
-            Some(from) => CopySource::Root(self.copied_root(from)?),
+            None => self.main_context(),
+            Some(from) => Place::Root(self.copied_root(from)?),
         };
-        self.files(instruction, &copy.files, source, false)
+        self.files(instruction, &copy.files, source, (copy.parents, Unpack::Never))
     }
 
     pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), PlanError> {
@@ -31,10 +32,17 @@ impl Stage<'_, '_> {
         if add.keep_git_dir.is_some() {
             return Err(unsupported(instruction, "`ADD --keep-git-dir`"));
         }
-        if add.unpack.is_some() {
-            return Err(unsupported(instruction, "`ADD --unpack`"));
-        }
-        self.files(instruction, &add.files, CopySource::Context, true)
+        let unpack = match add.unpack {
+            None => Unpack::Local,
+            Some(true) => Unpack::Always,
+            Some(false) => Unpack::Never,
+        };
+        let from = self.main_context();
+        self.files(instruction, &add.files, from, (false, unpack))
+    }
+
+    fn main_context(&mut self) -> Place {
+        Place::Context(self.graph.context(ContextName::Main))
     }
 
     /// The root that `--from` means.
@@ -49,7 +57,7 @@ impl Stage<'_, '_> {
             Origin::Image(reference) => {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
-                Ok(Root::Base(self.graph.base(image, &reference, name, from.span)))
+                Ok(Root::Base(self.graph.base(image, &reference, name, self.place(from.span))))
             }
         }
     }
@@ -58,16 +66,13 @@ impl Stage<'_, '_> {
         &mut self,
         instruction: &Instruction,
         files: &Files,
-        source: CopySource,
-        is_add: bool,
+        from: Place,
+        (parents, unpack): (bool, Unpack),
     ) -> Result<(), PlanError> {
-        if files.link {
-            return Err(unsupported(instruction, "`--link`"));
-        }
-        if let Some(exclude) = files.exclude.first() {
-            return Err(PlanErrorKind::Unsupported { what: "`--exclude`" }.at(exclude.span));
-        }
         let mut created_by = instruction.kind.keyword().to_owned();
+        if parents {
+            created_by.push_str(" --parents");
+        }
         let chown = self.flag(files.chown.as_ref(), "--chown", &mut created_by)?;
         if let (Some(chown), Some(word)) = (&chown, &files.chown) {
             check_user(chown, word.span)?;
@@ -78,22 +83,24 @@ impl Stage<'_, '_> {
             }
             _ => None,
         };
-        let mut patterns = Vec::with_capacity(files.sources.len());
+        let exclude = self.exclude(&files.exclude)?;
+        let mut sources = Vec::with_capacity(files.sources.len() + files.heredocs.len());
         for word in &files.sources {
             let pattern = self.expand(word)?;
-            local(&pattern, word, is_add)?;
+            local(&pattern, word, matches!(instruction.kind, InstructionKind::Add(_)))?;
             created_by.extend([" ", &pattern]);
-            patterns.push(absolute("", &pattern).split_off(1));
+            sources.push(Source::Pattern(if parents { kept(&pattern) } else { clean(&pattern) }));
         }
-        let mut inline = Vec::with_capacity(files.heredocs.len());
         for heredoc in &files.heredocs {
             created_by.extend([" <<", &heredoc.name]);
-            inline.push(self.inline(heredoc)?);
+            sources.push(Source::Inline(self.inline(heredoc)?));
         }
         let destination = self.expand(&files.destination)?;
         created_by.extend([" ", &destination, " # buildkit"]);
         let destination = self.destination(&destination);
-        let copy = Copy { source, patterns, inline, destination, chown, chmod, unpack: is_add };
+        // As in BuildKit, a mode undoes the link.
+        let link = files.link && chmod.is_none();
+        let copy = Copy { from, sources, destination, chown, chmod, exclude, parents, link, unpack };
         let shown = self.shown(instruction);
         self.step(StepKind::Copy(copy), &shown, created_by, instruction.span);
         Ok(())
@@ -117,6 +124,26 @@ impl Stage<'_, '_> {
         Ok(Some(value))
     }
 
+    /// The patterns of `--exclude`, without those that are empty.
+    fn exclude(&mut self, words: &[Word]) -> Result<Vec<String>, PlanError> {
+        let mut patterns = Vec::with_capacity(words.len());
+        for word in words {
+            let text = self.expand(word)?;
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
+            }
+            let pattern = text.strip_prefix('!').unwrap_or(text).trim_start();
+            if pattern.is_empty() {
+                return Err(PlanErrorKind::LoneExclamation.at(word.span));
+            }
+            Pattern::new(pattern.as_bytes(), Stars::Double)
+                .map_err(|error| PlanErrorKind::Pattern(error).at(word.span))?;
+            patterns.push(text.to_owned());
+        }
+        Ok(patterns)
+    }
+
     fn inline(&mut self, heredoc: &Heredoc) -> Result<InlineFile, PlanError> {
         let name = &heredoc.name;
         if name.contains('/') || matches!(name.as_str(), "." | "..") {
@@ -134,57 +161,35 @@ impl Stage<'_, '_> {
     }
 }
 
+/// A path below the root of what is copied from, in normal form.
+fn clean(path: &str) -> String {
+    absolute("", path).split_off(1)
+}
+
+/// A source with `--parents`, in normal form but for the first `/./`, behind which its kept part begins.
+fn kept(source: &str) -> String {
+    match source.split_once("/./") {
+        Some((before, kept)) if !clean(before).is_empty() => format!("{}/./{}", clean(before), clean(kept)),
+        Some((_, kept)) => clean(kept),
+        None => clean(source),
+    }
+}
+
 /// Fails for sources that come from elsewhere than the context, a stage or an image.
 fn local(source: &str, word: &Word, is_add: bool) -> Result<(), PlanError> {
-    let kind = match (remote(source), is_add) {
-        (None, _) => return Ok(()),
-        (Some(remote), false) => PlanErrorKind::CopyRemote { remote: remote.name() },
-        (Some(Remote::Url), true) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
-        (Some(Remote::Git), true) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
+    let Some(kind) = remote::kind(source) else {
+        return Ok(());
+    };
+    if !is_add {
+        return Err(PlanErrorKind::CopyRemote { remote: kind.name() }.at(word.span));
+    }
+    let kind = match remote::parse(source) {
+        None => return Ok(()),
+        Some(Err(error)) => error.into(),
+        Some(Ok(RemoteSource::Http(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
+        Some(Ok(RemoteSource::Git(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
     };
     Err(kind.at(word.span))
-}
-
-/// A source that has to be fetched.
-#[derive(Clone, Copy)]
-enum Remote {
-    Url,
-    Git,
-}
-
-impl Remote {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Url => "URL",
-            Self::Git => "Git repository",
-        }
-    }
-}
-
-/// What kind of remote source a text names, if it names one.
-fn remote(source: &str) -> Option<Remote> {
-    let path = source.split(['#', '?']).next().unwrap_or_default();
-    let is_http = source.starts_with("http://") || source.starts_with("https://");
-    if is_http && path.strip_suffix(".git").is_none() {
-        return Some(Remote::Url);
-    }
-    if is_http || source.starts_with("git://") || source.starts_with("ssh://") || is_scp_like(source) {
-        return Some(Remote::Git);
-    }
-    None
-}
-
-/// `user@host:path`, as ssh's tools write it.
-fn is_scp_like(source: &str) -> bool {
-    let Some((user, (host, _))) =
-        source.split_once('@').and_then(|(user, rest)| Some((user, rest.split_once(':')?)))
-    else {
-        return false;
-    };
-    let plain = |text: &str, extra: &[u8]| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || extra.contains(&b))
-    };
-    plain(user, b"_") && plain(host, b".")
 }
 
 fn unsupported(instruction: &Instruction, what: &'static str) -> PlanError {
