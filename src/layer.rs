@@ -11,8 +11,8 @@ mod tar;
 mod upper;
 mod whiteout;
 
-pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Problem, apply};
-pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits};
+pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Contents, Problem, apply, begins_tar};
+pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits, MAGIC};
 pub use parts::{Parts, PartsError};
 pub use place::{PlaceError, Placer};
 pub use stream::{Content, StreamError, StreamOptions, stream};
