@@ -30,6 +30,7 @@ pub use error::{SolveError, StepError};
 pub(crate) use run::make_upper;
 
 use crate::exec::{CancelToken, Executor};
+use crate::network::Networks;
 use crate::oci::{ContentDigest, DiffId};
 use crate::plan::{ContextId, Place, Plan, Root, StepKind};
 use crate::progress::Reporter;
@@ -69,6 +70,17 @@ pub struct StepResult {
     state: State,
 }
 
+/// What commands are run with.
+#[derive(Debug, Clone, Copy)]
+pub struct Runner<'a> {
+    /// Makes sandboxes.
+    pub executor: &'a Executor,
+    /// Makes networks for them.
+    pub networks: &'a Networks,
+    /// Ends them early.
+    pub cancel: &'a CancelToken,
+}
+
 /// All that is needed to carry out one plan.
 pub struct Solver<'a> {
     store: &'a Store,
@@ -78,6 +90,7 @@ pub struct Solver<'a> {
     options: &'a SolveOptions,
     reporter: &'a Reporter,
     executor: &'a Executor,
+    networks: &'a Networks,
     cancel: &'a CancelToken,
     /// The plan's contexts, each once a step asked for it.
     contexts: Vec<Mutex<Option<Context>>>,
@@ -138,7 +151,7 @@ impl<'a> Solver<'a> {
         (plan, bases): (&'a Plan, &[Vec<DiffId>]),
         options: &'a SolveOptions,
         reporter: &'a Reporter,
-        (executor, cancel): (&'a Executor, &'a CancelToken),
+        Runner { executor, networks, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
         Ok(Self {
@@ -149,6 +162,7 @@ impl<'a> Solver<'a> {
             options,
             reporter,
             executor,
+            networks,
             cancel,
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
@@ -215,7 +229,8 @@ impl<'a> Solver<'a> {
                     running.failed(source.to_string())
                 }
                 let source = Box::new(if canceled { StepError::Canceled } else { source });
-                Err(SolveError { name: step.name.clone(), span: step.span, source })
+                let trigger = step.trigger.clone();
+                Err(SolveError { name: step.name.clone(), span: step.span, trigger, source })
             }
         }
     }

@@ -16,6 +16,7 @@ use super::{App, colour, dumb, explain, print, reference, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub(super) struct BuildArgs {
     /// Name of the image, `name[:tag]`; may be repeated
     #[arg(short, long = "tag", value_name = "NAME")]
@@ -53,7 +54,7 @@ pub(super) struct BuildArgs {
     /// What to write instead of an image in the store, such as `type=oci,dest=image.tar`; may be repeated
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
-    /// Network of RUN [default: host]
+    /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
     /// How many steps may run at once
@@ -66,6 +67,8 @@ pub(super) struct BuildArgs {
 /// A network, as flags name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum NetworkChoice {
+    /// One of its own, with a way out
+    Default,
     /// The host's
     Host,
     /// Loopback only
@@ -75,6 +78,7 @@ pub(super) enum NetworkChoice {
 impl NetworkChoice {
     pub(super) fn mode(self) -> NetworkMode {
         match self {
+            Self::Default => NetworkMode::Private,
             Self::Host => NetworkMode::Host,
             Self::None => NetworkMode::None,
         }

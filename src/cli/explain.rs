@@ -32,6 +32,10 @@ pub(super) fn explain(error: &EngineError) -> CliError {
             CliError::new(ErrorKind::General, format!("{error}:{text}"))
         }
         EngineError::Exec(ExecError::Canceled) => CliError::new(ErrorKind::Interrupted, "interrupted"),
+        EngineError::Network(network) => match network.remedy() {
+            Some(remedy) => general(error).hint(remedy),
+            None => general(error),
+        },
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -64,6 +68,9 @@ pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
 /// A step's failure, drawn at its instruction. What the command said last is the progress display's to show.
 fn step(text: &Source, error: &SolveError) -> CliError {
     let mut finding = Diagnostic::error(error.source.to_string()).at(error.span);
+    if let Some(trigger) = &error.trigger {
+        finding = finding.note(crate::plan::trigger_note(trigger));
+    }
     let mut cause = error.source.source();
     while let Some(inner) = cause {
         let message = inner.to_string();
@@ -92,6 +99,7 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
+        StepError::Network(network) => network.remedy().into_iter().collect(),
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
         _ => Vec::new(),

@@ -17,7 +17,7 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
-use crate::solve::{ContextOptions, SolveOptions, Solved, Solver, StepError};
+use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
@@ -111,8 +111,16 @@ impl Engine {
         let options = plan_options(request);
         let work = self.store.work_dir()?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
-        let wanted = plan::bases(&parsed.dockerfile, &options).map_err(refused)?;
-        let bases = self.resolve_bases(&source, &parsed.dockerfile, &wanted)?;
+        let mut bases = BTreeMap::new();
+        loop {
+            let wanted = plan::bases(&parsed.dockerfile, &options, &bases).map_err(refused)?;
+            let new: Vec<_> =
+                wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
+            if new.is_empty() {
+                break;
+            }
+            bases.extend(self.resolve_bases(&source, &parsed.dockerfile, &new)?);
+        }
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
@@ -122,7 +130,7 @@ impl Engine {
             (&plan, &base_layers),
             &solve_options,
             reporter,
-            (&self.executor, cancel),
+            Runner { executor: &self.executor, networks: &self.networks, cancel },
         )?;
         let solved = solver.solve().map_err(|error| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
@@ -283,7 +291,7 @@ fn plan_options(request: &BuildRequest) -> plan::Options {
         labels: request.labels.clone(),
         platform: Platform::host(),
         build_platform: Platform::host(),
-        network: request.network.unwrap_or(NetworkMode::Host),
+        network: request.network.unwrap_or(NetworkMode::Private),
         host_network_allowed: request.network == Some(NetworkMode::Host),
     }
 }
@@ -326,6 +334,9 @@ fn unknown_base(base: &plan::BaseRef, dockerfile: &Ast, similar: Option<String>)
     let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
         .at(base.span)
         .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
+    if let Some(trigger) = &base.trigger {
+        diagnostic = diagnostic.note(plan::trigger_note(trigger));
+    }
     if let Some(similar) = similar {
         diagnostic = diagnostic.help(format!("the store has `{similar}`"));
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, PipeReader};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -16,12 +16,13 @@ use rustix::net::{
 };
 
 use super::cancel::{CancelToken, Signals};
-use super::channel::Request;
+use super::channel::{Input, Request};
 use super::error::{ExecError, SpecProblem};
 use super::sandbox::Sandbox;
-use super::spec::{MAX_LOWERS, Spec};
+use super::spec::{MAX_LOWERS, Network, Spec};
 use super::stage::LENGTH_BYTES;
-use super::{MAX_KEPT, STAGE_NAME, seccomp};
+use super::terminal::Terminal;
+use super::{MAX_KEPT, MAX_SENT, STAGE_NAME, seccomp};
 use crate::progress::Stream;
 
 /// Runs sandboxes with one stage binary.
@@ -38,6 +39,10 @@ pub struct Io<'a> {
     pub stdin: Stdin,
     /// Standard output and standard error.
     pub output: Output<'a>,
+    /// A terminal for the command, in the place of the three streams.
+    pub terminal: Option<Terminal<'a>>,
+    /// The network namespace of [`Network::Given`].
+    pub network: Option<BorrowedFd<'a>>,
     /// Signals to be sent to the command while it runs.
     pub signals: Option<&'a Signals>,
     /// Whether the command stays in the caller's session and process group, so that the terminal's keys reach it;
@@ -134,15 +139,26 @@ impl Executor {
         keep: &[BorrowedFd<'_>],
         cancel: &CancelToken,
     ) -> Result<Outcome, ExecError> {
-        check(spec, keep.len())?;
+        check(spec, io.network.is_some(), keep.len())?;
         if cancel.is_canceled() {
             return Err(ExecError::Canceled);
         }
         let seccomp = seccomp::program();
         let (mut sandbox, output) = self.start(&io)?;
+        let terminal = match io.terminal {
+            Some(terminal) => Some((terminal, socket_pair()?)),
+            None => None,
+        };
         let stdin = (io.stdin == Stdin::Inherit).then(rustix::stdio::stdin);
-        let request = Request::encode(spec, seccomp, stdin.is_some(), io.foreground);
-        let fds: Vec<BorrowedFd<'_>> = stdin.into_iter().chain(keep.iter().copied()).collect();
+        let input = match &terminal {
+            Some((terminal, _)) => Input::Terminal(terminal.size()),
+            None if stdin.is_some() => Input::Given,
+            None => Input::Null,
+        };
+        let request = Request::encode(spec, seccomp, input, io.foreground);
+        let theirs = terminal.as_ref().map(|(_, (_, theirs))| theirs.as_fd());
+        let fds: Vec<BorrowedFd<'_>> =
+            theirs.or(stdin).into_iter().chain(io.network).chain(keep.iter().copied()).collect();
         let sent = send_request(sandbox.socket.as_fd(), &request, &fds);
         // A stage that dies while it is spoken to is found out about below: its end of the socket closes.
         if let Err(errno) = sent
@@ -151,16 +167,20 @@ impl Executor {
         {
             return Err(engine_error("send the stage its request")(errno));
         }
-        sandbox.follow(output, io, cancel)?;
+        match terminal {
+            Some((terminal, (ours, theirs))) => {
+                drop(theirs);
+                sandbox.follow_terminal(ours, terminal, io.signals, cancel)?;
+            }
+            None => sandbox.follow(output, io, cancel)?,
+        }
         sandbox.finish(spec, cancel)
     }
 
     /// Starts a stage. Everything it gets from us it gets over its standard input or its standard output and error,
     /// so that no other child of this process can inherit a part of it.
     fn start(&self, io: &Io<'_>) -> Result<(Sandbox, Option<[PipeReader; 2]>), ExecError> {
-        let (socket, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-                .map_err(engine_error("make a socket"))?;
+        let (socket, theirs) = socket_pair()?;
         let mut command = Command::new(&self.stage);
         command.arg0(STAGE_NAME).env_clear().stdin(theirs);
         let output = match io.output {
@@ -181,7 +201,7 @@ impl Executor {
 }
 
 /// Refuses what cannot be run, before anything is started.
-fn check(spec: &Spec, keep: usize) -> Result<(), ExecError> {
+fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
     let Spec { root, args, env, cwd, user, hostname, .. } = spec;
     let has_nul = |bytes: &[u8]| bytes.contains(&0);
     if args.is_empty() {
@@ -192,6 +212,9 @@ fn check(spec: &Spec, keep: usize) -> Result<(), ExecError> {
     }
     if keep > MAX_KEPT {
         return Err(SpecProblem::TooManyKept { count: keep }.into());
+    }
+    if has_network != (spec.network == Network::Given) {
+        return Err(SpecProblem::Network.into());
     }
     if !cwd.is_absolute() {
         return Err(SpecProblem::RelativeCwd(cwd.clone()).into());
@@ -214,6 +237,11 @@ pub(super) fn engine_error(doing: &'static str) -> impl Fn(Errno) -> ExecError {
     move |errno| ExecError::Engine { doing, source: errno.into() }
 }
 
+fn socket_pair() -> Result<(OwnedFd, OwnedFd), ExecError> {
+    socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .map_err(engine_error("make a socket"))
+}
+
 fn pipe() -> Result<(PipeReader, io::PipeWriter), ExecError> {
     let (reader, writer) = io::pipe().map_err(|source| ExecError::Engine { doing: "make a pipe", source })?;
     // When the sandbox is gone its pipes are drained without waiting: a descriptor may have got out of it.
@@ -223,7 +251,7 @@ fn pipe() -> Result<(PipeReader, io::PipeWriter), ExecError> {
 
 /// Sends the length, with the descriptors, and the request.
 fn send_request(socket: BorrowedFd<'_>, request: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_KEPT + 1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SENT))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(fds));

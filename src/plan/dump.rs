@@ -74,6 +74,7 @@ impl Display for Run {
         match self.network {
             NetworkMode::Host => writeln!(f, ", network host")?,
             NetworkMode::None => writeln!(f, ", network none")?,
+            NetworkMode::Private => writeln!(f, ", network private")?,
         }
         match &self.script {
             Some(script) => writeln!(f, "  script {} {:?}", script.path, script.content),

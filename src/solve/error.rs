@@ -7,6 +7,7 @@ use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
 use crate::layer::{ApplyError, PartsError, PlaceError, StreamError};
+use crate::network::NetworkError;
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
 use crate::tree::{IndexFileError, TreePath};
@@ -21,6 +22,8 @@ pub struct SolveError {
     pub name: String,
     /// The instruction in the Dockerfile.
     pub span: Span,
+    /// The text of the ONBUILD trigger that the step comes from.
+    pub trigger: Option<String>,
     /// What went wrong.
     pub source: Box<StepError>,
 }
@@ -88,6 +91,9 @@ pub enum StepError {
         /// Why not.
         source: ApplyError,
     },
+    /// A network for a sandbox cannot be made.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The context cannot be read, or changed under the build.
     #[error(transparent)]
     Context(#[from] ContextError),

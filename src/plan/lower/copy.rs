@@ -3,6 +3,7 @@
 use crate::diagnostic::Spanned;
 use crate::dockerfile::ast::{self, Files, Instruction, InstructionKind};
 use crate::dockerfile::heredoc::Heredoc;
+use crate::dockerfile::remote::{self, RemoteSource};
 use crate::dockerfile::word::Word;
 use crate::tree::TreePath;
 use crate::tree::glob::{Pattern, Stars};
@@ -56,7 +57,7 @@ impl Stage<'_, '_> {
             Origin::Image(reference) => {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
-                Ok(Root::Base(self.graph.base(image, &reference, name, from.span)))
+                Ok(Root::Base(self.graph.base(image, &reference, name, self.place(from.span))))
             }
         }
     }
@@ -176,55 +177,19 @@ fn kept(source: &str) -> String {
 
 /// Fails for sources that come from elsewhere than the context, a stage or an image.
 fn local(source: &str, word: &Word, is_add: bool) -> Result<(), PlanError> {
-    let kind = match (remote(source), is_add) {
-        (None, _) => return Ok(()),
-        (Some(remote), false) => PlanErrorKind::CopyRemote { remote: remote.name() },
-        (Some(Remote::Url), true) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
-        (Some(Remote::Git), true) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
+    let Some(kind) = remote::kind(source) else {
+        return Ok(());
+    };
+    if !is_add {
+        return Err(PlanErrorKind::CopyRemote { remote: kind.name() }.at(word.span));
+    }
+    let kind = match remote::parse(source) {
+        None => return Ok(()),
+        Some(Err(error)) => error.into(),
+        Some(Ok(RemoteSource::Http(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
+        Some(Ok(RemoteSource::Git(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
     };
     Err(kind.at(word.span))
-}
-
-/// A source that has to be fetched.
-#[derive(Clone, Copy)]
-enum Remote {
-    Url,
-    Git,
-}
-
-impl Remote {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Url => "URL",
-            Self::Git => "Git repository",
-        }
-    }
-}
-
-/// What kind of remote source a text names, if it names one.
-fn remote(source: &str) -> Option<Remote> {
-    let path = source.split(['#', '?']).next().unwrap_or_default();
-    let is_http = source.starts_with("http://") || source.starts_with("https://");
-    if is_http && path.strip_suffix(".git").is_none() {
-        return Some(Remote::Url);
-    }
-    if is_http || source.starts_with("git://") || source.starts_with("ssh://") || is_scp_like(source) {
-        return Some(Remote::Git);
-    }
-    None
-}
-
-/// `user@host:path`, as ssh's tools write it.
-fn is_scp_like(source: &str) -> bool {
-    let Some((user, (host, _))) =
-        source.split_once('@').and_then(|(user, rest)| Some((user, rest.split_once(':')?)))
-    else {
-        return false;
-    };
-    let plain = |text: &str, extra: &[u8]| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || extra.contains(&b))
-    };
-    plain(user, b"_") && plain(host, b".")
 }
 
 fn unsupported(instruction: &Instruction, what: &'static str) -> PlanError {
