@@ -203,4 +203,4 @@ impl Dockerignore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
