@@ -86,6 +86,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
     match error {
         StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::LinkedOwner { .. } => {
+            vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
+        }
         StepError::Changed(_) => vec!["build again when nothing writes to the context".to_owned()],
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]

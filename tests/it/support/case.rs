@@ -7,6 +7,7 @@
 //! file PATH [MODE]       a file with the lines below; its time is always the same
 //! file! PATH             other bytes in a file that is there, without a change of its size and times
 //! dir PATH [MODE] · link PATH TARGET · socket PATH
+//! host SCRIPT            runs a script here, for what the other commands cannot make, such as archives
 //! remove PATH · rename PATH OTHER · chmod PATH MODE · chown PATH UID:GID · touch PATH
 //! elsewhere              from now on the context is a copy of itself in another directory
 //! build FLAGS            builds the image `image`; expects the steps, what was cached, and which image it is
@@ -166,6 +167,12 @@ impl State {
                 fs::set_permissions(first?, mode(second.unwrap_or("755"))).unwrap();
             }
             "link" => symlink(second?, first?).unwrap(),
+            "host" => {
+                let script = words.join(" ");
+                let mut command = Command::new("sh");
+                let done = command.args(["-ec", &script]).current_dir(&self.context).status().unwrap();
+                assert!(done.success(), "{script}: {done}");
+            }
             "socket" => drop(UnixListener::bind(first?).unwrap()),
             "remove" if first.as_ref()?.is_dir() => fs::remove_dir_all(first?).unwrap(),
             "remove" => fs::remove_file(first?).unwrap(),
