@@ -10,6 +10,7 @@ mod explain;
 pub mod human;
 mod images;
 mod inspect;
+mod remote;
 pub mod render;
 mod run;
 mod signals;

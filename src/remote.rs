@@ -17,7 +17,18 @@ mod server;
 
 use std::fmt;
 
+use git::Git;
+use http::HttpClient;
 pub use proxies::Proxies;
+
+/// What fetches.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// Files over HTTP.
+    pub http: HttpClient,
+    /// Trees from Git repositories.
+    pub git: Git,
+}
 
 /// The value of an `Authorization` header, as `Bearer …`. It is not shown.
 #[derive(Clone, PartialEq, Eq)]

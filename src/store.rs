@@ -9,6 +9,7 @@
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
+//! sources/                copies of what was fetched; its content is the business of who fetches
 //! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, leases
 //! publish.lock            shared from the rename of a publication to its row, exclusive for a sweep
 //! ```
@@ -35,9 +36,9 @@ mod records;
 mod recover;
 mod work;
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub use blobs::{BlobWriter, Expected};
@@ -95,6 +96,15 @@ impl Store {
     /// The stat cache of the context at `context`, an absolute path.
     pub fn stat_cache(&self, context: &Path) -> PathBuf {
         self.root.join("stat").join(Digest::of(context.as_os_str().as_bytes()).hex())
+    }
+
+    /// The directory for what is kept of sources of one kind, made if it is missing. Nobody else may look into it: what
+    /// a server gives to one need not be for others.
+    pub fn sources(&self, kind: &str) -> Result<PathBuf, StoreError> {
+        let path = self.root.join("sources").join(kind);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|e| StoreError::io("make", &path, e))?;
+        Ok(path)
     }
 
     /// Waits until no other thread or process makes the step `key`; while the reservation is held none does. `waiting`

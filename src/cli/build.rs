@@ -12,7 +12,7 @@ use crate::progress::Reporter;
 
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, dumb, explain, print, reference, signals};
+use super::{App, colour, dumb, explain, print, reference, remote, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -179,6 +179,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         stat_cache: !args.no_stat_cache,
         network: args.network.map(NetworkChoice::mode),
         jobs: args.jobs,
+        clients: remote::clients(),
         outputs: args
             .outputs
             .iter()

@@ -17,6 +17,7 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
+use crate::remote::Clients;
 use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
@@ -57,6 +58,8 @@ pub struct BuildRequest {
     pub network: Option<NetworkMode>,
     /// How many steps may run at once; `None` chooses.
     pub jobs: Option<usize>,
+    /// How remote sources are fetched.
+    pub clients: Clients,
     /// What to write. Nothing means: an image in the store.
     pub outputs: Vec<OutputSpec>,
 }
@@ -222,6 +225,7 @@ impl Engine {
             contexts: plan.contexts.iter().map(|_| main.clone()).collect(),
             scope: context.to_string_lossy().into_owned(),
             no_cache: request.no_cache,
+            clients: request.clients.clone(),
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: host.hosts,
             resolv_conf: host.resolv_conf,

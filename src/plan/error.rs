@@ -7,6 +7,7 @@ use crate::dockerfile::ast::Network;
 use crate::dockerfile::port::PortError;
 use crate::dockerfile::remote::RemoteError;
 use crate::dockerfile::{ParseError, ParseErrorKind};
+use crate::oci::digest::DigestError;
 use crate::oci::platform::PlatformError;
 use crate::tree::glob::PatternError;
 
@@ -50,6 +51,14 @@ pub(super) enum PlanErrorKind {
     FileName { name: String },
     #[error("a source of `COPY` cannot be a {remote}")]
     CopyRemote { remote: &'static str },
+    #[error("`--checksum` is for a URL or a Git repository, and the source is neither")]
+    ChecksumOfLocal,
+    #[error("`--checksum` is for a single source, and there are {count}")]
+    ChecksumOfSeveral { count: usize },
+    #[error("`--keep-git-dir` is for Git repositories, and no source is one")]
+    KeepGitDir,
+    #[error("`{url}` names no file, so that it cannot be put into the directory `{directory}`")]
+    NoFileName { url: String, directory: String },
     #[error("`--network={}` is not allowed in this build", network_name(*network))]
     Network { network: Network },
 
@@ -65,7 +74,9 @@ pub(super) enum PlanErrorKind {
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
-    Remote(#[from] RemoteError),
+    Remote(RemoteError),
+    #[error(transparent)]
+    Digest(DigestError),
     #[error(transparent)]
     Chmod(#[from] ChmodError),
     #[error(transparent)]
@@ -99,6 +110,11 @@ impl PlanErrorKind {
             Self::Signal { .. } => "write a number or a name such as `SIGTERM`".to_owned(),
             Self::LoneExclamation => "`--exclude=!PATTERN` copies what an earlier one leaves out".to_owned(),
             Self::CopyRemote { .. } => "`ADD` fetches".to_owned(),
+            Self::ChecksumOfSeveral { .. } => "write an `ADD` for each".to_owned(),
+            Self::NoFileName { url, directory } => {
+                let directory = directory.trim_end_matches(['.', '/']);
+                format!("name the file: `ADD {url} {directory}/NAME`")
+            }
             Self::Network { network: Network::Host } => {
                 "agree to it with `--network host` on the command line".to_owned()
             }

@@ -6,6 +6,7 @@
 
 mod config;
 mod copy;
+mod remote;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};

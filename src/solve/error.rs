@@ -8,6 +8,8 @@ use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
 use crate::layer::{PartsError, PlaceError, StreamError};
 use crate::network::NetworkError;
+use crate::remote::git::GitError;
+use crate::remote::http::HttpError;
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
 use crate::tree::{IndexFileError, TreePath};
@@ -84,6 +86,12 @@ pub enum StepError {
     /// ADD of an archive.
     #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
     Archive(TreePath),
+    /// A file cannot be fetched.
+    #[error(transparent)]
+    Http(HttpError),
+    /// A tree cannot be fetched.
+    #[error(transparent)]
+    Git(GitError),
     /// A network for a sandbox cannot be made.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -127,6 +135,24 @@ pub enum StepError {
     /// The build was interrupted, or another step failed.
     #[error("canceled")]
     Canceled,
+}
+
+impl From<HttpError> for StepError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Canceled { .. } => Self::Canceled,
+            error => Self::Http(error),
+        }
+    }
+}
+
+impl From<GitError> for StepError {
+    fn from(error: GitError) -> Self {
+        match error {
+            GitError::Canceled { .. } => Self::Canceled,
+            error => Self::Git(error),
+        }
+    }
 }
 
 fn ended(status: Status) -> String {

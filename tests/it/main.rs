@@ -11,5 +11,6 @@ mod crash;
 mod exec;
 mod fixtures;
 mod readers;
+mod remote;
 mod support;
 mod transport;

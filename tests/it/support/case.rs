@@ -15,6 +15,10 @@
 //! log                    expects what the last build's commands wrote
 //! tree PATHS             expects what lies there in the image
 //! sh SCRIPT              expects what a script prints in the image
+//! web PATH               a file at `http://web.test/PATH`; one that ends in `.bare` has neither a tag nor a time
+//! commit REPO PATH       a commit in `http://web.test/REPO.git`, with the lines below in a file
+//! git REPO ARGS          runs `git` in that repository
+//! requests               expects what the last build asked of `web.test`
 //! inspect TEMPLATE       expects what `strata inspect --format` prints
 //! history                expects the image's history, and which entries have a layer
 //! ```
@@ -36,6 +40,7 @@ use std::time::{Duration, SystemTime};
 use super::env::Env;
 use super::progress::Report;
 use super::tree;
+use super::web::Web;
 
 /// The time of all files of a case: 2001-02-03 04:05:06 UTC.
 const TIME: Duration = Duration::from_secs(981_173_106);
@@ -113,13 +118,14 @@ struct State {
     /// The images that were seen, by their letters.
     images: Vec<String>,
     log: String,
+    web: Option<Web>,
 }
 
 impl State {
     fn new() -> Self {
         let env = Env::with_busybox();
         let context = env.context("context");
-        Self { env, context, images: Vec::new(), log: String::new() }
+        Self { env, context, images: Vec::new(), log: String::new(), web: None }
     }
 
     /// Does one section; gives what was found, if it expects something.
@@ -130,17 +136,36 @@ impl State {
             "build" => Some(self.build(&words, place)),
             "fails" => Some(self.fails(&words)),
             "log" => Some(self.log.clone()),
+            "requests" => Some(self.web().take_requests()),
             "tree" => Some(tree::list(&self.env, "image", &words)),
             "sh" => Some(self.env.sh("image", rest)),
             "inspect" => Some(self.env.strata(["inspect", "--format", rest, "image"]).success().stdout),
             "history" => Some(self.history()),
             _ => {
-                assert!(section.body.is_empty() || command.starts_with("file"), "{place}: takes no lines");
+                let takes_lines = command.starts_with("file") || matches!(command, "web" | "commit");
+                assert!(section.body.is_empty() || takes_lines, "{place}: takes no lines");
                 self.edit(command, &words, &section.body)
                     .unwrap_or_else(|| panic!("{place}: is not understood"));
                 None
             }
         }
+    }
+
+    /// The web, from its first use on.
+    fn web(&mut self) -> &Web {
+        let env = &self.env;
+        self.web.get_or_insert_with(|| Web::new(env.context("web")))
+    }
+
+    /// The binary with arguments, in the context.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.env.command(args);
+        command.current_dir(&self.context);
+        if let Some(web) = &self.web {
+            let _ = web.take_requests();
+            command.env("http_proxy", web.proxy()).env("no_proxy", "127.0.0.1");
+        }
+        command
     }
 
     fn edit(&mut self, command: &str, words: &[&str], body: &str) -> Option<()> {
@@ -182,6 +207,9 @@ impl State {
                 let (user, group) = second?.split_once(':')?;
                 chown(first?, user.parse().ok(), group.parse().ok()).unwrap();
             }
+            "web" => self.web().put(words.first()?, body.as_bytes(), SystemTime::UNIX_EPOCH + TIME),
+            "commit" => self.web().commit(words.first()?, second?, body),
+            "git" => self.web().git(words.first()?, &words[1..]),
             "touch" => set_time(&first?, SystemTime::now()),
             "elsewhere" => {
                 let copy = self.context.with_extension("copy");
@@ -197,9 +225,9 @@ impl State {
 
     /// Builds, and gives the steps' states with the image's letter.
     fn build(&mut self, flags: &[&str], place: &str) -> String {
-        let mut command = self.env.command(["build", "--progress=plain", "-t", "image"]);
+        let mut command = self.command(&["build", "--progress=plain", "-t", "image"]);
         let output = self.env.run({
-            command.args(flags).arg(".").current_dir(&self.context);
+            command.args(flags).arg(".");
             command
         });
         assert!(output.status.success(), "{place}: {}\n{}", output.status, output.stderr);
@@ -219,8 +247,8 @@ impl State {
 
     fn fails(&mut self, words: &[&str]) -> String {
         let (code, flags) = words.split_first().expect("an exit code");
-        let mut command = self.env.command(["build", "--progress=plain"]);
-        command.args(flags).arg(".").current_dir(&self.context);
+        let mut command = self.command(&["build", "--progress=plain"]);
+        command.args(flags).arg(".");
         let stderr = self.env.run(command).code(code.parse().unwrap()).stderr;
         // What comes before is progress.
         stderr.find("error: ").map_or(String::new(), |start| stderr[start..].to_owned())

@@ -1,0 +1,37 @@
+//! What the environment says of fetching: proxies, authorities, and what ssh goes by.
+
+use std::env;
+use std::path::PathBuf;
+
+use crate::remote::git::Git;
+use crate::remote::http::HttpClient;
+use crate::remote::{Clients, Proxies};
+
+/// Clients that fetch as the user's other programs do.
+pub(super) fn clients() -> Clients {
+    let proxies = Proxies {
+        http: proxy("http_proxy"),
+        https: proxy("https_proxy"),
+        all: proxy("all_proxy"),
+        no_proxy: proxy("no_proxy"),
+    };
+    let git = Git {
+        search_path: env::var_os("PATH"),
+        ssh_auth_sock: path("SSH_AUTH_SOCK"),
+        known_hosts: path("HOME").map(|home| home.join(".ssh/known_hosts")).filter(|file| file.is_file()),
+        ca_file: path("SSL_CERT_FILE"),
+        proxies: proxies.clone(),
+        ..Git::default()
+    };
+    Clients { http: HttpClient { proxies, ..HttpClient::default() }, git }
+}
+
+/// The value of a variable in either case; the small letters go first, as in curl.
+fn proxy(name: &str) -> Option<String> {
+    let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    value(name).or_else(|| value(&name.to_uppercase()))
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
