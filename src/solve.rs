@@ -253,7 +253,8 @@ impl<'a> Solver<'a> {
 }
 
 fn failed(step: &Step, source: StepError) -> SolveError {
-    SolveError { name: step.name.clone(), span: step.span, source: Box::new(source) }
+    let (name, trigger) = (step.name.clone(), step.trigger.clone());
+    SolveError { name, span: step.span, trigger, source: Box::new(source) }
 }
 
 /// The context that a step reads.

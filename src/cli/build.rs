@@ -12,7 +12,7 @@ use crate::progress::Reporter;
 
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, dumb, explain, print, reference, remote, signals};
+use super::{App, colour, dumb, explain, print, reference, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -179,7 +179,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         stat_cache: !args.no_stat_cache,
         network: args.network.map(NetworkChoice::mode),
         jobs: args.jobs,
-        clients: remote::clients(),
+        clients: remotes::clients(),
         outputs: args
             .outputs
             .iter()

@@ -68,6 +68,9 @@ pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
 /// A step's failure, drawn at its instruction. What the command said last is the progress display's to show.
 fn step(text: &Source, error: &SolveError) -> CliError {
     let mut finding = Diagnostic::error(error.source.to_string()).at(error.span);
+    if let Some(trigger) = &error.trigger {
+        finding = finding.note(crate::plan::trigger_note(trigger));
+    }
     let mut cause = error.source.source();
     while let Some(inner) = cause {
         let message = inner.to_string();

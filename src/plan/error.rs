@@ -11,7 +11,7 @@ use crate::oci::digest::DigestError;
 use crate::oci::platform::PlatformError;
 use crate::tree::glob::PatternError;
 
-use super::ChmodError;
+use super::{ChmodError, triggers};
 
 /// A mistake at a place of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) struct PlanError {
     pub(super) kind: PlanErrorKind,
     /// `None` for what the command line says.
     pub(super) span: Option<Span>,
+    /// The ONBUILD trigger that it is about; the place is then that of the FROM.
+    pub(super) trigger: Option<String>,
 }
 
 /// What is wrong.
@@ -66,8 +68,6 @@ pub(super) enum PlanErrorKind {
     Unsupported { what: &'static str },
     #[error("not supported yet: {what} for platform {platform}, because this machine is {build}")]
     Foreign { what: String, platform: String, build: String },
-    #[error("not supported yet: {what} `{name}` has `ONBUILD` triggers")]
-    Triggers { what: &'static str, name: String, triggers: Vec<String> },
 
     #[error(transparent)]
     Parse(ParseErrorKind),
@@ -98,7 +98,7 @@ fn network_name(network: Network) -> &'static str {
 impl PlanErrorKind {
     /// Joins the kind and its place.
     pub(super) fn at(self, span: Span) -> PlanError {
-        PlanError { kind: self, span: Some(span) }
+        PlanError { kind: self, span: Some(span), trigger: None }
     }
 
     fn help(&self) -> Option<String> {
@@ -145,13 +145,13 @@ impl From<ParseError> for PlanError {
 }
 
 impl From<PlanError> for Diagnostic {
-    fn from(PlanError { kind, span }: PlanError) -> Self {
+    fn from(PlanError { kind, span, trigger }: PlanError) -> Self {
         let mut diagnostic = Self::error(kind.to_string());
         diagnostic.span = span;
-        diagnostic.label = kind.label().map(str::to_owned);
         diagnostic.help.extend(kind.help());
-        if let PlanErrorKind::Triggers { triggers, .. } = &kind {
-            diagnostic.notes.extend(triggers.iter().map(|trigger| format!("it asks for `{trigger}`")));
+        match trigger {
+            Some(trigger) => diagnostic.notes.push(triggers::note(&trigger)),
+            None => diagnostic.label = kind.label().map(str::to_owned),
         }
         diagnostic
     }

@@ -16,8 +16,10 @@ use super::{Chmod, ContextId, Root};
 pub struct Step {
     /// What progress shows: `[build 2/4] COPY . /app`.
     pub name: String,
-    /// The instruction.
+    /// The instruction, or the FROM that runs it as a trigger.
     pub span: Span,
+    /// The text of the ONBUILD trigger that it comes from.
+    pub trigger: Option<String>,
     /// What it changes.
     pub from: Root,
     /// The change.
@@ -55,13 +57,14 @@ pub struct Run {
 }
 
 /// The network that a command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NetworkMode {
     /// The host's.
     Host,
     /// Loopback only.
     None,
     /// A network of its own, with a way out.
+    #[default]
     Private,
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// Listens until it is dropped. Every connection is for one request.
-pub(crate) struct Server {
+pub(in crate::remote) struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
     thread: Option<thread::JoinHandle<()>>,
@@ -21,7 +21,7 @@ struct Shared {
 
 impl Server {
     /// Answers with what `respond` writes; it is given the request's head.
-    pub(crate) fn start(respond: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Self {
+    pub(in crate::remote) fn start(respond: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// Answers everything with `content`; `headers` are whole lines.
-    pub(crate) fn with_content(headers: &str, content: &'static [u8]) -> Self {
+    pub(in crate::remote) fn with_content(headers: &str, content: &'static [u8]) -> Self {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n{headers}\r\n", content.len());
         Self::start(move |_, stream| {
             // A client that wants something else than HTTP goes away.
@@ -51,12 +51,12 @@ impl Server {
         })
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    pub(in crate::remote) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// The heads of all requests so far.
-    pub(crate) fn requests(&self) -> Vec<String> {
+    pub(in crate::remote) fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
     }
 }

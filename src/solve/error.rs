@@ -24,6 +24,8 @@ pub struct SolveError {
     pub name: String,
     /// The instruction in the Dockerfile.
     pub span: Span,
+    /// The text of the ONBUILD trigger that the step comes from.
+    pub trigger: Option<String>,
     /// What went wrong.
     pub source: Box<StepError>,
 }

@@ -63,7 +63,7 @@ impl Stage<'_, '_> {
             Origin::Image(reference) => {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
-                Ok(Root::Base(self.graph.base(image, &reference, name, from.span)))
+                Ok(Root::Base(self.graph.base(image, &reference, name, self.place(from.span))))
             }
         }
     }

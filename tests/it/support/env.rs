@@ -123,10 +123,26 @@ impl Env {
     }
 
     /// The config of an image, as the store holds it.
-    pub(crate) fn image_config(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn image_config_text(&self, name: &str) -> String {
         let id = self.image_id(name);
         let blob = self.root().join("blobs/sha256").join(id.strip_prefix("sha256:").unwrap());
-        serde_json::from_slice(&fs::read(blob).unwrap()).unwrap()
+        fs::read_to_string(blob).unwrap()
+    }
+
+    /// The config of an image.
+    pub(crate) fn image_config(&self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&self.image_config_text(name)).unwrap()
+    }
+
+    /// Runs a shell script on the machine, in `dir`. What it calls `strata` is the binary with the store of this place.
+    pub(crate) fn host(&self, dir: &Path, script: &str) {
+        let program = "strata() { \"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }\nset -eu\n";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
+        command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
+        command.env("HOME", self.dir.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// What a shell script prints in a container of an image.
