@@ -59,8 +59,6 @@ pub(super) enum PlanErrorKind {
     ChecksumOfSeveral { count: usize },
     #[error("`--keep-git-dir` is for Git repositories, and no source is one")]
     KeepGitDir,
-    #[error("`{url}` names no file, so that it cannot be put into the directory `{directory}`")]
-    NoFileName { url: String, directory: String },
     #[error("`--network={}` is not allowed in this build", network_name(*network))]
     Network { network: Network },
 
@@ -111,10 +109,6 @@ impl PlanErrorKind {
             Self::LoneExclamation => "`--exclude=!PATTERN` copies what an earlier one leaves out".to_owned(),
             Self::CopyRemote { .. } => "`ADD` fetches".to_owned(),
             Self::ChecksumOfSeveral { .. } => "write an `ADD` for each".to_owned(),
-            Self::NoFileName { url, directory } => {
-                let directory = directory.trim_end_matches(['.', '/']);
-                format!("name the file: `ADD {url} {directory}/NAME`")
-            }
             Self::Network { network: Network::Host } => {
                 "agree to it with `--network host` on the command line".to_owned()
             }

@@ -26,7 +26,7 @@ use super::context::{Context, ContextOptions};
 use super::error::StepError;
 use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, from_context};
 
-/// What a file is called whose URL ends without a name.
+/// What a file is called whose URL ends without a name, as BuildKit calls it.
 const UNNAMED: &str = "__unnamed__";
 
 /// The mode of a file from a server.
@@ -79,10 +79,13 @@ pub(super) struct Kept(#[expect(dead_code, reason = "what it holds goes when it 
 impl Solver<'_> {
     /// Asks the servers of a step's sources, one after the other.
     pub(super) fn fetch(&self, copy: &Copy) -> Result<Vec<Fetched>, StepError> {
+        let exclude = excluding(&copy.exclude)?;
+        let is_excluded = |url| exclude.verdict(&TreePath::clean(file_name(url).as_bytes())).is_hidden();
         let mut fetched = Vec::new();
         for (number, source) in copy.sources.iter().enumerate() {
             let (digest, content) = match source {
                 Source::Pattern(_) | Source::Inline(_) => continue,
+                Source::Http { url, .. } if is_excluded(url) => continue,
                 Source::Http { url, checksum } => self.fetch_file(url, *checksum)?,
                 Source::Git(tree) => self.resolve(tree, &copy.exclude)?,
             };
@@ -124,7 +127,7 @@ impl Solver<'_> {
             FileOrigin::Downloaded => line.done(),
             FileOrigin::Unchanged | FileOrigin::Kept => line.cached(),
         })?;
-        let item = file_item(file);
+        let item = file_item(file, file_name(url));
         Ok((counted(&item), Content::Here(Brought { item, directory })))
     }
 
@@ -247,11 +250,20 @@ fn counted(item: &SourceItem) -> ContentDigest {
     Selection::digest_of([item])
 }
 
-fn file_item(file: FetchedFile) -> SourceItem {
+/// What a file is called.
+fn file_name(url: &HttpUrl) -> String {
+    url.file_name().unwrap_or_else(|| UNNAMED.to_owned())
+}
+
+/// What is left out of what is fetched.
+fn excluding(patterns: &[String]) -> Result<Dockerignore, StepError> {
+    Ok(Dockerignore::from_patterns(patterns.iter().map(String::as_bytes))?)
+}
+
+fn file_item(file: FetchedFile, name: String) -> SourceItem {
     let kind = Kind::File { size: file.size, digest: file.digest };
     let time = Time::from_seconds(file.last_modified.unwrap_or(0));
     let entry = Entry::new(TreePath::root(), kind, MODE, time);
-    let name = file.file_name.unwrap_or_else(|| UNNAMED.to_owned());
     SourceItem {
         real: TreePath::clean(name.as_bytes()),
         name: name.into_bytes().into(),
@@ -264,9 +276,10 @@ fn file_item(file: FetchedFile) -> SourceItem {
 fn tree_item(directory: &Path, exclude: &[String]) -> Result<SourceItem, StepError> {
     let options = ContextOptions { root: directory.to_owned(), ignore: Default::default(), stat_cache: None };
     let context = Context::scan(&options)?;
-    let exclude = Dockerignore::from_patterns(exclude.iter().map(String::as_bytes))?;
-    let choices = context.choose("", &Choosing { exclude, parents: false }).map_err(|error| {
-        StepError::BadSource { source_path: directory.display().to_string(), why: error.to_string() }
+    let choosing = Choosing { exclude: excluding(exclude)?, parents: false };
+    let choices = context.choose("", &choosing).map_err(|error| StepError::BadSource {
+        source_path: directory.display().to_string(),
+        why: error.to_string(),
     })?;
     let items = from_context(&context, &[choices])?.into_iter().flatten();
     let mut pieces = Vec::new();

@@ -113,7 +113,7 @@ impl Stage<'_, '_> {
         created_by.extend([" ", &text, " # buildkit"]);
         let destination = self.destination(&text);
         if let Verb::Add { fetching, .. } = verb {
-            fetching.check(&sources, destination.directory.then_some(&text))?;
+            fetching.check(&sources)?;
         }
         // As in BuildKit, a mode undoes the link.
         let link = files.link && chmod.is_none();

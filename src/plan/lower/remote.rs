@@ -30,9 +30,8 @@ impl Fetching<'_> {
         }
     }
 
-    /// Refuses flags that are not about any of `sources`. `into` is the destination, if files are put into it whatever
-    /// is there.
-    pub(super) fn check(&self, sources: &[Source], into: Option<&str>) -> Result<(), PlanError> {
+    /// Refuses flags that are not about any of `sources`.
+    pub(super) fn check(&self, sources: &[Source]) -> Result<(), PlanError> {
         let is_tree = |source: &Source| matches!(source, Source::Git(_));
         if self.add.keep_git_dir == Some(true) && !sources.iter().any(is_tree) {
             return Err(PlanErrorKind::KeepGitDir.at(self.span));
@@ -47,16 +46,7 @@ impl Fetching<'_> {
                 return Err(kind.at(checksum.span));
             }
         }
-        let nameless = sources.iter().find_map(|source| match source {
-            Source::Http { url, .. } if url.file_name().is_none() => Some(url.redacted()),
-            _ => None,
-        });
-        match (nameless, into) {
-            (Some(url), Some(into)) => {
-                Err(PlanErrorKind::NoFileName { url, directory: into.to_owned() }.at(self.span))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn file(&self, url: HttpUrl, span: Span) -> Result<Source, PlanError> {
