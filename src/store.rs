@@ -9,7 +9,6 @@
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
-//! sources/                copies of what was fetched; its content is the business of who fetches
 //! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, leases
 //! publish.lock            shared from the rename of a publication to its row, exclusive for a sweep
 //! ```
@@ -36,9 +35,9 @@ mod records;
 mod recover;
 mod work;
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub use blobs::{BlobWriter, Expected};
@@ -98,13 +97,14 @@ impl Store {
         self.root.join("stat").join(Digest::of(context.as_os_str().as_bytes()).hex())
     }
 
-    /// The directory for what is kept of sources of one kind, made if it is missing. Nobody else may look into it: what
-    /// a server gives to one need not be for others.
+    /// Where what was fetched is kept, for one kind of fetching. Nobody else can look into it: what was fetched with a
+    /// password is as private as that.
     pub fn sources(&self, kind: &str) -> Result<PathBuf, StoreError> {
-        let path = self.root.join("sources").join(kind);
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
-        made.map_err(|e| StoreError::io("make", &path, e))?;
-        Ok(path)
+        let path = self.root.join("sources");
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(StoreError::io("make", &path, e)),
+            _ => Ok(path.join(kind)),
+        }
     }
 
     /// Waits until no other thread or process makes the step `key`; while the reservation is held none does. `waiting`

@@ -1,4 +1,4 @@
-//! What the environment says of fetching: proxies, authorities, and what ssh goes by.
+//! What the environment says of how things are fetched.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,8 +7,9 @@ use crate::remote::git::Git;
 use crate::remote::http::HttpClient;
 use crate::remote::{Clients, Proxies};
 
-/// Clients that fetch as the user's other programs do.
-pub(super) fn clients() -> Clients {
+/// Clients that fetch as the user's other programs do: by the same proxies, trusting the same authorities and hosts,
+/// and with the same ssh agent.
+pub(super) fn from_environment() -> Clients {
     let proxies = Proxies {
         http: proxy("http_proxy"),
         https: proxy("https_proxy"),
@@ -19,17 +20,17 @@ pub(super) fn clients() -> Clients {
         search_path: env::var_os("PATH"),
         ssh_auth_sock: path("SSH_AUTH_SOCK"),
         known_hosts: path("HOME").map(|home| home.join(".ssh/known_hosts")).filter(|file| file.is_file()),
-        ca_file: path("SSL_CERT_FILE"),
+        ca_file: path("GIT_SSL_CAINFO").or_else(|| path("SSL_CERT_FILE")),
         proxies: proxies.clone(),
         ..Git::default()
     };
     Clients { http: HttpClient { proxies, ..HttpClient::default() }, git }
 }
 
-/// The value of a variable in either case; the small letters go first, as in curl.
+/// The value of a variable in either case; the small letters go first, as everywhere.
 fn proxy(name: &str) -> Option<String> {
     let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    value(name).or_else(|| value(&name.to_uppercase()))
+    value(name).or_else(|| value(&name.to_ascii_uppercase()))
 }
 
 fn path(name: &str) -> Option<PathBuf> {

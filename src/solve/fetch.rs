@@ -6,18 +6,17 @@
 //! cache has needs neither its repository nor its files. Fetched things lie in directories of their own that go when
 //! the step ends; copies and mirrors are kept in the store.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::context::Dockerignore;
-use crate::dockerfile::remote::{GitRef, HttpUrl};
+use crate::dockerfile::remote::{GitRef, HttpUrl, ModificationTime};
 use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
 use crate::plan::{Copy, Source};
-use crate::progress::{self, Stream};
-use crate::remote::Watch;
+use crate::progress;
 use crate::remote::git::{GitRequest, Resolved};
 use crate::remote::http::{Fetched as FetchedFile, HttpRequest, Origin as FileOrigin};
+use crate::remote::{self, Watch};
 use crate::tree::{Entry, Kind, Time, TreePath};
 
 use super::Solver;
@@ -31,9 +30,6 @@ const UNNAMED: &str = "__unnamed__";
 
 /// The mode of a file from a server.
 const MODE: u32 = 0o600;
-
-/// How many bytes pass between two reports.
-const STRIDE: u64 = 1 << 20;
 
 /// A source whose server was asked.
 pub(super) struct Fetched {
@@ -139,18 +135,9 @@ impl Solver<'_> {
     ) -> Result<(FetchedFile, Temporary), StepError> {
         let directory = Temporary(self.scratch()?);
         let request = HttpRequest { url: url.clone(), checksum, authorization: None };
-        let told = Cell::new(0);
-        let watch = Watch {
-            is_canceled: &|| self.cancel.is_canceled(),
-            log: &|_| (),
-            received: &|done, total| {
-                if told.replace(done) / STRIDE != done / STRIDE {
-                    line.transfer(done, total);
-                }
-            },
-        };
         let (keep, into) = (self.store.sources("http")?, directory.0.join("fetched"));
-        let file = self.options.clients.http.fetch(&request, &keep, &into, &watch)?;
+        let http = &self.options.clients.http;
+        let file = self.watched(line, |watch| http.fetch(&request, &keep, &into, watch))?;
         if file.origin == FileOrigin::Downloaded {
             line.transfer(file.size, Some(file.size));
         }
@@ -179,12 +166,12 @@ impl Solver<'_> {
         let tree = Tree { request, resolved };
         let key = tree.key(exclude);
         if let Some(digest) = self.store.memo(&key)? {
-            return Ok((ContentDigest(digest), Content::Known(Box::new(tree))));
+            return Ok((tree.counted(ContentDigest(digest)), Content::Known(Box::new(tree))));
         }
         let brought = self.check_out(&tree, exclude, line)?;
         let digest = counted(&brought.item);
         self.store.set_memo(&key, digest.digest())?;
-        Ok((digest, Content::Here(brought)))
+        Ok((tree.counted(digest), Content::Here(brought)))
     }
 
     fn check_out(
@@ -201,23 +188,25 @@ impl Solver<'_> {
         Ok(Brought { item: tree_item(&out.directory, exclude)?, directory })
     }
 
-    /// Runs `git` with its words going to the line of what is fetched.
-    fn watched<T, E>(
-        &self,
-        line: &progress::Step<'_>,
-        run: impl FnOnce(&Watch<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        run(&Watch {
-            is_canceled: &|| self.cancel.is_canceled(),
-            log: &|text| line.output(Stream::Stderr, format!("{text}\n").as_bytes()),
-            received: &|_, _| (),
-        })
+    fn watched<T>(&self, line: &progress::Step<'_>, act: impl FnOnce(&Watch<'_>) -> T) -> T {
+        remote::watched(line, &|| self.cancel.is_canceled(), act)
     }
 }
 
 impl Tree {
-    /// Under which it is remembered what the files are. Their times do not count, as nowhere; of a `.git` counts where
-    /// it comes from, because it says so itself.
+    /// What counts, given what counts of the files. Times do not, as nowhere, unless the commit's is asked for.
+    fn counted(&self, files: ContentDigest) -> ContentDigest {
+        if self.request.source.mtime == ModificationTime::Checkout {
+            return files;
+        }
+        let mut hasher = FingerprintHasher::new("git tree with times v1");
+        hasher.value(files.digest());
+        hasher.bytes(self.resolved.commit().as_bytes());
+        ContentDigest(hasher.finish())
+    }
+
+    /// Under which it is remembered what the files are. Of a `.git` counts where it comes from, because it says so
+    /// itself.
     fn key(&self, exclude: &[String]) -> CacheKey {
         let source = &self.request.source;
         let mut hasher = FingerprintHasher::new("git tree v1");
