@@ -1,4 +1,4 @@
-FROM busybox
+FROM bb
 ARG VERSION=1
 ADD https://user:password@h/dir/f-$VERSION.txt?token=secret /d/
 ADD --checksum=sha256:73cb3858a687a8494ca3323053016282f3dad39d42cf62ca4e79dda2aac7d9ac --unpack=false http://h/f /g
