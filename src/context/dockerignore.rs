@@ -198,4 +198,4 @@ impl Dockerignore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
