@@ -111,6 +111,15 @@ impl Copy {
             Source::Inline(_) | Source::Http { .. } | Source::Git(_) => None,
         })
     }
+
+    /// Whether what a source names is unpacked if it is an archive.
+    pub fn unpacks(&self, source: &Source) -> bool {
+        match source {
+            Source::Pattern(_) => self.unpack != Unpack::Never,
+            Source::Http { .. } => self.unpack == Unpack::Always,
+            Source::Inline(_) | Source::Git(_) => false,
+        }
+    }
 }
 
 /// Something to copy.

@@ -25,7 +25,7 @@ impl Fetching<'_> {
         match remote::parse(text) {
             None => Ok(None),
             Some(Err(error)) => Err(PlanErrorKind::Remote(error).at(span)),
-            Some(Ok(RemoteSource::Http(url))) => self.file(url, span).map(Some),
+            Some(Ok(RemoteSource::Http(url))) => self.file(url).map(Some),
             Some(Ok(RemoteSource::Git(tree))) => self.tree(tree).map(Some),
         }
     }
@@ -49,10 +49,7 @@ impl Fetching<'_> {
         Ok(())
     }
 
-    fn file(&self, url: HttpUrl, span: Span) -> Result<Source, PlanError> {
-        if self.add.unpack == Some(true) {
-            return Err(PlanErrorKind::Unsupported { what: "`ADD --unpack` of a URL" }.at(span));
-        }
+    fn file(&self, url: HttpUrl) -> Result<Source, PlanError> {
         let checksum = match &self.checksum {
             None => None,
             Some(text) => {
