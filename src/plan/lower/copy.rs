@@ -14,7 +14,7 @@ use super::super::{
 };
 use super::config::{absolute, check_user};
 use super::remote::{Fetching, refuse_in_copy};
-use super::{Stage, not_found, platform};
+use super::{Stage, not_found};
 
 /// What only one of COPY and ADD has.
 enum Verb<'a> {
@@ -65,7 +65,6 @@ impl Stage<'_, '_> {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
                 let place = self.place(from.span);
-                self.warnings.extend(platform::mismatch(image, &self.options.platform, from.span));
                 Ok(Place::Root(Root::Base(self.graph.base(image, &reference, name, place))))
             }
         }
@@ -170,7 +169,6 @@ impl Stage<'_, '_> {
             return Err(PlanErrorKind::FileName { name: name.clone() }.at(heredoc.span));
         }
         let expanded = self.state.scope.with_lookup(|lookup| heredoc.expanded(lookup))?;
-        self.undefined(&expanded.unmatched, heredoc.body_span);
         Ok(InlineFile { name: name.clone(), content: expanded.text })
     }
 
