@@ -15,5 +15,6 @@ mod exec;
 mod fixtures;
 mod lint;
 mod readers;
+mod remote;
 mod support;
 mod transport;
