@@ -36,9 +36,9 @@ pub struct Terminal<'a> {
 
 impl Terminal<'_> {
     /// The size of whichever end is a terminal.
-    pub(super) fn size(&self) -> Size {
-        let ends = self.input.into_iter().chain([self.output]);
-        ends.filter_map(|end| terminal::size(end).ok()).next().unwrap_or_default()
+    pub(super) fn size(self) -> Size {
+        let mut ends = self.input.into_iter().chain([self.output]);
+        ends.find_map(|end| terminal::size(end).ok()).unwrap_or_default()
     }
 }
 
@@ -131,8 +131,8 @@ impl Sandbox {
 /// Which descriptors have something.
 struct Ready {
     socket: bool,
-    master_in: bool,
-    master_out: bool,
+    /// What the other end of the command's terminal is ready for.
+    master: PollFlags,
     input: bool,
     others: [bool; 3],
 }
@@ -160,8 +160,7 @@ impl Relay<'_> {
             fds.map(|(fd, _)| fd.and_then(|_| polled.next()).map_or(PollFlags::empty(), PollFd::revents));
         Ok(Ready {
             socket: !events[0].is_empty(),
-            master_in: events[1].intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR),
-            master_out: events[1].contains(PollFlags::OUT),
+            master: events[1],
             input: !events[2].is_empty(),
             others: [!events[3].is_empty(), !events[4].is_empty(), !events[5].is_empty()],
         })
@@ -176,13 +175,13 @@ impl Relay<'_> {
             // It may have changed since the request was sent.
             self.resize();
         }
-        if ready.master_in && !self.show(buffer) {
+        if ready.master.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) && !self.show(buffer) {
             self.master = None;
         }
         if ready.input {
             self.read_typed(buffer);
         }
-        if (ready.master_out || ready.input)
+        if (ready.master.contains(PollFlags::OUT) || ready.input)
             && let Some(master) = &self.master
         {
             match rustix::io::write(master, &self.typed) {

@@ -1,6 +1,6 @@
 //! What holds for every ignore file. Property tests and the fuzz target both call this; a law that is broken panics.
 
-use crate::context::dockerignore::Dockerignore;
+use crate::context::dockerignore::{Dockerignore, Verdict};
 use crate::tree::TreePath;
 
 use super::naive::Rules;
@@ -26,7 +26,7 @@ pub(super) fn matching<'a>(text: &str, paths: impl IntoIterator<Item = &'a str>)
             continue;
         }
         assert_eq!(verdict.is_hidden(), rules.hides(name), "{text:?} {name:?}");
-        assert_eq!(ignore.deciding(verdict).is_some(), verdict != Default::default(), "{name:?}");
+        assert_eq!(ignore.deciding(verdict).is_some(), verdict != Verdict::default(), "{name:?}");
         let pruned = path.ancestors().find(|dir| ignore.can_prune(dir.as_bytes(), ignore.verdict(dir)));
         assert!(pruned.is_none() || verdict.is_hidden(), "{text:?}: {name:?} is below {pruned:?}");
     }
