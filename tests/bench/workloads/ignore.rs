@@ -53,9 +53,10 @@ pub(super) fn hidden(bench: &Bench) -> Result<Vec<Row>> {
     build(&bare)?;
     let (ours, bare) = in_turns(bench.runs(41), |_| build(&full), |_| build(&bare))?;
     Ok(vec![
-        Row::new("ignore, 200,000 files in a hidden directory", ours)
+        Row::new("hidden, 200,000 files in an ignored directory", ours)
             .limit(bare.elapsed, "one file there")
-            .target(Target::Times(1.1)),
+            // Looking at each of them once would cost twenty times as much; what is above 1 is noise.
+            .target(Target::Times(1.25)),
     ])
 }
 
