@@ -56,12 +56,18 @@ pub struct CliError {
     hints: Vec<String>,
     /// The library's error as it is, for `--debug`.
     details: Option<String>,
+    /// What failed besides.
+    others: Vec<CliError>,
 }
 
 impl CliError {
     /// A failure that has no library error.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, chain: vec![message.into()], drawn: None, hints: Vec::new(), details: None }
+        Self::of(kind, vec![message.into()], None)
+    }
+
+    fn of(kind: ErrorKind, chain: Vec<String>, drawn: Option<String>) -> Self {
+        Self { kind, chain, drawn, hints: Vec::new(), details: None, others: Vec::new() }
     }
 
     /// A library's error with its causes.
@@ -76,12 +82,19 @@ impl CliError {
             }
             cause = error.source();
         }
-        Self { kind, chain, drawn: None, hints: Vec::new(), details: None }
+        Self::of(kind, chain, None)
     }
 
     /// Diagnostics that were drawn already, with their own `error:` lines.
     pub fn drawn(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, chain: Vec::new(), drawn: Some(text.into()), hints: Vec::new(), details: None }
+        Self::of(kind, Vec::new(), Some(text.into()))
+    }
+
+    /// Several failures as one, which has the kind of the first; `None` for none.
+    pub fn all(failures: Vec<Self>) -> Option<Self> {
+        let mut failures = failures.into_iter();
+        let first = failures.next()?;
+        Some(Self { others: failures.collect(), ..first })
     }
 
     /// Says before everything else what could not be done because of this.
@@ -142,6 +155,7 @@ impl CliError {
         for hint in &self.hints {
             let _ = writeln!(text, "{cyan}help:{reset} {}", indented(hint));
         }
+        text.extend(self.others.iter().map(|other| other.render(colour)));
         text
     }
 }
@@ -197,6 +211,15 @@ mod tests {
     fn drawn_diagnostics_stand_for_the_message() {
         let error = CliError::drawn(ErrorKind::General, "error: x\n --> Dockerfile:1\n\n").hint("y");
         assert_eq!(error.render(false), "error: x\n --> Dockerfile:1\nhelp: y\n");
+    }
+
+    #[test]
+    fn several_failures_are_all_told() {
+        assert_eq!(CliError::all(Vec::new()), None);
+        let failures = ["a", "b"].map(|text| CliError::new(ErrorKind::Usage, text).hint(text.repeat(2)));
+        let all = CliError::all(failures.to_vec()).unwrap();
+        assert_eq!(all.kind(), ErrorKind::Usage);
+        assert_eq!(all.render(false), "error: a\nhelp: aa\nerror: b\nhelp: bb\n");
     }
 
     #[test]

@@ -148,7 +148,7 @@ pub(super) struct RmiArgs {
 pub(super) fn remove(app: &App, args: &RmiArgs) -> Result<ExitCode, CliError> {
     let engine = app.engine()?;
     let mut text = String::new();
-    let mut failure = None;
+    let mut failures = Vec::new();
     for image in &args.images {
         match engine.remove(image, args.force) {
             Ok(removed) => text.extend(removed.iter().map(|one| match one {
@@ -156,12 +156,9 @@ pub(super) fn remove(app: &App, args: &RmiArgs) -> Result<ExitCode, CliError> {
                 Removed::Deleted(id) => format!("Deleted: {id}\n"),
             })),
             // The others are removed all the same, as Docker does.
-            Err(error) => failure = failure.or(Some(error)),
+            Err(error) => failures.push(error.into()),
         }
     }
     print(&text)?;
-    match failure {
-        Some(error) => Err(error.into()),
-        None => Ok(ExitCode::SUCCESS),
-    }
+    CliError::all(failures).map_or(Ok(ExitCode::SUCCESS), Err)
 }

@@ -1,5 +1,7 @@
 //! The command line: what each command prints, its exit codes, what it makes of flags and the environment.
 
+mod inspect;
+
 use std::fs;
 use std::path::Path;
 
