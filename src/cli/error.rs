@@ -26,21 +26,19 @@ pub enum ErrorKind {
     NotExecutable,
     /// `run`: there is no such command in the image.
     NotFound,
-    /// The user ended strata.
-    Interrupted,
+    /// This signal ended strata.
+    Interrupted(i32),
 }
 
 impl ErrorKind {
-    /// The exit code: those of `run` are Docker's, and the shell's.
-    pub const fn code(self) -> u8 {
+    /// The exit code: Docker's, and the shell's.
+    pub fn code(self) -> u8 {
         match self {
-            Self::General => 1,
-            Self::Usage => 2,
+            Self::General | Self::Usage => 1,
             Self::Run => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
-            // 128 and SIGINT.
-            Self::Interrupted => 130,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         }
     }
 }
@@ -52,10 +50,10 @@ pub struct CliError {
     /// What failed, then what caused it, and so on.
     chain: Vec<String>,
     /// Text that was drawn elsewhere, with the place in a file; stands for the chain.
-    drawn: Option<String>,
+    drawn: Option<Box<str>>,
     hints: Vec<String>,
     /// The library's error as it is, for `--debug`.
-    details: Option<String>,
+    details: Option<Box<str>>,
     /// What failed besides.
     others: Vec<CliError>,
 }
@@ -66,7 +64,7 @@ impl CliError {
         Self::of(kind, vec![message.into()], None)
     }
 
-    fn of(kind: ErrorKind, chain: Vec<String>, drawn: Option<String>) -> Self {
+    fn of(kind: ErrorKind, chain: Vec<String>, drawn: Option<Box<str>>) -> Self {
         Self { kind, chain, drawn, hints: Vec::new(), details: None, others: Vec::new() }
     }
 
@@ -86,7 +84,7 @@ impl CliError {
     }
 
     /// Diagnostics that were drawn already, with their own `error:` lines.
-    pub fn drawn(kind: ErrorKind, text: impl Into<String>) -> Self {
+    pub fn drawn(kind: ErrorKind, text: impl Into<Box<str>>) -> Self {
         Self::of(kind, Vec::new(), Some(text.into()))
     }
 
@@ -120,7 +118,7 @@ impl CliError {
     /// Keeps the error as it is inside, for `--debug`.
     #[must_use]
     pub fn detailed(self, error: &dyn std::fmt::Debug) -> Self {
-        Self { details: Some(format!("{error:#?}")), ..self }
+        Self { details: Some(format!("{error:#?}").into()), ..self }
     }
 
     /// The error as it is inside, if it came from the library.
@@ -226,11 +224,12 @@ mod tests {
     fn kinds_decide_the_exit_code() {
         for (kind, code) in [
             (ErrorKind::General, 1),
-            (ErrorKind::Usage, 2),
+            (ErrorKind::Usage, 1),
             (ErrorKind::Run, 125),
             (ErrorKind::NotExecutable, 126),
             (ErrorKind::NotFound, 127),
-            (ErrorKind::Interrupted, 130),
+            (ErrorKind::Interrupted(libc::SIGINT), 130),
+            (ErrorKind::Interrupted(libc::SIGTERM), 143),
         ] {
             assert_eq!(nested().with_kind(kind).kind().code(), code);
         }

@@ -7,9 +7,10 @@ use crate::engine::{BuildError, EngineError};
 use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
+use crate::transport::{ExportError, LoadError};
 
-use super::colour;
 use super::error::{CliError, ErrorKind};
+use super::{colour, signals};
 
 /// The one place where an engine's error becomes what the user reads.
 pub(super) fn explain(error: &EngineError) -> CliError {
@@ -31,7 +32,10 @@ pub(super) fn explain(error: &EngineError) -> CliError {
             let text = messages.iter().fold(String::new(), |text, message| format!("{text}\n{message}"));
             CliError::new(ErrorKind::General, format!("{error}:{text}"))
         }
-        EngineError::Exec(ExecError::Canceled) => CliError::new(ErrorKind::Interrupted, "interrupted"),
+        EngineError::Exec(ExecError::Canceled)
+        | EngineError::Load(LoadError::Canceled)
+        | EngineError::Export(ExportError::Canceled)
+        | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -41,11 +45,15 @@ fn general(error: &dyn Error) -> CliError {
     CliError::from_error(ErrorKind::General, error)
 }
 
+fn interrupted(message: &str) -> CliError {
+    CliError::new(ErrorKind::Interrupted(signals::first()), message)
+}
+
 fn build(error: &BuildError) -> CliError {
     match error {
         BuildError::Findings { text, findings } => CliError::drawn(ErrorKind::General, draw(text, findings)),
         BuildError::Step { text, error } => step(text, error),
-        BuildError::Interrupted => CliError::new(ErrorKind::Interrupted, error.to_string()),
+        BuildError::Interrupted => interrupted(&error.to_string()),
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
         }

@@ -1,6 +1,8 @@
 //! The command line: what each command prints, its exit codes, what it makes of flags and the environment.
 
 mod inspect;
+mod interrupt;
+mod usage;
 
 use std::fs;
 use std::path::Path;
@@ -16,55 +18,6 @@ fn with_context(dockerfile: &str) -> Env {
     let context = env.dockerfile("context", dockerfile);
     fs::write(context.join("f"), "f\n").unwrap();
     env
-}
-
-#[test]
-fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let env = Env::new();
-    env.dockerfile("context", "FROM scratch\n");
-    for (args, message) in [
-        (&["build", "--no-cahce", "context"][..], "error: unexpected argument '--no-cahce' found"),
-        (&["build"], "error: the following required arguments were not provided:"),
-        (&["biuld", "context"], "error: unrecognized subcommand 'biuld'"),
-        (
-            &["build", "--progress=fancy", "context"],
-            "error: invalid value 'fancy' for '--progress <PROGRESS>'",
-        ),
-        (&["build", "--jobs=0", "context"], "error: `--jobs` must be at least 1"),
-        (
-            &[
-                "build",
-                "-t",
-                "a@sha256:0000000000000000000000000000000000000000000000000000000000000000",
-                "context",
-            ],
-            "error: `a@sha256:0000000000000000000000000000000000000000000000000000000000000000` has a digest, which cannot be given to an image",
-        ),
-        (&["build", "-"], "error: not supported yet: a context from standard input"),
-        (&["build", "-f", "-", "context"], "error: not supported yet: a Dockerfile from standard input"),
-        (&["build", "https://example.com/a.git"], "error: not supported yet: a context from a URL"),
-        (&["build", "--label", "=x", "context"], "error: `--label =x` has no name"),
-    ] {
-        let output = env.strata(args).code(2);
-        assert_eq!((output.stdout.as_str(), output.stderr.lines().next()), ("", Some(message)), "{args:?}");
-    }
-    assert!(!env.root().exists(), "a mistake makes no store");
-}
-
-#[test]
-fn suggestions_are_made() {
-    let env = Env::new();
-    for (args, similar) in [
-        (&["build", "--no-cahce", "."][..], "--no-cache"),
-        (&["biuld", "."], "build"),
-        (&["build", "--progress=plian", "."], "plain"),
-    ] {
-        let stderr = env.strata(args).code(2).stderr;
-        assert!(
-            stderr.contains(&format!("'{similar}'")) || stderr.contains(&format!("{similar}]")),
-            "{stderr}"
-        );
-    }
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! Command lines that make no sense, and those that Docker's client would take.
+
+use crate::support::env::Env;
+
+#[test]
+fn wrong_usage_ends_with_1_and_says_what_is_wrong() {
+    let env = Env::new();
+    env.dockerfile("context", "FROM scratch\n");
+    for (args, message) in [
+        (&["build", "--no-cahce", "context"][..], "error: unexpected argument '--no-cahce' found"),
+        (&["build"], "error: the following required arguments were not provided:"),
+        (&["biuld", "context"], "error: unrecognized subcommand 'biuld'"),
+        (
+            &["build", "--progress=fancy", "context"],
+            "error: invalid value 'fancy' for '--progress <PROGRESS>'",
+        ),
+        (&["build", "--jobs=0", "context"], "error: `--jobs` must be at least 1"),
+        (
+            &[
+                "build",
+                "-t",
+                "a@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+                "context",
+            ],
+            "error: `a@sha256:0000000000000000000000000000000000000000000000000000000000000000` has a digest, which cannot be given to an image",
+        ),
+        (&["build", "-"], "error: not supported yet: a context from standard input"),
+        (&["build", "-f", "-", "context"], "error: not supported yet: a Dockerfile from standard input"),
+        (&["build", "https://example.com/a.git"], "error: not supported yet: a context from a URL"),
+        (&["build", "--label", "=x", "context"], "error: `--label =x` has no name"),
+    ] {
+        let output = env.strata(args).code(1);
+        assert_eq!((output.stdout.as_str(), output.stderr.lines().next()), ("", Some(message)), "{args:?}");
+    }
+    assert!(!env.root().exists(), "a mistake makes no store");
+}
+
+#[test]
+fn suggestions_are_made() {
+    let env = Env::new();
+    for (args, similar) in [
+        (&["build", "--no-cahce", "."][..], "--no-cache"),
+        (&["biuld", "."], "build"),
+        (&["build", "--progress=plian", "."], "plain"),
+    ] {
+        let stderr = env.strata(args).code(1).stderr;
+        assert!(
+            stderr.contains(&format!("'{similar}'")) || stderr.contains(&format!("{similar}]")),
+            "{stderr}"
+        );
+    }
+}
+
+/// What Docker's commands take and strata's do not yet, with what is named in the refusal and the exit code.
+const NOT_YET: &[(&[&str], &str, i32)] = &[
+    (&["build", "--squash", "."], "--squash", 1),
+    (&["build", "-m", "1g", "."], "-m", 1),
+    (&["build", "--memory=1g", "."], "--memory", 1),
+    (&["run", "-it", "image"], "-i", 125),
+    (&["run", "--rm", "-p80:80", "image"], "-p", 125),
+    (&["run", "--rm", "--gpus", "all", "image"], "--gpus", 125),
+    (&["images", "--filter", "dangling=true"], "--filter", 1),
+    (&["ps", "-a"], "ps", 1),
+    (&["container", "ls"], "container", 1),
+];
+
+#[test]
+fn what_docker_has_besides_is_refused_by_name() {
+    let env = Env::new();
+    for (args, name, code) in NOT_YET {
+        let output = env.strata(*args).code(*code);
+        let expected = format!("error: not supported yet: `{name}`\n");
+        assert_eq!((output.stdout.as_str(), output.stderr), ("", expected), "{args:?}");
+    }
+    assert!(!env.root().exists(), "a mistake makes no store");
+}
+
+#[test]
+fn the_help_of_a_command_lists_what_all_have_apart() {
+    let env = Env::new();
+    for command in ["build", "run", "inspect"] {
+        let help = env.strata([command, "--help"]).success().stdout;
+        let (own, global) = help.split_once("\nGlobal options:\n").expect(&help);
+        assert!(!own.contains("--root") && global.contains("--root <DIR>"), "{help}");
+    }
+}
