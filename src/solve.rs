@@ -209,7 +209,7 @@ impl<'a> Solver<'a> {
                 if canceled {
                     running.canceled()
                 } else {
-                    running.failed(source.to_string())
+                    running.failed(source.without_command())
                 }
                 let source = Box::new(if canceled { StepError::Canceled } else { source });
                 Err(SolveError { name: step.name.clone(), span: step.span, source })

@@ -116,6 +116,16 @@ pub enum StepError {
     Canceled,
 }
 
+impl StepError {
+    /// The message for a place where the step's command stands already.
+    pub(super) fn without_command(&self) -> String {
+        match self {
+            Self::Command { status, .. } => format!("the command {}", ended(*status)),
+            other => other.to_string(),
+        }
+    }
+}
+
 fn ended(status: Status) -> String {
     match status {
         Status::Exit(code) => format!("did not complete successfully: exit code {code}"),

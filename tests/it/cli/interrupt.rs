@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use crate::support::env::Env;
 use crate::support::leftovers::assert_clean;
+use crate::support::running::Running;
 
 /// A tar's header that announces a file of almost 8 GiB.
 fn endless_tar() -> Vec<u8> {
@@ -48,4 +49,22 @@ fn an_import_ends_with_the_signals_code_and_leaves_nothing() {
         assert_eq!(env.strata(["images", "-q"]).success().stdout, "");
         assert_clean(&env.root(), "no command of this test is left");
     }
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let env = Env::new();
+    let pipe = env.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let script = "trap '' HUP; exec \"$0\" \"$@\"";
+    let mut import = Command::new("sh");
+    import.args(["-c", script, env!("CARGO_BIN_EXE_strata"), "--root"]).arg(env.root());
+    import.arg("import").arg(&pipe);
+    let import = Running::start(import);
+    let mut tar = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    tar.write_all(&endless_tar()).unwrap();
+    import.signal(Signal::HUP);
+    import.signal(Signal::TERM);
+    while tar.write_all(&[0; 4096]).is_ok() {}
+    assert_eq!(import.end().0.code(), Some(143));
 }

@@ -19,7 +19,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(super) fn start(mut command: Command) -> Self {
+    /// Starts a command.
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
