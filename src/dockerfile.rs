@@ -22,6 +22,7 @@ mod lines;
 pub mod mount;
 mod parse;
 pub mod port;
+pub mod remote;
 pub mod signal;
 pub mod word;
 

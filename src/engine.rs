@@ -25,6 +25,7 @@ pub use images::{HistoryLine, ImageSummary, Removed};
 pub use run::RunRequest;
 
 use crate::exec::{self, Executor};
+use crate::network::{self, Networks};
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
 
@@ -33,6 +34,7 @@ pub use crate::transport::{Destination, Input};
 pub struct Engine {
     store: Arc<Store>,
     executor: Executor,
+    networks: Networks,
 }
 
 impl Engine {
@@ -41,7 +43,10 @@ impl Engine {
         if !rustix::process::geteuid().is_root() {
             return Err(EngineError::NotRoot);
         }
-        Ok(Self { store: Arc::new(Store::open(root)?), executor })
+        let store = Arc::new(Store::open(root)?);
+        let networks = Networks::new(network::DIRECTORY.into());
+        networks.clean();
+        Ok(Self { store, executor, networks })
     }
 
     /// The root directory of the store.

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
 //! | *stage* | this program, executed anew: one thread, so it may fork | asks to die with the engine's thread; blocks all signals; forks init straight into new mount, pid, ipc, uts, cgroup (and net) namespaces; kills it when the engine's end of the socket closes; passes signals on; waits for it |
-//! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` with every path resolved inside the root; `pivot_root`; masks paths; host name, loopback; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
+//! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` with every path resolved inside the root; `pivot_root`; masks paths; host name, network; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
 //! | *command* | a fork of init, then the program of the spec | own session; standard input; default signals; seccomp filter, then capabilities and ids (see `rights`); exec |
 //!
 //! # Death
@@ -51,6 +51,9 @@ pub use stage::stage_entry;
 
 /// The most descriptors that a sandbox can be given to hold.
 pub const MAX_KEPT: usize = 32;
+
+/// The most descriptors that go to a stage: those to hold, a standard input and a network namespace.
+const MAX_SENT: usize = MAX_KEPT + 2;
 
 /// The first argument by which the program knows that it is a stage.
 const STAGE_NAME: &str = "strata-stage";

@@ -15,7 +15,9 @@ pub mod tree;
 pub mod context;
 pub mod exec;
 pub mod layer;
+pub mod network;
 pub mod plan;
+pub mod remote;
 pub mod store;
 
 pub mod cache;

@@ -28,7 +28,7 @@ use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use step::{
-    Copy, CopySource, Destination, InlineFile, NetworkMode, Run, Script, Step, StepKind, Workdir,
+    Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };
 
 /// What the user wants of a build, apart from what the Dockerfile says.
@@ -72,6 +72,19 @@ pub struct BaseImage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BaseId(pub u32);
 
+/// Number of a context in [`Plan::contexts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContextId(pub u32);
+
+/// A directory of the user's that the plan copies from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ContextName {
+    /// The build's own context.
+    Main,
+    /// A named context.
+    Named(String),
+}
+
 /// Number of a step in [`Plan::steps`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(pub u32);
@@ -103,6 +116,8 @@ pub struct Base {
 pub struct Plan {
     /// The images that are needed, each once.
     pub bases: Vec<Base>,
+    /// The contexts that are needed, each once.
+    pub contexts: Vec<ContextName>,
     /// The steps, each after those that it reads.
     pub steps: Vec<Step>,
     /// The image to make.

@@ -28,8 +28,9 @@ pub use error::{SolveError, StepError};
 pub(crate) use run::make_upper;
 
 use crate::exec::{CancelToken, Executor};
+use crate::network::Networks;
 use crate::oci::{ContentDigest, DiffId};
-use crate::plan::{Plan, Root, StepKind};
+use crate::plan::{ContextId, Place, Plan, Root, StepKind};
 use crate::progress::Reporter;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
@@ -39,8 +40,10 @@ use state::{Opened, State};
 /// How a plan is carried out.
 #[derive(Debug, Clone)]
 pub struct SolveOptions {
-    /// The build context, if there is one.
-    pub context: Option<ContextOptions>,
+    /// The plan's contexts, in its order.
+    pub contexts: Vec<ContextOptions>,
+    /// What tells this project's instructions from another's that read alike: the context's path, or nothing.
+    pub scope: String,
     /// Whether every RUN, COPY and ADD is done anew.
     pub no_cache: bool,
     /// How many steps may run at once.
@@ -65,6 +68,17 @@ pub struct StepResult {
     state: State,
 }
 
+/// What commands are run with.
+#[derive(Debug, Clone, Copy)]
+pub struct Runner<'a> {
+    /// Makes sandboxes.
+    pub executor: &'a Executor,
+    /// Makes networks for them.
+    pub networks: &'a Networks,
+    /// Ends them early.
+    pub cancel: &'a CancelToken,
+}
+
 /// All that is needed to carry out one plan.
 pub struct Solver<'a> {
     store: &'a Store,
@@ -74,8 +88,10 @@ pub struct Solver<'a> {
     options: &'a SolveOptions,
     reporter: &'a Reporter,
     executor: &'a Executor,
+    networks: &'a Networks,
     cancel: &'a CancelToken,
-    context: Mutex<Option<Context>>,
+    /// The plan's contexts, each once a step asked for it.
+    contexts: Vec<Mutex<Option<Context>>>,
     /// The cache records that were used, to be marked so at the end.
     used: Mutex<Vec<i64>>,
     scratch: AtomicUsize,
@@ -133,7 +149,7 @@ impl<'a> Solver<'a> {
         (plan, bases): (&'a Plan, &[Vec<DiffId>]),
         options: &'a SolveOptions,
         reporter: &'a Reporter,
-        (executor, cancel): (&'a Executor, &'a CancelToken),
+        Runner { executor, networks, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
         Ok(Self {
@@ -144,8 +160,9 @@ impl<'a> Solver<'a> {
             options,
             reporter,
             executor,
+            networks,
             cancel,
-            context: Mutex::default(),
+            contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
             last_record,
@@ -159,7 +176,7 @@ impl<'a> Solver<'a> {
         let result =
             scheduler::run(&needs, self.options.jobs, stop, |node, results| self.step(node, results));
         self.note_use();
-        self.save_stat_cache();
+        self.save_stat_caches();
         let steps = result?;
         let target = match self.plan.target.root {
             Root::Scratch => State::scratch(),
@@ -174,10 +191,8 @@ impl<'a> Solver<'a> {
         let state = |root| self.state(root, results);
         let from = state(step.from);
         // The scan of the context is a line of its own, so it comes before the step that is the first to ask for it.
-        let scanned = match &step.kind {
-            StepKind::Copy(copy) if needs_context(copy) && !self.cancel.is_canceled() => {
-                self.context().map(drop)
-            }
+        let scanned = match needed_context(&step.kind) {
+            Some(id) if !self.cancel.is_canceled() => self.context(id).map(drop),
             _ => Ok(()),
         };
         let running = self.reporter.start(&step.name);
@@ -226,16 +241,23 @@ impl<'a> Solver<'a> {
     }
 }
 
-fn needs_context(copy: &crate::plan::Copy) -> bool {
-    copy.source == crate::plan::CopySource::Context && !copy.patterns.is_empty()
+/// The context that a step reads.
+fn needed_context(step: &StepKind) -> Option<ContextId> {
+    match step {
+        StepKind::Copy(copy) => match copy.from {
+            Place::Context(id) if copy.patterns().next().is_some() => Some(id),
+            Place::Context(_) | Place::Root(_) => None,
+        },
+        StepKind::Run(_) | StepKind::Workdir(_) => None,
+    }
 }
 
 /// The steps whose results a step needs.
 fn needed_steps(step: &crate::plan::Step) -> Vec<usize> {
     let source = match &step.kind {
-        StepKind::Copy(copy) => match copy.source {
-            crate::plan::CopySource::Root(root) => Some(root),
-            crate::plan::CopySource::Context => None,
+        StepKind::Copy(copy) => match copy.from {
+            Place::Root(root) => Some(root),
+            Place::Context(_) => None,
         },
         StepKind::Run(_) | StepKind::Workdir(_) => None,
     };

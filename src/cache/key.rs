@@ -44,7 +44,7 @@ impl Chain {
 /// The key of a step: its kind, its canonical arguments with the variables that it can see, and the content
 /// digests of its named inputs.
 pub fn action<T: Fingerprint + ?Sized>(kind: &str, arguments: &T, inputs: &[ContentDigest]) -> CacheKey {
-    let mut hasher = FingerprintHasher::new("action v1");
+    let mut hasher = FingerprintHasher::new("action v2");
     hasher.bytes(kind.as_bytes());
     hasher.value(arguments);
     hasher.number(inputs.len() as u64);

@@ -53,7 +53,7 @@ pub(super) struct BuildArgs {
     /// What to write instead of an image in the store, such as `type=oci,dest=image.tar`; may be repeated
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
-    /// Network of RUN [default: host]
+    /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
     /// How many steps may run at once
@@ -66,6 +66,8 @@ pub(super) struct BuildArgs {
 /// A network, as flags name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum NetworkChoice {
+    /// One of its own, with a way out
+    Default,
     /// The host's
     Host,
     /// Loopback only
@@ -75,6 +77,7 @@ pub(super) enum NetworkChoice {
 impl NetworkChoice {
     pub(super) fn mode(self) -> NetworkMode {
         match self {
+            Self::Default => NetworkMode::Private,
             Self::Host => NetworkMode::Host,
             Self::None => NetworkMode::None,
         }

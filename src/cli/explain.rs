@@ -36,6 +36,10 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         | EngineError::Load(LoadError::Canceled)
         | EngineError::Export(ExportError::Canceled)
         | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
+        EngineError::Network(network) => match network.remedy() {
+            Some(remedy) => general(error).hint(remedy),
+            None => general(error),
+        },
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -94,6 +98,7 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
+        StepError::Network(network) => network.remedy().into_iter().collect(),
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
         _ => Vec::new(),

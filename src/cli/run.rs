@@ -17,7 +17,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     rm: bool,
     /// Network of the container
-    #[arg(long, value_enum, default_value = "host")]
+    #[arg(long, value_enum, default_value = "default")]
     network: NetworkChoice,
     /// Name or id of the image
     image: String,

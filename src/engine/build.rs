@@ -17,7 +17,7 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
-use crate::solve::{ContextOptions, SolveOptions, Solved, Solver, StepError};
+use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
@@ -116,13 +116,13 @@ impl Engine {
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let solve_options = self.solve_options(request, &context, &path)?;
+        let solve_options = self.solve_options(request, &plan, &context, &path)?;
         let solver = Solver::new(
             (&self.store, &work),
             (&plan, &base_layers),
             &solve_options,
             reporter,
-            (&self.executor, cancel),
+            Runner { executor: &self.executor, networks: &self.networks, cancel },
         )?;
         let solved = solver.solve().map_err(|error| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
@@ -205,6 +205,7 @@ impl Engine {
     fn solve_options(
         &self,
         request: &BuildRequest,
+        plan: &Plan,
         context: &Path,
         dockerfile: &Path,
     ) -> Result<SolveOptions, EngineError> {
@@ -212,12 +213,14 @@ impl Engine {
         let host = HostFiles::read();
         // Steps wait for commands and disks as often as for cores.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let main = ContextOptions {
+            root: context.to_owned(),
+            ignore: Arc::new(ignore),
+            stat_cache: request.stat_cache.then(|| self.store.stat_cache(context)),
+        };
         Ok(SolveOptions {
-            context: Some(ContextOptions {
-                root: context.to_owned(),
-                ignore: Arc::new(ignore),
-                stat_cache: request.stat_cache.then(|| self.store.stat_cache(context)),
-            }),
+            contexts: plan.contexts.iter().map(|_| main.clone()).collect(),
+            scope: context.to_string_lossy().into_owned(),
             no_cache: request.no_cache,
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: host.hosts,
@@ -280,7 +283,7 @@ fn plan_options(request: &BuildRequest) -> plan::Options {
         labels: request.labels.clone(),
         platform: Platform::host(),
         build_platform: Platform::host(),
-        network: request.network.unwrap_or(NetworkMode::Host),
+        network: request.network.unwrap_or(NetworkMode::Private),
         host_network_allowed: request.network == Some(NetworkMode::Host),
     }
 }

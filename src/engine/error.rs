@@ -7,6 +7,7 @@ use crate::context::DockerignoreError;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::exec::ExecError;
 use crate::image::AssembleError;
+use crate::network::NetworkError;
 use crate::oci::{DiffId, ManifestError};
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
@@ -49,6 +50,9 @@ pub enum EngineError {
     /// A sandbox cannot be used.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// A network for a container cannot be made.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// An image or its files cannot be written.
     #[error(transparent)]
     Export(#[from] ExportError),

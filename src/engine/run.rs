@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status};
+use crate::network::{Network, without_loopback};
 use crate::plan::NetworkMode;
 use crate::solve::{Stack, make_upper};
 
@@ -68,12 +69,26 @@ impl Engine {
             network: match request.network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
+                NetworkMode::Private => exec::Network::Given,
             },
             hosts: host.hosts,
-            resolv_conf: host.resolv_conf,
+            resolv_conf: match request.network {
+                NetworkMode::Private => Some(without_loopback(&host.resolv_conf.unwrap_or_default())),
+                NetworkMode::Host | NetworkMode::None => host.resolv_conf,
+            },
             script: None,
         };
-        let io = Io { output: Output::Inherit, signals: Some(signals), foreground: true, ..Io::default() };
+        let network = match request.network {
+            NetworkMode::Private => Some(self.networks.publish(&[])?),
+            NetworkMode::Host | NetworkMode::None => None,
+        };
+        let io = Io {
+            network: network.as_ref().map(Network::namespace),
+            output: Output::Inherit,
+            signals: Some(signals),
+            foreground: true,
+            ..Io::default()
+        };
         Ok(self.executor.run(&spec, io, &[work.as_fd()], cancel)?.status)
     }
 }

@@ -135,7 +135,11 @@ impl Request {
         out.path(cwd);
         out.bytes(user);
         out.bytes(hostname);
-        out.number(u64::from(*network == Network::None));
+        out.number(match network {
+            Network::Host => 0,
+            Network::None => 1,
+            Network::Given => 2,
+        });
         out.bytes(hosts);
         out.number(u64::from(resolv_conf.is_some()));
         if let Some(content) = resolv_conf {
@@ -162,7 +166,11 @@ impl Request {
             cwd: from.path()?,
             user: from.text()?,
             hostname: from.text()?,
-            network: if from.flag()? { Network::None } else { Network::Host },
+            network: match from.number()? {
+                0 => Network::Host,
+                1 => Network::None,
+                _ => Network::Given,
+            },
             hosts: from.bytes()?.to_vec(),
             resolv_conf: from.optional(|from| from.bytes().map(<[u8]>::to_vec))?.next(),
             script: from

@@ -19,9 +19,9 @@ use super::cancel::{CancelToken, Signals};
 use super::channel::Request;
 use super::error::{ExecError, SpecProblem};
 use super::sandbox::Sandbox;
-use super::spec::{MAX_LOWERS, Spec};
+use super::spec::{MAX_LOWERS, Network, Spec};
 use super::stage::LENGTH_BYTES;
-use super::{MAX_KEPT, STAGE_NAME, seccomp};
+use super::{MAX_KEPT, MAX_SENT, STAGE_NAME, seccomp};
 use crate::progress::Stream;
 
 /// Runs sandboxes with one stage binary.
@@ -38,6 +38,8 @@ pub struct Io<'a> {
     pub stdin: Stdin,
     /// Standard output and standard error.
     pub output: Output<'a>,
+    /// The network namespace of [`Network::Given`].
+    pub network: Option<BorrowedFd<'a>>,
     /// Signals to be sent to the command while it runs.
     pub signals: Option<&'a Signals>,
     /// Whether the command stays in the caller's session and process group, so that the terminal's keys reach it;
@@ -134,7 +136,7 @@ impl Executor {
         keep: &[BorrowedFd<'_>],
         cancel: &CancelToken,
     ) -> Result<Outcome, ExecError> {
-        check(spec, keep.len())?;
+        check(spec, io.network.is_some(), keep.len())?;
         if cancel.is_canceled() {
             return Err(ExecError::Canceled);
         }
@@ -142,7 +144,8 @@ impl Executor {
         let (mut sandbox, output) = self.start(&io)?;
         let stdin = (io.stdin == Stdin::Inherit).then(rustix::stdio::stdin);
         let request = Request::encode(spec, seccomp, stdin.is_some(), io.foreground);
-        let fds: Vec<BorrowedFd<'_>> = stdin.into_iter().chain(keep.iter().copied()).collect();
+        let fds: Vec<BorrowedFd<'_>> =
+            stdin.into_iter().chain(io.network).chain(keep.iter().copied()).collect();
         let sent = send_request(sandbox.socket.as_fd(), &request, &fds);
         // A stage that dies while it is spoken to is found out about below: its end of the socket closes.
         if let Err(errno) = sent
@@ -181,7 +184,7 @@ impl Executor {
 }
 
 /// Refuses what cannot be run, before anything is started.
-fn check(spec: &Spec, keep: usize) -> Result<(), ExecError> {
+fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
     let Spec { root, args, env, cwd, user, hostname, .. } = spec;
     let has_nul = |bytes: &[u8]| bytes.contains(&0);
     if args.is_empty() {
@@ -192,6 +195,9 @@ fn check(spec: &Spec, keep: usize) -> Result<(), ExecError> {
     }
     if keep > MAX_KEPT {
         return Err(SpecProblem::TooManyKept { count: keep }.into());
+    }
+    if has_network != (spec.network == Network::Given) {
+        return Err(SpecProblem::Network.into());
     }
     if !cwd.is_absolute() {
         return Err(SpecProblem::RelativeCwd(cwd.clone()).into());
@@ -223,7 +229,7 @@ fn pipe() -> Result<(PipeReader, io::PipeWriter), ExecError> {
 
 /// Sends the length, with the descriptors, and the request.
 fn send_request(socket: BorrowedFd<'_>, request: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_KEPT + 1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SENT))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {
         control.push(SendAncillaryMessage::ScmRights(fds));

@@ -85,6 +85,9 @@ pub enum SpecProblem {
         /// How many there are.
         count: usize,
     },
+    /// A network namespace was given and is not wanted, or the other way round.
+    #[error("a network namespace goes with a network of its own, and only with that")]
+    Network,
     /// More descriptors to keep than go into one message.
     #[error("{count} descriptors are too many to keep open, the limit is {}", super::MAX_KEPT)]
     TooManyKept {

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, umask, wait};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::channel::{Failure, Report, Request};
 use super::engine::{Status, Usage};
@@ -54,8 +55,14 @@ impl<T> Step<T> for std::io::Result<T> {
 }
 
 /// Lives init's life; the result is its exit code, which nobody looks at. `stage` is a pidfd of the stage.
-pub(super) fn run(request: &Request, socket: BorrowedFd<'_>, stdin: Option<OwnedFd>, stage: &OwnedFd) -> i32 {
+pub(super) fn run(
+    request: &Request,
+    socket: BorrowedFd<'_>,
+    (stdin, network): (Option<OwnedFd>, Option<OwnedFd>),
+    stage: &OwnedFd,
+) -> i32 {
     let report = match follow_stage(stage)
+        .and_then(|()| join(network))
         .and_then(|()| prepare(&request.spec, socket))
         .and_then(|user| start(request, socket, stdin, &user))
         .and_then(|command| attend(command).step("wait for the command"))
@@ -75,6 +82,12 @@ fn follow_stage(stage: &OwnedFd) -> Result<(), Failure> {
         Ok(0) => Ok(()),
         _ => exit_now(1),
     }
+}
+
+/// Enters the network that was given. Before anything is mounted: `/sys` shows the network of whoever mounts it.
+fn join(network: Option<OwnedFd>) -> Result<(), Failure> {
+    let Some(network) = network else { return Ok(()) };
+    move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network)).step("enter the network")
 }
 
 /// Builds the sandbox around the process, up to its working directory.

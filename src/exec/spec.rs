@@ -86,4 +86,6 @@ pub enum Network {
     Host,
     /// A loopback interface only.
     None,
+    /// A namespace that was made for it: [`Io::network`](super::Io::network).
+    Given,
 }

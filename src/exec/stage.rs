@@ -19,7 +19,7 @@ use rustix::process::{
 use super::channel::{Failure, Report, Request};
 use super::init;
 use super::spec::Network;
-use super::{MAX_KEPT, STAGE_NAME};
+use super::{MAX_SENT, STAGE_NAME};
 use crate::sys::namespace::{Fork, Namespaces, fork_into};
 use crate::sys::process::{block_signals, close_on_exec_from, exit_now, kill};
 
@@ -48,10 +48,11 @@ fn stage() -> Result<(), Errno> {
     let (bytes, mut fds) = receive(socket.as_fd())?;
     let request = Request::decode(&bytes).ok_or(Errno::BADMSG)?;
     let stdin = request.stdin.then(|| fds.remove(0));
+    let network = (request.spec.network == Network::Given).then(|| fds.remove(0));
 
     let me = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
     match fork_into(namespaces(request.spec.network)) {
-        Ok(Fork::Child) => exit_now(init::run(&request, socket.as_fd(), stdin, &me)),
+        Ok(Fork::Child) => exit_now(init::run(&request, socket.as_fd(), (stdin, network), &me)),
         Ok(Fork::Parent { child }) => watch(socket.as_fd(), child),
         Err(errno) => {
             let step = "make namespaces".to_owned();
@@ -69,14 +70,15 @@ fn namespaces(network: Network) -> Namespaces {
         | Namespaces::NEWUTS
         | Namespaces::NEWCGROUP;
     match network {
-        Network::Host => always,
+        // A given namespace is entered by init.
+        Network::Host | Network::Given => always,
         Network::None => always | Namespaces::NEWNET,
     }
 }
 
 /// Receives the request's bytes and the descriptors on its first byte.
 fn receive(socket: BorrowedFd<'_>) -> Result<(Vec<u8>, Vec<OwnedFd>), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_KEPT + 1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SENT))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut length = [0; LENGTH_BYTES];
     let mut parts = [IoSliceMut::new(&mut length)];

@@ -2,12 +2,21 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Copy, CopySource, NetworkMode, Plan, Root, Run, StepId, StepKind, Target, Workdir};
+use super::{
+    ContextId, ContextName, Copy, NetworkMode, Place, Plan, Root, Run, Source, StepId, StepKind, Target,
+    Unpack, Workdir,
+};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (id, base) in self.bases.iter().enumerate() {
             writeln!(f, "base {id}: {} ({:?})", base.name, base.reference)?;
+        }
+        for (id, context) in self.contexts.iter().enumerate() {
+            match context {
+                ContextName::Main => writeln!(f, "context {id}: the build's own")?,
+                ContextName::Named(name) => writeln!(f, "context {id}: {name:?}")?,
+            }
         }
         for id in self.step_ids() {
             let step = self.step(id);
@@ -36,6 +45,12 @@ impl Display for StepId {
     }
 }
 
+impl Display for ContextId {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "context {}", self.0)
+    }
+}
+
 impl Display for Root {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,6 +74,7 @@ impl Display for Run {
         match self.network {
             NetworkMode::Host => writeln!(f, ", network host")?,
             NetworkMode::None => writeln!(f, ", network none")?,
+            NetworkMode::Private => writeln!(f, ", network private")?,
         }
         match &self.script {
             Some(script) => writeln!(f, "  script {} {:?}", script.path, script.content),
@@ -69,15 +85,31 @@ impl Display for Run {
 
 impl Display for Copy {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let verb = if self.unpack { "unpack or copy" } else { "copy" };
-        match self.source {
-            CopySource::Context => write!(f, "  {verb} from context")?,
-            CopySource::Root(root) => write!(f, "  {verb} from {root}")?,
+        let verb = match self.unpack {
+            Unpack::Never => "copy",
+            Unpack::Local => "unpack or copy",
+            Unpack::Always => "unpack",
+        };
+        match self.from {
+            Place::Context(context) => write!(f, "  {verb} from {context}")?,
+            Place::Root(root) => write!(f, "  {verb} from {root}")?,
         }
+        let patterns: Vec<&str> = self.patterns().collect();
         let kind = if self.destination.directory { "directory " } else { "" };
-        writeln!(f, " {:?} to {kind}{}", self.patterns, self.destination.path)?;
-        for file in &self.inline {
-            writeln!(f, "  inline {} {:?}", file.name, file.content)?;
+        writeln!(f, " {patterns:?} to {kind}{}", self.destination.path)?;
+        for source in &self.sources {
+            match source {
+                Source::Pattern(_) => {}
+                Source::Inline(file) => writeln!(f, "  inline {} {:?}", file.name, file.content)?,
+            }
+        }
+        for (set, word) in [(self.link, "link"), (self.parents, "parents")] {
+            if set {
+                writeln!(f, "  {word}")?;
+            }
+        }
+        if !self.exclude.is_empty() {
+            writeln!(f, "  exclude {:?}", self.exclude)?;
         }
         if let Some(chown) = &self.chown {
             writeln!(f, "  chown {chown}")?;

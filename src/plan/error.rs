@@ -5,6 +5,7 @@
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::ast::Network;
 use crate::dockerfile::port::PortError;
+use crate::dockerfile::remote::RemoteError;
 use crate::dockerfile::{ParseError, ParseErrorKind};
 use crate::oci::platform::PlatformError;
 
@@ -62,6 +63,8 @@ pub(super) enum PlanErrorKind {
     Parse(ParseErrorKind),
     #[error(transparent)]
     Port(#[from] PortError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     #[error(transparent)]
     Chmod(#[from] ChmodError),
     #[error(transparent)]

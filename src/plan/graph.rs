@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::Span;
 
-use super::{Base, BaseId, BaseImage, Root, Step, StepId, StepKind};
+use super::{Base, BaseId, BaseImage, ContextId, ContextName, Root, Step, StepId, StepKind};
 
 /// A growing plan.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(super) struct Graph<'i> {
     images: &'i BTreeMap<String, BaseImage>,
     bases: Vec<Base>,
     base_ids: HashMap<&'i str, BaseId>,
+    contexts: Vec<ContextName>,
     steps: Vec<Step>,
     step_ids: HashMap<(Root, StepKind), StepId>,
 }
@@ -23,6 +24,7 @@ impl<'i> Graph<'i> {
             images,
             bases: Vec::new(),
             base_ids: HashMap::new(),
+            contexts: Vec::new(),
             steps: Vec::new(),
             step_ids: HashMap::new(),
         }
@@ -41,6 +43,16 @@ impl<'i> Graph<'i> {
         })
     }
 
+    /// The context of this name.
+    pub(super) fn context(&mut self, name: ContextName) -> ContextId {
+        let known = self.contexts.iter().position(|context| *context == name);
+        let number = known.unwrap_or_else(|| {
+            self.contexts.push(name);
+            self.contexts.len() - 1
+        });
+        ContextId(number as u32)
+    }
+
     /// The step that does `kind` to `from`. A new one is called by `name`.
     pub(super) fn step(&mut self, from: Root, kind: StepKind, name: String, span: Span) -> StepId {
         *self.step_ids.entry((from, kind)).or_insert_with_key(|(_, kind)| {
@@ -49,8 +61,8 @@ impl<'i> Graph<'i> {
         })
     }
 
-    /// The bases and steps.
-    pub(super) fn finish(self) -> (Vec<Base>, Vec<Step>) {
-        (self.bases, self.steps)
+    /// The bases, contexts and steps.
+    pub(super) fn finish(self) -> (Vec<Base>, Vec<ContextName>, Vec<Step>) {
+        (self.bases, self.contexts, self.steps)
     }
 }

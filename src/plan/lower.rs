@@ -55,11 +55,11 @@ pub(super) fn lower(
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
-    let (bases, steps) = graph.finish();
+    let (bases, contexts, steps) = graph.finish();
     let mut all = std::mem::take(&mut stages.warnings);
     all.extend(warnings);
     all.extend(not_consumed(dockerfile, options, &arguments));
-    Ok(Plan { bases, steps, target, warnings: all })
+    Ok(Plan { bases, contexts, steps, target, warnings: all })
 }
 
 /// The names of all ARGs in the file, as far as they are plain words.

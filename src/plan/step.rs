@@ -8,7 +8,7 @@ use crate::diagnostic::Span;
 use crate::oci::{Fingerprint, FingerprintHasher};
 use crate::tree::TreePath;
 
-use super::{Chmod, Root};
+use super::{Chmod, ContextId, Root};
 
 /// One change of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,8 @@ pub enum NetworkMode {
     Host,
     /// Loopback only.
     None,
+    /// A network of its own, with a way out.
+    Private,
 }
 
 /// A heredoc that names its own interpreter: an executable file (0755, root's) while the command runs.
@@ -74,13 +76,10 @@ pub struct Script {
 /// Files and where they go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Copy {
-    /// Where [`Copy::patterns`] are looked for.
-    pub source: CopySource,
-    /// Sources in order: patterns of Go's `filepath.Match`, or paths, relative to the source's root and cleaned;
-    /// empty is the root itself. One without wildcards must be there.
-    pub patterns: Vec<String>,
-    /// Files whose content the Dockerfile has; put after the others.
-    pub inline: Vec<InlineFile>,
+    /// Where the patterns among the sources are looked for.
+    pub from: Place,
+    /// What is copied, in this order; one of several that go to the same path wins by being the last.
+    pub sources: Vec<Source>,
     /// Where to.
     pub destination: Destination,
     /// `user[:group]`, names or numbers, of all that is put or made; `None` keeps the source's owners if the source
@@ -88,17 +87,55 @@ pub struct Copy {
     pub chown: Option<String>,
     /// How modes change.
     pub chmod: Option<Chmod>,
-    /// Are archives unpacked instead of copied?
-    pub unpack: bool,
+    /// `--exclude`: lines of an ignore file, relative to each source, about what is left out of it.
+    pub exclude: Vec<String>,
+    /// `--parents`: a source keeps the directories of its path, or those behind `/./` in it, below the destination.
+    pub parents: bool,
+    /// `--link`: nothing below is looked at; the layer is the same on any base.
+    pub link: bool,
+    /// Which sources are unpacked instead of copied, if they are archives.
+    pub unpack: Unpack,
+}
+
+impl Copy {
+    /// The patterns that are looked for in [`Copy::from`].
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().filter_map(|source| match source {
+            Source::Pattern(pattern) => Some(pattern.as_str()),
+            Source::Inline(_) => None,
+        })
+    }
+}
+
+/// Something to copy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A pattern of Go's `filepath.Match`, or a path, relative to the place's root and cleaned; empty is the root
+    /// itself. One without wildcards must be there. With [`Copy::parents`] a `.` component marks where the kept part
+    /// of the path begins.
+    Pattern(String),
+    /// A file whose content the Dockerfile has.
+    Inline(InlineFile),
 }
 
 /// Where files come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CopySource {
-    /// The build context.
-    Context,
+pub enum Place {
+    /// A directory of the user's.
+    Context(ContextId),
     /// A stage or an image.
     Root(Root),
+}
+
+/// Which archives are unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unpack {
+    /// None.
+    Never,
+    /// Those that were not fetched for this.
+    Local,
+    /// All.
+    Always,
 }
 
 /// A file in the Dockerfile, with mode 0644 unless a chmod says otherwise.
@@ -164,6 +201,7 @@ impl Fingerprint for NetworkMode {
         hasher.number(match self {
             Self::Host => 0,
             Self::None => 1,
+            Self::Private => 2,
         });
     }
 }
@@ -179,23 +217,50 @@ impl Fingerprint for Script {
 impl Fingerprint for Copy {
     /// Everything but what the sources hold: that is an input of its own.
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        let Self { source, patterns, inline, destination, chown, chmod, unpack } = self;
-        hasher.value(source);
-        hasher.value(patterns);
-        hasher.value(inline);
+        let Self { from, sources, destination, chown, chmod, exclude, parents, link, unpack } = self;
+        hasher.value(from);
+        hasher.value(sources);
         hasher.value(destination);
         hasher.value(chown);
         hasher.value(chmod);
+        hasher.value(exclude);
+        hasher.value(parents);
+        hasher.value(link);
         hasher.value(unpack);
     }
 }
 
-impl Fingerprint for CopySource {
-    /// Which of the two it is, because owners depend on it; not which root.
+impl Fingerprint for Source {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        match self {
+            Self::Pattern(pattern) => {
+                hasher.number(0);
+                hasher.value(pattern);
+            }
+            Self::Inline(file) => {
+                hasher.number(1);
+                hasher.value(file);
+            }
+        }
+    }
+}
+
+impl Fingerprint for Place {
+    /// Which of the two it is, because owners depend on it; not which root or context.
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
         hasher.number(match self {
-            Self::Context => 0,
+            Self::Context(_) => 0,
             Self::Root(_) => 1,
+        });
+    }
+}
+
+impl Fingerprint for Unpack {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        hasher.number(match self {
+            Self::Never => 0,
+            Self::Local => 1,
+            Self::Always => 2,
         });
     }
 }

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use crate::cache::{self, Input, Observer};
 use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
-use crate::plan::{Copy, CopySource, Root, Step};
+use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step, Unpack};
 use crate::progress;
 use crate::store::Layer;
 use crate::tree::{
@@ -19,7 +19,7 @@ use super::context::Context;
 use super::error::StepError;
 use super::make::make;
 use super::owner::{self, Accounts, Unknown};
-use super::source::{Origin, Selection, SourceItem, SourceNode};
+use super::source::{Origin, Selection, SourceItem, SourceNode, SourceTree};
 use super::state::{Opened, State};
 use super::step::{Product, Request, SOURCES, text};
 use super::workdir::now;
@@ -34,16 +34,16 @@ impl Solver<'_> {
         state: &dyn Fn(Root) -> State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
-        let source = match copy.source {
-            CopySource::Context => None,
-            CopySource::Root(root) => Some(state(root)),
+        let source = match copy.from {
+            Place::Context(id) => SourceTree::Context(id),
+            Place::Root(root) => SourceTree::State(state(root)),
         };
-        let (digest, selection) = self.digest(copy, source.as_ref())?;
+        let (digest, selection) = self.digest(copy, &source)?;
         let request = Request {
             step,
             from,
             action: cache::action("copy", &step.kind, &[digest]),
-            family: cache::family("copy", text(step), &self.scope()),
+            family: cache::family("copy", text(step), &self.options.scope),
             inputs: inputs(copy, &digest),
             observes: true,
             cache: !self.options.no_cache,
@@ -52,7 +52,7 @@ impl Solver<'_> {
         self.cached_or(&request, running, |scratch| {
             let selection = match selection {
                 Some(selection) => selection,
-                None => self.select(copy, source.as_ref())?,
+                None => self.select(copy, &source)?,
             };
             let opened = from.open(self.store, self.work)?;
             let observer = Observer::new(&opened.view);
@@ -64,7 +64,7 @@ impl Solver<'_> {
                 tell_changes(&placed, index, running);
             }
             let near = near.as_ref().map(|(layer, index)| (layer, index));
-            let made = make(&placed, near, scratch.join("part"), &self.context, self.cancel)?;
+            let made = make(&placed, near, scratch.join("part"), self.scanned(copy.from), self.cancel)?;
             Ok(Product { made, observed: observer.finish() })
         })
     }
@@ -73,14 +73,17 @@ impl Solver<'_> {
     fn digest(
         &self,
         copy: &Copy,
-        source: Option<&State>,
+        source: &SourceTree,
     ) -> Result<(ContentDigest, Option<Selection>), StepError> {
-        let memo = source.map(|state| {
-            let mut hasher = FingerprintHasher::new("selection of v2");
-            hasher.value(state.chain.key().digest());
-            hasher.value(&copy.patterns);
-            CacheKey(hasher.finish())
-        });
+        let memo = match source {
+            SourceTree::Context(_) => None,
+            SourceTree::State(state) => {
+                let mut hasher = FingerprintHasher::new("selection of v2");
+                hasher.value(state.chain.key().digest());
+                hasher.value(&copy.patterns().map(str::to_owned).collect::<Vec<_>>());
+                Some(CacheKey(hasher.finish()))
+            }
+        };
         if let Some(key) = &memo
             && let Some(digest) = self.store.memo(key)?
         {
@@ -94,29 +97,25 @@ impl Solver<'_> {
         Ok((digest, Some(selection)))
     }
 
-    fn select(&self, copy: &Copy, source: Option<&State>) -> Result<Selection, StepError> {
+    fn select(&self, copy: &Copy, source: &SourceTree) -> Result<Selection, StepError> {
         match source {
-            None => {
-                let context = if copy.patterns.is_empty() { None } else { Some(self.context()?) };
+            SourceTree::Context(_) if copy.patterns().next().is_none() => {
+                Ok(Selection::Context { selected: Vec::new(), index: Index::default() })
+            }
+            SourceTree::Context(id) => {
+                let context = self.context(*id)?;
                 let mut selected = Vec::new();
-                for pattern in &copy.patterns {
-                    let context = context.as_ref().unwrap_or_else(|| unreachable!("there is a pattern"));
-                    selected.extend(
-                        context
-                            .select(pattern)
-                            .map_err(|error| no_context_source(pattern, &error, context))?,
-                    );
+                for pattern in copy.patterns() {
+                    let matches = context.select(pattern);
+                    selected.extend(matches.map_err(|error| no_context_source(pattern, &error, &context))?);
                 }
-                let index = match context {
-                    Some(context) => context.index(&selected)?,
-                    None => Index::default(),
-                };
+                let index = context.index(&selected)?;
                 Ok(Selection::Context { selected, index })
             }
-            Some(state) => {
+            SourceTree::State(state) => {
                 let opened = state.open(self.store, self.work)?;
                 let mut selected = Vec::new();
-                for pattern in &copy.patterns {
+                for pattern in copy.patterns() {
                     let matches = select(&opened.view, pattern.as_bytes());
                     for one in matches.map_err(|error| no_state_source(pattern, error, &opened.view))? {
                         let found = opened.view.walk(&one.real)?;
@@ -149,8 +148,8 @@ impl Solver<'_> {
         let mut assembly = Assembly::new(observer, &manner);
         let to = Destination { path: &copy.destination.path, directory: copy.destination.directory };
         let mut items = selection.items();
-        if copy.unpack {
-            self.refuse_archives(&items)?;
+        if copy.unpack != Unpack::Never {
+            self.refuse_archives(&items, copy.from)?;
         }
         items.extend(inline(copy, scratch, time)?);
         for item in &mut items {
@@ -168,42 +167,54 @@ impl Solver<'_> {
         Ok(Some((layer, index)))
     }
 
-    /// The context, scanned now if no step has asked for it yet.
-    pub(super) fn context(&self) -> Result<Context, StepError> {
-        let mut context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A context, scanned now if no step has asked for it yet.
+    pub(super) fn context(&self, id: ContextId) -> Result<Context, StepError> {
+        let place = id.0 as usize;
+        let (Some(context), Some(options)) = (self.contexts.get(place), self.options.contexts.get(place))
+        else {
+            return Err(StepError::NoContext);
+        };
+        let mut context = context.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(context) = &*context {
             return Ok(context.clone());
         }
-        let options = self.options.context.as_ref().ok_or(StepError::NoContext)?;
-        let running = self.reporter.start("[internal] load build context");
+        let what = match self.plan.contexts.get(place) {
+            Some(ContextName::Named(name)) => format!("[context {name}] load from client"),
+            Some(ContextName::Main) | None => "[internal] load build context".to_owned(),
+        };
+        let running = self.reporter.start(&what);
         let scanned = Context::scan(options)?;
         running.done();
         Ok(context.insert(scanned).clone())
     }
 
-    /// Keeps what was learned of the context's files. It only saves time, so a failure is only a warning.
-    pub(super) fn save_stat_cache(&self) {
-        let context = self.context.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Err(error)) = context.as_ref().map(Context::save_cache) {
-            self.reporter.warn(error.to_string());
+    /// The context that a place is, if it was looked at.
+    fn scanned(&self, place: Place) -> Option<Context> {
+        let Place::Context(id) = place else { return None };
+        let context = self.contexts.get(id.0 as usize)?;
+        context.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps what was learned of the contexts' files. It only saves time, so a failure is only a warning.
+    pub(super) fn save_stat_caches(&self) {
+        for context in &self.contexts {
+            let context = context.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Err(error)) = context.as_ref().map(Context::save_cache) {
+                self.reporter.warn(error.to_string());
+            }
         }
     }
 
-    /// What tells this project's instructions from another's that read alike.
-    pub(super) fn scope(&self) -> String {
-        self.options
-            .context
-            .as_ref()
-            .map_or(String::new(), |context| context.root.to_string_lossy().into_owned())
-    }
-
-    fn refuse_archives(&self, items: &[SourceItem]) -> Result<(), StepError> {
+    fn refuse_archives(&self, items: &[SourceItem], from: Place) -> Result<(), StepError> {
         for item in items {
             if !matches!(item.root.entry.kind, Kind::File { .. }) {
                 continue;
             }
             let mut file = match &item.root.origin {
-                Some(Origin::Context(path)) => self.context()?.open_file(path)?,
+                Some(Origin::Context(path)) => match self.scanned(from) {
+                    Some(context) => context.open_file(path)?,
+                    None => return Err(StepError::NoContext),
+                },
                 _ => continue,
             };
             let mut head = Vec::with_capacity(512);
@@ -264,7 +275,7 @@ fn looks_like_archive(head: &[u8]) -> bool {
 /// Files that the Dockerfile itself holds.
 fn inline(copy: &Copy, scratch: &Path, time: Time) -> Result<Vec<SourceItem>, StepError> {
     let mut items = Vec::new();
-    for (i, file) in copy.inline.iter().enumerate() {
+    for (i, file) in inline_files(copy).enumerate() {
         let path = scratch.join(format!("inline-{i}"));
         fs::write(&path, &file.content).map_err(|source| StepError::Io {
             operation: "write",
@@ -279,6 +290,13 @@ fn inline(copy: &Copy, scratch: &Path, time: Time) -> Result<Vec<SourceItem>, St
         items.push(SourceItem { name: name.name().into(), root, below: Vec::new() });
     }
     Ok(items)
+}
+
+fn inline_files(copy: &Copy) -> impl Iterator<Item = &InlineFile> {
+    copy.sources.iter().filter_map(|source| match source {
+        Source::Inline(file) => Some(file),
+        Source::Pattern(_) => None,
+    })
 }
 
 /// A socket of the context becomes an empty file, as BuildKit makes it.
@@ -297,7 +315,7 @@ fn inputs(copy: &Copy, digest: &ContentDigest) -> Vec<Input> {
     inputs.push(Input::new("--chown", copy.chown.clone().unwrap_or_default()));
     inputs.push(Input::new("--chmod", format!("{:?}", copy.chmod)));
     inputs.extend(
-        copy.inline.iter().map(|file| Input::new(format!("the heredoc {}", file.name), file.content.clone())),
+        inline_files(copy).map(|file| Input::new(format!("the heredoc {}", file.name), file.content.clone())),
     );
     inputs
 }

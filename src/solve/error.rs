@@ -7,6 +7,7 @@ use crate::context::ContextError;
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
 use crate::layer::{PartsError, PlaceError, StreamError};
+use crate::network::NetworkError;
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
 use crate::tree::{IndexFileError, TreePath};
@@ -74,6 +75,9 @@ pub enum StepError {
     /// ADD of an archive.
     #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
     Archive(TreePath),
+    /// A network for a sandbox cannot be made.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The context cannot be read, or changed under the build.
     #[error(transparent)]
     Context(#[from] ContextError),

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use crate::exec::CancelToken;
 use crate::layer::{Content, PartsError, Placer, StreamError, StreamOptions, stream};
@@ -37,7 +36,7 @@ pub(super) fn make(
     placed: &Placed,
     near: Option<(&Layer, &Index)>,
     directory: PathBuf,
-    context: &Mutex<Option<Context>>,
+    context: Option<Context>,
     cancel: &CancelToken,
 ) -> Result<Made, StepError> {
     let mut entries: Vec<Entry> = placed.values().map(|(entry, _)| entry.clone()).collect();
@@ -51,8 +50,7 @@ pub(super) fn make(
             placer.place(entry)?;
         }
     }
-    let opened = context.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let content = Filling { placed, placer: &placer, below: &below, context: opened.as_ref(), cancel };
+    let content = Filling { placed, placer: &placer, below: &below, context: context.as_ref(), cancel };
     let mut tar = Digester::new(io::sink());
     stream(&entries, &content, &mut tar, StreamOptions::default()).map_err(stream_error)?;
     // A hard link can only be made when the file that it is another name of is there.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::cache::{self, Input};
 use crate::exec::{self, Io, Output, Spec, Upper};
 use crate::layer::{Marks, commit};
+use crate::network::{Network, without_loopback};
 use crate::plan::{NetworkMode, Run, Step};
 use crate::progress;
 use crate::tree::TreePath;
@@ -35,7 +36,7 @@ impl Solver<'_> {
             step,
             from,
             action: cache::action("run", &step.kind, &[]),
-            family: cache::family("run", text(step), &self.scope()),
+            family: cache::family("run", text(step), &self.options.scope),
             inputs: inputs(run),
             observes: false,
             cache: !self.options.no_cache,
@@ -68,7 +69,15 @@ impl Solver<'_> {
     ) -> Result<Vec<TreePath>, StepError> {
         let spec = self.spec(run, opened, scratch, upper)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
-        let io = Io { output: Output::Piped(&mut pass), ..Io::default() };
+        let network = match run.network {
+            NetworkMode::Private => Some(self.networks.take()?),
+            NetworkMode::Host | NetworkMode::None => None,
+        };
+        let io = Io {
+            output: Output::Piped(&mut pass),
+            network: network.as_ref().map(Network::namespace),
+            ..Io::default()
+        };
         let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
         if !outcome.status.success() {
             let command = run.args.join(" ");
@@ -95,9 +104,15 @@ impl Solver<'_> {
             network: match run.network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
+                NetworkMode::Private => exec::Network::Given,
             },
             hosts: self.options.hosts.clone(),
-            resolv_conf: self.options.resolv_conf.clone(),
+            resolv_conf: match run.network {
+                NetworkMode::Private => {
+                    Some(without_loopback(self.options.resolv_conf.as_deref().unwrap_or_default()))
+                }
+                NetworkMode::Host | NetworkMode::None => self.options.resolv_conf.clone(),
+            },
             script: run.script.as_ref().map(|script| exec::Script {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),

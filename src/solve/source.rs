@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::oci::{ContentDigest, FingerprintHasher};
+use crate::plan::ContextId;
 use crate::tree::{Entry, Found, Index, Selected, TreePath, fingerprint_at};
 
-use super::state::Opened;
+use super::state::{Opened, State};
 
 /// Where the content of a file lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub(super) enum Origin {
     },
     /// Nowhere: it is empty.
     Empty,
+}
+
+/// What the patterns of a COPY are looked for in.
+#[derive(Debug)]
+pub(super) enum SourceTree {
+    /// A context.
+    Context(ContextId),
+    /// Another state of a file system.
+    State(State),
 }
 
 /// One thing that a source names, with all that is below it.

@@ -25,7 +25,7 @@ impl Solver<'_> {
             step,
             from,
             action: cache::action("workdir", &step.kind, &[]),
-            family: cache::family("workdir", text(step), &self.scope()),
+            family: cache::family("workdir", text(step), &self.options.scope),
             inputs: vec![
                 Input::new("the directory", workdir.path.to_string()),
                 Input::new("the user", workdir.user.clone()),
@@ -42,7 +42,7 @@ impl Solver<'_> {
             let mut assembly = Assembly::new(&observer, &manner);
             assembly.make_directory(&workdir.path)?;
             let placed = assembly.finish();
-            let made = make(&placed, None, scratch.join("part"), &self.context, self.cancel)?;
+            let made = make(&placed, None, scratch.join("part"), None, self.cancel)?;
             Ok(Product { made, observed: observer.finish() })
         })
     }

@@ -1,12 +1,16 @@
 //! Namespaces: a process that is born in new ones, and what has to be set up in them.
 #![expect(unsafe_code, reason = "clone(2) and interface flags have no safe wrapper")]
 
-use std::os::fd::AsRawFd as _;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::thread;
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::Pid;
 pub use rustix::thread::UnshareFlags as Namespaces;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::process::check;
 
@@ -33,6 +37,32 @@ pub fn fork_into(namespaces: Namespaces) -> Result<Fork, Errno> {
     // fork(2); the null pointers belong to flags that are not set.
     let pid = check(unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) })?;
     Ok(Pid::from_raw(pid as i32).map_or(Fork::Child, |child| Fork::Parent { child }))
+}
+
+/// A new network namespace, which lives as long as the descriptor or something in it.
+pub fn new_network() -> io::Result<OwnedFd> {
+    // A thread of its own: only it moves, and it ends at once.
+    in_thread(|| {
+        // SAFETY: the flag is none of those that change what descriptors or memory the thread shares.
+        unsafe { rustix::thread::unshare_unsafe(Namespaces::NEWNET) }?;
+        loopback_up()?;
+        Ok(File::open("/proc/thread-self/ns/net")?.into())
+    })
+}
+
+/// Calls `act` on a thread that is in the network namespace.
+pub fn in_network<T: Send>(namespace: BorrowedFd<'_>, act: impl FnOnce() -> T + Send) -> io::Result<T> {
+    in_thread(|| {
+        move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))?;
+        Ok(act())
+    })
+}
+
+fn in_thread<T: Send>(act: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, act)?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Takes the loopback interface of the calling process's network namespace up, see netdevice(7).

@@ -10,7 +10,7 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 17] = [
+const MAP: [(&str, u32); 18] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
@@ -21,6 +21,7 @@ const MAP: [(&str, u32); 17] = [
     ("exec", 2),
     ("layer", 2),
     ("plan", 2),
+    ("remote", 2),
     ("store", 2),
     ("cache", 3),
     ("image", 3),

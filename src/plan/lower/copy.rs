@@ -3,12 +3,15 @@
 use crate::diagnostic::Spanned;
 use crate::dockerfile::ast::{self, Files, Instruction};
 use crate::dockerfile::heredoc::Heredoc;
+use crate::dockerfile::remote::{self, RemoteSource};
 use crate::dockerfile::word::Word;
 use crate::tree::TreePath;
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
-use super::super::{Chmod, Copy, CopySource, Destination, InlineFile, Root, StepKind};
+use super::super::{
+    Chmod, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
+};
 use super::config::{absolute, check_user};
 use super::{Stage, not_found};
 
@@ -18,10 +21,10 @@ impl Stage<'_, '_> {
             return Err(unsupported(instruction, "`COPY --parents`"));
         }
         let source = match &copy.from {
-            None => CopySource::Context,
-            Some(from) => CopySource::Root(self.copied_root(from)?),
+            None => self.main_context(),
+            Some(from) => Place::Root(self.copied_root(from)?),
         };
-        self.files(instruction, &copy.files, source, false)
+        self.files(instruction, &copy.files, source, Unpack::Never)
     }
 
     pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), PlanError> {
@@ -34,7 +37,12 @@ impl Stage<'_, '_> {
         if add.unpack.is_some() {
             return Err(unsupported(instruction, "`ADD --unpack`"));
         }
-        self.files(instruction, &add.files, CopySource::Context, true)
+        let from = self.main_context();
+        self.files(instruction, &add.files, from, Unpack::Local)
+    }
+
+    fn main_context(&mut self) -> Place {
+        Place::Context(self.graph.context(ContextName::Main))
     }
 
     /// The root that `--from` means.
@@ -58,8 +66,8 @@ impl Stage<'_, '_> {
         &mut self,
         instruction: &Instruction,
         files: &Files,
-        source: CopySource,
-        is_add: bool,
+        from: Place,
+        unpack: Unpack,
     ) -> Result<(), PlanError> {
         if files.link {
             return Err(unsupported(instruction, "`--link`"));
@@ -78,22 +86,31 @@ impl Stage<'_, '_> {
             }
             _ => None,
         };
-        let mut patterns = Vec::with_capacity(files.sources.len());
+        let mut sources = Vec::with_capacity(files.sources.len() + files.heredocs.len());
         for word in &files.sources {
             let pattern = self.expand(word)?;
-            local(&pattern, word, is_add)?;
+            local(&pattern, word, unpack != Unpack::Never)?;
             created_by.extend([" ", &pattern]);
-            patterns.push(absolute("", &pattern).split_off(1));
+            sources.push(Source::Pattern(absolute("", &pattern).split_off(1)));
         }
-        let mut inline = Vec::with_capacity(files.heredocs.len());
         for heredoc in &files.heredocs {
             created_by.extend([" <<", &heredoc.name]);
-            inline.push(self.inline(heredoc)?);
+            sources.push(Source::Inline(self.inline(heredoc)?));
         }
         let destination = self.expand(&files.destination)?;
         created_by.extend([" ", &destination, " # buildkit"]);
         let destination = self.destination(&destination);
-        let copy = Copy { source, patterns, inline, destination, chown, chmod, unpack: is_add };
+        let copy = Copy {
+            from,
+            sources,
+            destination,
+            chown,
+            chmod,
+            exclude: Vec::new(),
+            parents: false,
+            link: false,
+            unpack,
+        };
         let shown = self.shown(instruction);
         self.step(StepKind::Copy(copy), &shown, created_by, instruction.span);
         Ok(())
@@ -136,55 +153,19 @@ impl Stage<'_, '_> {
 
 /// Fails for sources that come from elsewhere than the context, a stage or an image.
 fn local(source: &str, word: &Word, is_add: bool) -> Result<(), PlanError> {
-    let kind = match (remote(source), is_add) {
-        (None, _) => return Ok(()),
-        (Some(remote), false) => PlanErrorKind::CopyRemote { remote: remote.name() },
-        (Some(Remote::Url), true) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
-        (Some(Remote::Git), true) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
+    let Some(kind) = remote::kind(source) else {
+        return Ok(());
+    };
+    if !is_add {
+        return Err(PlanErrorKind::CopyRemote { remote: kind.name() }.at(word.span));
+    }
+    let kind = match remote::parse(source) {
+        None => return Ok(()),
+        Some(Err(error)) => error.into(),
+        Some(Ok(RemoteSource::Http(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
+        Some(Ok(RemoteSource::Git(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
     };
     Err(kind.at(word.span))
-}
-
-/// A source that has to be fetched.
-#[derive(Clone, Copy)]
-enum Remote {
-    Url,
-    Git,
-}
-
-impl Remote {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Url => "URL",
-            Self::Git => "Git repository",
-        }
-    }
-}
-
-/// What kind of remote source a text names, if it names one.
-fn remote(source: &str) -> Option<Remote> {
-    let path = source.split(['#', '?']).next().unwrap_or_default();
-    let is_http = source.starts_with("http://") || source.starts_with("https://");
-    if is_http && path.strip_suffix(".git").is_none() {
-        return Some(Remote::Url);
-    }
-    if is_http || source.starts_with("git://") || source.starts_with("ssh://") || is_scp_like(source) {
-        return Some(Remote::Git);
-    }
-    None
-}
-
-/// `user@host:path`, as ssh's tools write it.
-fn is_scp_like(source: &str) -> bool {
-    let Some((user, (host, _))) =
-        source.split_once('@').and_then(|(user, rest)| Some((user, rest.split_once(':')?)))
-    else {
-        return false;
-    };
-    let plain = |text: &str, extra: &[u8]| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || extra.contains(&b))
-    };
-    plain(user, b"_") && plain(host, b".")
 }
 
 fn unsupported(instruction: &Instruction, what: &'static str) -> PlanError {

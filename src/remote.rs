@@ -1,0 +1,54 @@
+//! Sources that have to be fetched: files over HTTP, trees from Git repositories.
+//!
+//! Owns talking to servers, and what is kept of it: downloaded files with what is needed to ask whether they have
+//! changed, and a mirror of each repository. It takes a directory for that, and values; it gives files and
+//! directories. Only this module names the crates `reqwest`, `rustls` and `url`, and only it runs `git`. It must not
+//! know stores, instructions or layers, nor the environment: proxies, tokens and sockets are values.
+//!
+//! How a remote source is *written* is a matter of [`dockerfile::remote`](crate::dockerfile::remote). Everything here
+//! waits in the calling thread and is given up soon after [`Watch::is_canceled`] says so. No message holds a password
+//! or a token.
+
+pub mod git;
+pub mod http;
+mod proxies;
+#[cfg(test)]
+mod server;
+
+use std::fmt;
+
+pub use proxies::Proxies;
+
+/// The value of an `Authorization` header, as `Bearer …`. It is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authorization(pub String);
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorization(…)")
+    }
+}
+
+/// What a fetch asks and tells while it runs.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Whether to give up. Asked several times a second.
+    pub is_canceled: &'a dyn Fn() -> bool,
+    /// Takes a line of what a program says.
+    pub log: &'a dyn Fn(&str),
+    /// Takes how many bytes have come, and how many it will be if the server said so.
+    pub received: &'a dyn Fn(u64, Option<u64>),
+}
+
+impl Watch<'static> {
+    /// Never cancels and drops what it is told.
+    pub fn nothing() -> Self {
+        Self { is_canceled: &|| false, log: &|_| (), received: &|_, _| () }
+    }
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("is_canceled", &(self.is_canceled)()).finish_non_exhaustive()
+    }
+}
