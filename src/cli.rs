@@ -18,13 +18,14 @@ pub mod table;
 pub mod template;
 mod usage;
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Host};
 use crate::exec::{self, Executor};
 use error::{CliError, ErrorKind};
 
@@ -85,7 +86,16 @@ struct App {
 impl App {
     /// Opens the store.
     fn engine(&self) -> Result<Engine, CliError> {
-        Ok(Engine::open(&self.root, Executor::default())?)
+        Ok(Engine::open(&self.root, Executor::default(), host())?)
+    }
+}
+
+/// Where the process runs. What cannot be read is not there.
+fn host() -> Host {
+    Host {
+        directory: std::env::current_dir().ok(),
+        hosts: fs::read("/etc/hosts").ok(),
+        resolv_conf: fs::read("/etc/resolv.conf").ok(),
     }
 }
 

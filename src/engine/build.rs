@@ -21,9 +21,9 @@ use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepErr
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
+use super::Engine;
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
-use super::{Engine, HostFiles};
 
 /// Where the Dockerfile is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Engine {
     ) -> Result<BuildReport, EngineError> {
         let context = context_root(&request.context)?;
         let (path, text) = read_dockerfile(&context, &request.dockerfile)?;
-        let source = Source::new(shown_path(&path), text);
+        let source = Source::new(self.host.shown(&path), text);
         let parsed = dockerfile::parse(&source)
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let options = plan_options(request);
@@ -210,7 +210,6 @@ impl Engine {
         dockerfile: &Path,
     ) -> Result<SolveOptions, EngineError> {
         let ignore = Dockerignore::find(context, Some(dockerfile)).map_err(|error| Box::new(error.into()))?;
-        let host = HostFiles::read();
         // Steps wait for commands and disks as often as for cores.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let main = ContextOptions {
@@ -223,8 +222,8 @@ impl Engine {
             scope: context.to_string_lossy().into_owned(),
             no_cache: request.no_cache,
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
-            hosts: host.hosts,
-            resolv_conf: host.resolv_conf,
+            hosts: self.host.hosts(),
+            resolv_conf: self.host.resolv_conf.clone(),
         })
     }
 
@@ -309,13 +308,6 @@ fn read_dockerfile(context: &Path, which: &Dockerfile) -> Result<(PathBuf, Strin
     }
     let path = candidates.into_iter().next().unwrap_or_default();
     Err(Box::new(BuildError::NoDockerfile { path }).into())
-}
-
-/// A path as messages show it: relative to where the user is, if it lies there.
-fn shown_path(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
-    short.unwrap_or(path).display().to_string()
 }
 
 fn findings(source: &Source, findings: Vec<Diagnostic>) -> EngineError {

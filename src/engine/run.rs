@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status};
 use crate::network::{Network, without_loopback};
+use crate::oci::DEFAULT_PATH;
 use crate::plan::NetworkMode;
 use crate::solve::{Stack, make_upper};
 
+use super::Engine;
 use super::error::EngineError;
-use super::{Engine, HostFiles};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -22,9 +23,6 @@ pub struct RunRequest {
     /// The network that it sees.
     pub network: NetworkMode,
 }
-
-/// The search path of an image that sets none.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
     /// Runs a command in a container that is removed when it ends. The command has the caller's output; `signals`
@@ -51,7 +49,6 @@ impl Engine {
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
         let upper = make_upper(work.path())?;
-        let host = HostFiles::read();
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let spec = Spec {
             root: exec::Root {
@@ -71,10 +68,12 @@ impl Engine {
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: host.hosts,
+            hosts: self.host.hosts(),
             resolv_conf: match request.network {
-                NetworkMode::Private => Some(without_loopback(&host.resolv_conf.unwrap_or_default())),
-                NetworkMode::Host | NetworkMode::None => host.resolv_conf,
+                NetworkMode::Private => {
+                    Some(without_loopback(self.host.resolv_conf.as_deref().unwrap_or_default()))
+                }
+                NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
             },
             script: None,
         };
@@ -100,7 +99,7 @@ fn environment(image: &[String]) -> Vec<(OsString, OsString)> {
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
     if !variables.iter().any(|(name, _)| name == "PATH") {
-        variables.push(("PATH".into(), PATH.into()));
+        variables.push(("PATH".into(), DEFAULT_PATH.into()));
     }
     variables
 }
