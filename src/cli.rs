@@ -12,6 +12,7 @@ mod images;
 mod inspect;
 mod later;
 pub mod render;
+mod result_file;
 mod run;
 mod signals;
 pub mod table;
@@ -171,14 +172,7 @@ fn print(text: &str) -> Result<(), CliError> {
 
 /// Parses a reference that the user typed.
 fn reference(text: &str) -> Result<crate::oci::Reference, CliError> {
-    text.parse().map_err(|error: crate::oci::ReferenceError| {
-        let remedy = error.remedy();
-        let error = CliError::from_error(ErrorKind::General, &error);
-        match remedy {
-            Some(remedy) => error.hint(remedy),
-            None => error,
-        }
-    })
+    text.parse().map_err(|error: crate::oci::ReferenceError| EngineError::from(error).into())
 }
 
 impl From<EngineError> for CliError {

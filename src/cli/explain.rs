@@ -7,7 +7,7 @@ use crate::engine::{BuildError, EngineError};
 use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
-use crate::transport::{ExportError, LoadError};
+use crate::transport::{ExportError, LoadError, Looks};
 
 use super::error::{CliError, ErrorKind};
 use super::{colour, signals};
@@ -26,6 +26,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::StillNamed { .. } => {
             general(error).hint("remove it by one of its names, or all of them with `--force`")
         }
+        EngineError::Name(name) => hinted(error, name.remedy()),
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
         EngineError::NotRoot => general(error).hint("run it with `sudo`"),
         EngineError::Change(messages) => {
@@ -36,10 +37,8 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         | EngineError::Load(LoadError::Canceled)
         | EngineError::Export(ExportError::Canceled)
         | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
-        EngineError::Network(network) => match network.remedy() {
-            Some(remedy) => general(error).hint(remedy),
-            None => general(error),
-        },
+        EngineError::Load(load) => hinted(error, load_hint(load)),
+        EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -47,6 +46,25 @@ pub(super) fn explain(error: &EngineError) -> CliError {
 
 fn general(error: &dyn Error) -> CliError {
     CliError::from_error(ErrorKind::General, error)
+}
+
+fn hinted<H: Into<String>>(error: &dyn Error, hint: Option<H>) -> CliError {
+    match hint {
+        Some(hint) => general(error).hint(hint),
+        None => general(error),
+    }
+}
+
+fn load_hint(error: &LoadError) -> Option<String> {
+    match error {
+        LoadError::NotTar(Looks { tool: Some(tool), .. }) => Some(format!("unpack it first, with `{tool}`")),
+        LoadError::Unknown => Some("`strata import` makes an image of a root file system's tar".to_owned()),
+        LoadError::Directory(path) => {
+            Some(format!("send it as a tar: `tar -C {} -c . | strata import -`", path.display()))
+        }
+        other if is_disk_full(other) => Some(DISK_FULL.to_owned()),
+        _ => None,
+    }
 }
 
 fn interrupted(message: &str) -> CliError {

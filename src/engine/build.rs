@@ -14,7 +14,9 @@ use crate::dockerfile;
 use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
 use crate::exec::CancelToken;
 use crate::image::{self, BuiltLayer};
-use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
+use crate::oci::{
+    Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference, ReferenceError,
+};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
 use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepError};
@@ -170,6 +172,7 @@ impl Engine {
                 Err(EngineError::NoImage { similar, .. }) => {
                     missing.push(unknown_base(base, dockerfile, similar))
                 }
+                Err(EngineError::Name(error)) => missing.push(misnamed_base(base, dockerfile, &error)),
                 Err(error) => return Err(error),
             }
         }
@@ -321,6 +324,19 @@ fn unknown_base(base: &plan::BaseRef, dockerfile: &Ast, similar: Option<String>)
     if let Some(similar) = similar {
         diagnostic = diagnostic.help(format!("the store has `{similar}`"));
     }
+    or_stage(diagnostic, base, dockerfile)
+}
+
+fn misnamed_base(base: &plan::BaseRef, dockerfile: &Ast, error: &ReferenceError) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(error.to_string()).at(base.span);
+    if let Some(remedy) = error.remedy() {
+        diagnostic = diagnostic.help(remedy);
+    }
+    or_stage(diagnostic, base, dockerfile)
+}
+
+/// Asks whether a stage was meant.
+fn or_stage(mut diagnostic: Diagnostic, base: &plan::BaseRef, dockerfile: &Ast) -> Diagnostic {
     if let Some(stage) = nearest(&base.reference, dockerfile.stages.iter().filter_map(Stage::name)) {
         diagnostic = diagnostic.help(format!("did you mean the stage `{stage}`?"));
     }

@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Source};
 use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, ManifestError};
+use crate::oci::{DiffId, ManifestError, ReferenceError};
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
@@ -27,6 +27,9 @@ pub enum EngineError {
         /// A name that is near it.
         similar: Option<String>,
     },
+    /// A name is none.
+    #[error(transparent)]
+    Name(#[from] ReferenceError),
     /// An id stands for more than one image.
     #[error("`{0}` is the beginning of the ids of several images")]
     Ambiguous(String),

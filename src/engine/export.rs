@@ -69,6 +69,8 @@ pub struct OutputError {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum OutputProblem {
+    #[error("it is empty")]
+    Empty,
     #[error("it has no `type`")]
     NoType,
     #[error("there is no type `{0}`; there are image, oci, docker, local and tar")]
@@ -130,6 +132,9 @@ const LATER: [&str; 12] = [
 ];
 
 fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
+    if text.is_empty() {
+        return Err(OutputProblem::Empty);
+    }
     if !text.contains('=') {
         return Ok(if text == "-" {
             OutputSpec { format: OutputFormat::Tar, destination: OutputDestination::Stdout }
@@ -334,6 +339,7 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_said() {
         for (text, words) in [
+            ("", "it is empty"),
             ("dest=x", "it has no `type`"),
             ("type=ocj,dest=x", "there is no type `ocj`; there are image, oci, docker, local and tar"),
             ("type=registry", "not supported yet: the type `registry`"),

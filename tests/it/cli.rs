@@ -83,11 +83,95 @@ fn the_files_of_a_build_are_written() {
         serde_json::from_slice(&fs::read(env.path("metadata.json")).unwrap()).unwrap();
     assert_eq!(metadata["containerimage.config.digest"], id);
     assert_eq!(metadata["image.name"], "docker.io/library/image:latest");
-    let failed = env.strata(["build", "-q", "--iidfile", "nowhere/id", "context"]).code(1);
+}
+
+#[test]
+fn the_files_of_a_build_are_tried_before_it_and_gone_if_it_fails() {
+    let env = with_context("FROM busybox\nRUN false\n");
+    fs::create_dir(env.path("dir")).unwrap();
+    for (flag, path, reason) in [
+        ("--iidfile", "nowhere/id", "No such file or directory (os error 2)"),
+        ("--metadata-file", "dir", "Is a directory (os error 21)"),
+    ] {
+        let output = env.strata(["build", "--progress=plain", flag, path, "context"]).code(1);
+        assert_eq!(output.stderr, format!("error: cannot write `{path}`\ncaused by: {reason}\n"));
+    }
+    for file in ["id", "metadata"] {
+        fs::write(env.path(file), "of an earlier build").unwrap();
+    }
+    let failing = ["build", "-q", "--iidfile", "id", "--metadata-file", "metadata", "context"];
+    let _ = env.strata(failing).code(1);
+    assert!(!env.path("id").exists() && !env.path("metadata").exists());
+    // What is no file is only written to.
+    fs::write(env.path("context/Dockerfile"), "FROM busybox\n").unwrap();
+    let output = env.strata(["build", "-q", "--iidfile", "/dev/stderr", "context"]).success();
+    assert_eq!(output.stderr, output.stdout.trim());
+}
+
+#[test]
+fn a_build_says_where_it_wrote() {
+    let env = with_context("FROM busybox\nCOPY f /\n");
+    for (outputs, said) in [
+        (&["type=local,dest=files"][..], "written to files\n"),
+        (
+            &["type=image", "type=oci,dest=a.tar", "type=tar,dest=b.tar"],
+            "built an image without a name\nwritten to a.tar\nwritten to b.tar\n",
+        ),
+        (&["type=tar,dest=-"], "written to standard output\n"),
+    ] {
+        let mut command = env.command(["build", "--progress=plain", "context"]);
+        for output in outputs {
+            command.args(["--output", output]);
+        }
+        // A tar is no text.
+        command.stdout(std::process::Stdio::null());
+        let stderr = env.run(command).success().stderr;
+        let (_, last) = stderr.rsplit_once(" DONE ").unwrap();
+        let (_, end) = last.split_once('\n').unwrap();
+        assert!(end.starts_with(&format!("{said}image sha256:")), "{stderr}");
+    }
+}
+
+#[test]
+fn inputs_that_are_no_tars_are_named() {
+    let env = Env::with_busybox();
+    let files: [(&str, &[u8], &str); 4] = [
+        ("text", b"some text\n", "text"),
+        ("empty", b"", "an empty file"),
+        ("xz", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46", "xz data\nhelp: unpack it first, with `xz -d`"),
+        ("zip", b"PK\x03\x04zip", "a zip archive\nhelp: unpack it first, with `unzip`"),
+    ];
+    for (name, bytes, looks) in files {
+        fs::write(env.path(name), bytes).unwrap();
+        let expected = format!("error: the archive is not a tar: it looks like {looks}\n");
+        assert_eq!(env.strata(["load", "-i", name]).code(1).stderr, expected);
+        assert_eq!(env.strata(["import", name]).code(1).stderr, expected);
+    }
+    env.context("dir");
     assert_eq!(
-        failed.stderr,
-        "error: cannot write `nowhere/id`\ncaused by: No such file or directory (os error 2)\n"
+        env.strata(["import", "dir"]).code(1).stderr,
+        "error: `dir` is a directory, not a tar\nhelp: send it as a tar: `tar -C dir -c . | strata import -`\n"
     );
+    let _ = env.strata(["build", "-q", "-o", "type=tar,dest=root.tar", "busybox-context"]).success();
+    assert_eq!(
+        env.strata(["load", "-i", "root.tar"]).code(1).stderr.lines().last(),
+        Some("help: `strata import` makes an image of a root file system's tar")
+    );
+}
+
+#[test]
+fn names_in_upper_case_are_refused_with_the_right_ones() {
+    let env = with_context("FROM Busybox\n");
+    let error =
+        "error: `Busybox` is not an image reference: the repository name `Busybox` must be lowercase\n";
+    let help = "help: write `busybox`\n";
+    for args in [&["run", "--rm", "Busybox"][..], &["tag", "Busybox", "x"], &["tag", "busybox", "Busybox"]] {
+        let output = env.strata(args);
+        assert_eq!(output.stderr, format!("{error}{help}"), "{args:?}");
+    }
+    let stderr = env.strata(["build", "context"]).code(1).stderr;
+    assert!(stderr.starts_with(&format!("{error} --> context/Dockerfile:1:6\n")), "{stderr}");
+    assert!(stderr.ends_with(&format!("  = {help}")), "{stderr}");
 }
 
 #[test]

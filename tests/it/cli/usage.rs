@@ -28,6 +28,9 @@ fn wrong_usage_ends_with_1_and_says_what_is_wrong() {
         (&["build", "-f", "-", "context"], "error: not supported yet: a Dockerfile from standard input"),
         (&["build", "https://example.com/a.git"], "error: not supported yet: a context from a URL"),
         (&["build", "--label", "=x", "context"], "error: `--label =x` has no name"),
+        (&["build", "--build-arg", "=x", "context"], "error: `--build-arg =x` has no name"),
+        (&["build", "--target", "", "context"], "error: `--target` is empty: it needs the name of a stage"),
+        (&["build", "-o", "", "context"], "error: the output `` is wrong: it is empty"),
     ] {
         let output = env.strata(args).code(1);
         assert_eq!((output.stdout.as_str(), output.stderr.lines().next()), ("", Some(message)), "{args:?}");
