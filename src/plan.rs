@@ -1,8 +1,9 @@
 //! Syntax tree to a graph of build steps.
 //!
-//! Planning is pure: it reads no disk and no network. What it must know about images comes in two strokes:
-//! [`bases()`] names the images that the target needs, the caller finds them, and [`lower()`] makes the [`Plan`] with
-//! their configs. Only what the target needs is looked at; a stage that it does not need may be wrong without harm.
+//! Planning is pure: it reads no disk and no network. What it must know about images comes in strokes: [`bases()`]
+//! names the images that the target needs, the caller finds them and asks again, because an image's triggers may need
+//! others, and at last [`lower()`] makes the [`Plan`] with their configs. Only what the target needs is looked at; a
+//! stage that it does not need may be wrong without harm.
 //!
 //! Invariants of a plan: every id in it is the index of something in it; a step comes after all that it reads, so
 //! that cycles cannot be expressed; equal work (the same kind of step on the same root) is one step.
@@ -17,6 +18,7 @@ mod notation;
 mod scope;
 mod stages;
 mod step;
+mod triggers;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +32,7 @@ pub use chmod::{Chmod, ChmodError};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };
+pub use triggers::note as trigger_note;
 
 /// What the user wants of a build, apart from what the Dockerfile says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,8 +58,10 @@ pub struct Options {
 pub struct BaseRef {
     /// The reference as written, variables expanded, otherwise untouched. The key of [`lower()`]'s map.
     pub reference: String,
-    /// Where it is first needed: the image in its FROM, or the value of `--from`.
+    /// Where it is first needed: the image in its FROM, the value of `--from`, or the FROM that runs a trigger.
     pub span: Span,
+    /// The ONBUILD trigger that needs it.
+    pub trigger: Option<String>,
 }
 
 /// An image that a [`BaseRef`] was found to name.
@@ -171,12 +176,17 @@ pub struct HistoryItem {
     pub step: Option<StepId>,
 }
 
-/// The images that the target needs, each reference once, in the order of the file.
+/// The images that the target needs as far as the `known` ones tell, each reference once, in the order of the file.
+/// The list is complete when every image in it is known.
 ///
 /// Fails with all that is wrong with the ARGs before the first FROM, the target's name, and the FROMs and `--from`s
 /// of the stages that the target needs.
-pub fn bases(dockerfile: &Dockerfile, options: &Options) -> Result<Vec<BaseRef>, Vec<Diagnostic>> {
-    Ok(Stages::find(dockerfile, options).map_err(error::diagnostics)?.images())
+pub fn bases(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    known: &BTreeMap<String, BaseImage>,
+) -> Result<Vec<BaseRef>, Vec<Diagnostic>> {
+    Ok(Stages::find(dockerfile, options, known).map_err(error::diagnostics)?.images())
 }
 
 /// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::reference`].

@@ -7,6 +7,7 @@
 //! work directory, whose lock the sandbox holds too; nothing is made twice at once, in whatever process.
 
 mod assemble;
+mod choose;
 mod context;
 mod copy;
 mod error;
@@ -227,7 +228,8 @@ impl<'a> Solver<'a> {
                     running.failed(source.without_command())
                 }
                 let source = Box::new(if canceled { StepError::Canceled } else { source });
-                Err(SolveError { name: step.name.clone(), span: step.span, source })
+                let trigger = step.trigger.clone();
+                Err(SolveError { name: step.name.clone(), span: step.span, trigger, source })
             }
         }
     }

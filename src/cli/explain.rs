@@ -94,6 +94,9 @@ pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
 /// A step's failure, drawn at its instruction. What the command said last is the progress display's to show.
 fn step(text: &Source, error: &SolveError) -> CliError {
     let mut finding = Diagnostic::error(error.source.to_string()).at(error.span);
+    if let Some(trigger) = &error.trigger {
+        finding = finding.note(crate::plan::trigger_note(trigger));
+    }
     let mut cause = error.source.source();
     while let Some(inner) = cause {
         let message = inner.to_string();
@@ -112,6 +115,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
     match error {
         StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::LinkedOwner { .. } => {
+            vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
+        }
         StepError::Changed(_) => vec!["build again when nothing writes to the context".to_owned()],
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]

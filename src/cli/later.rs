@@ -2,7 +2,7 @@
 //! taken for a mistyped something else. A row goes when its flag or command comes; a test says which rows are late.
 
 /// Commands.
-const COMMANDS: &str = "attach builder buildx commit compose container context cp create diff events exec export image \
+const COMMANDS: &str = "attach builder buildx commit compose context cp create diff events exec export image \
     info kill login logout logs manifest network pause plugin port prune ps pull push rename restart rm search start \
     stats stop system top trust unpause update version volume wait";
 
@@ -17,19 +17,19 @@ const FLAGS: [(&str, &str); 9] = [
     ),
     (
         "run",
-        "--add-host --annotation -a --attach --blkio-weight --blkio-weight-device --cap-add --cap-drop --cgroup-parent \
-         --cgroupns --cidfile --cpu-count --cpu-percent --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime -c \
-         --cpu-shares --cpus --cpuset-cpus --cpuset-mems -d --detach --detach-keys --device --device-cgroup-rule \
-         --device-read-bps --device-read-iops --device-write-bps --device-write-iops --disable-content-trust --dns \
-         --dns-opt --dns-option --dns-search --domainname --entrypoint -e --env --env-file --expose --gpus --group-add \
-         --health-cmd --health-interval --health-retries --health-start-interval --health-start-period \
-         --health-timeout --hostname --init -i --interactive --io-maxbandwidth --io-maxiops --ip --ip6 --ipc \
-         --isolation --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt \
-         --mac-address -m --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --net \
-         --net-alias --network-alias --no-healthcheck --oom-kill-disable --oom-score-adj --pid --pids-limit \
-         --platform --privileged -p --publish -P --publish-all --pull -q --quiet --read-only --restart --runtime \
-         --security-opt --shm-size --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl --tmpfs -t --tty \
-         --ulimit -u --user --userns --uts -v --volume --volume-driver --volumes-from -w --workdir",
+        "--add-host --annotation -a --attach --blkio-weight --blkio-weight-device --cap-add --cap-drop \
+         --cgroup-parent --cgroupns --cidfile --cpu-count --cpu-percent --cpu-period --cpu-quota \
+         --cpu-rt-period --cpu-rt-runtime -c --cpu-shares --cpus --cpuset-cpus --cpuset-mems -d --detach \
+         --detach-keys --device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps \
+         --device-write-iops --disable-content-trust --dns --dns-opt --dns-option --dns-search --domainname \
+         --expose --gpus --group-add --health-cmd --health-interval --health-retries --health-start-interval \
+         --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
+         --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
+         -m --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --net --net-alias \
+         --network-alias --no-healthcheck --oom-kill-disable --oom-score-adj --pid --pids-limit --platform \
+         --privileged -P --publish-all --pull -q --quiet --restart --runtime --security-opt --shm-size \
+         --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl --tmpfs --ulimit --userns --uts -v \
+         --volume --volume-driver --volumes-from",
     ),
     ("images", "-a --all --digests -f --filter --format --tree"),
     ("save", "--platform"),
@@ -40,9 +40,14 @@ const FLAGS: [(&str, &str); 9] = [
     ("rmi", "--no-prune --platform"),
 ];
 
-/// Whether Docker has this command.
-pub(super) fn is_command(name: &str) -> bool {
-    COMMANDS.split(' ').any(|known| known == name)
+/// Commands that stand behind `container`.
+const CONTAINER: &str = "attach commit cp create diff exec export inspect kill logs ls pause port prune rename restart \
+    rm start stats stop top unpause update wait";
+
+/// Whether Docker has this command, behind `parent` if that is one with commands of its own.
+pub(super) fn is_command(parent: &str, name: &str) -> bool {
+    let known = if parent == "container" { CONTAINER } else { COMMANDS };
+    known.split(' ').any(|known| known == name)
 }
 
 /// Whether Docker's command has this flag.
@@ -66,7 +71,11 @@ mod tests {
         let mut strata = crate::cli::Arguments::command();
         strata.build();
         for name in COMMANDS.split(' ') {
-            assert!(strata.find_subcommand(name).is_none(), "remove the row of `{name}`");
+            assert!(strata.find_subcommand(name).is_none(), "remove `{name}`");
+        }
+        let container = strata.find_subcommand("container").unwrap();
+        for name in CONTAINER.split(' ') {
+            assert!(container.find_subcommand(name).is_none(), "remove `{name}` of `container`");
         }
         for (name, flags) in FLAGS {
             let command = strata.find_subcommand(name).unwrap();

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use super::error::{CliError, ErrorKind};
@@ -37,9 +37,12 @@ pub(super) fn on_interrupt(first: impl Fn(i32) + Send + 'static) -> Result<(), C
     Ok(())
 }
 
-/// From now on passes every signal that asks to end on to `forward`.
-pub(super) fn forward(forward: impl Fn(i32) + Send + 'static) -> Result<(), CliError> {
-    let mut signals = caught(&[SIGINT, SIGTERM, SIGHUP]).map_err(|error| failed(&error))?;
+/// From now on passes every signal that asks to end on to `forward`, and, for a command with a terminal, those about
+/// the terminal.
+pub(super) fn forward(terminal: bool, forward: impl Fn(i32) + Send + 'static) -> Result<(), CliError> {
+    let about_terminal: &[i32] = if terminal { &[SIGWINCH] } else { &[] };
+    let wanted = [&[SIGINT, SIGTERM, SIGHUP], about_terminal].concat();
+    let mut signals = caught(&wanted).map_err(|error| failed(&error))?;
     thread::spawn(move || signals.forever().for_each(forward));
     Ok(())
 }

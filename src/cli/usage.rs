@@ -36,23 +36,32 @@ fn not_yet(error: &clap::Error, command: &str) -> Option<String> {
     match error.kind() {
         Clap::UnknownArgument => name(ContextKind::InvalidArg).filter(|flag| later::is_flag(command, flag)),
         Clap::InvalidSubcommand => {
-            name(ContextKind::InvalidSubcommand).filter(|name| later::is_command(name))
+            let name =
+                name(ContextKind::InvalidSubcommand).filter(|name| later::is_command(command, name))?;
+            Some(if command == "container" { format!("{command} {name}") } else { name })
         }
         _ => None,
     }
 }
 
-/// The first word that is no option of all commands.
+/// The first word that is no option of all commands; `container run` is `run`.
 fn command(words: &[OsString]) -> String {
     let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if word == "--root" {
-            words.next();
-        } else if !word.to_string_lossy().starts_with('-') {
-            return word.to_string_lossy().into_owned();
+    let mut names = std::iter::from_fn(|| {
+        while let Some(word) = words.next() {
+            if word == "--root" {
+                words.next();
+            } else if !word.to_string_lossy().starts_with('-') {
+                return Some(word.to_string_lossy());
+            }
         }
+        None
+    });
+    match names.next() {
+        Some(first) if first == "container" => names.next().filter(|name| name == "run").unwrap_or(first),
+        first => first.unwrap_or_default(),
     }
-    String::new()
+    .into_owned()
 }
 
 #[cfg(test)]
@@ -66,6 +75,8 @@ mod tests {
             (&["--root", "run", "--debug", "build", "run"], "build"),
             (&["--root=run", "images"], "images"),
             (&["--debug"], ""),
+            (&["container", "--debug", "run", "-d"], "run"),
+            (&["container", "ls"], "container"),
         ] {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             assert_eq!(command(&words), found, "{words:?}");

@@ -113,8 +113,16 @@ impl Engine {
         let options = plan_options(request);
         let work = self.store.work_dir()?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
-        let wanted = plan::bases(&parsed.dockerfile, &options).map_err(refused)?;
-        let bases = self.resolve_bases(&source, &parsed.dockerfile, &wanted)?;
+        let mut bases = BTreeMap::new();
+        loop {
+            let wanted = plan::bases(&parsed.dockerfile, &options, &bases).map_err(refused)?;
+            let new: Vec<_> =
+                wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
+            if new.is_empty() {
+                break;
+            }
+            bases.extend(self.resolve_bases(&source, &parsed.dockerfile, &new)?);
+        }
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
@@ -321,6 +329,9 @@ fn unknown_base(base: &plan::BaseRef, dockerfile: &Ast, similar: Option<String>)
     let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
         .at(base.span)
         .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
+    if let Some(trigger) = &base.trigger {
+        diagnostic = diagnostic.note(plan::trigger_note(trigger));
+    }
     if let Some(similar) = similar {
         diagnostic = diagnostic.help(format!("the store has `{similar}`"));
     }

@@ -8,8 +8,9 @@ use crate::dockerfile::port::PortError;
 use crate::dockerfile::remote::RemoteError;
 use crate::dockerfile::{ParseError, ParseErrorKind};
 use crate::oci::platform::PlatformError;
+use crate::tree::glob::PatternError;
 
-use super::ChmodError;
+use super::{ChmodError, triggers};
 
 /// A mistake at a place of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) struct PlanError {
     pub(super) kind: PlanErrorKind,
     /// `None` for what the command line says.
     pub(super) span: Option<Span>,
+    /// The ONBUILD trigger that it is about; the place is then that of the FROM.
+    pub(super) trigger: Option<String>,
 }
 
 /// What is wrong.
@@ -56,8 +59,6 @@ pub(super) enum PlanErrorKind {
     Unsupported { what: &'static str },
     #[error("not supported yet: {what} for platform {platform}, because this machine is {build}")]
     Foreign { what: String, platform: String, build: String },
-    #[error("not supported yet: {what} `{name}` has `ONBUILD` triggers")]
-    Triggers { what: &'static str, name: String, triggers: Vec<String> },
 
     #[error(transparent)]
     Parse(ParseErrorKind),
@@ -67,6 +68,10 @@ pub(super) enum PlanErrorKind {
     Remote(#[from] RemoteError),
     #[error(transparent)]
     Chmod(#[from] ChmodError),
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    #[error("`!` has no pattern behind it")]
+    LoneExclamation,
     #[error(transparent)]
     Platform(#[from] PlatformError),
 }
@@ -82,7 +87,7 @@ fn network_name(network: Network) -> &'static str {
 impl PlanErrorKind {
     /// Joins the kind and its place.
     pub(super) fn at(self, span: Span) -> PlanError {
-        PlanError { kind: self, span: Some(span) }
+        PlanError { kind: self, span: Some(span), trigger: None }
     }
 
     fn help(&self) -> Option<String> {
@@ -92,6 +97,7 @@ impl PlanErrorKind {
                 format!("give it a value: `ARG {variable}=…` before the first `FROM`")
             }
             Self::Signal { .. } => "write a number or a name such as `SIGTERM`".to_owned(),
+            Self::LoneExclamation => "`--exclude=!PATTERN` copies what an earlier one leaves out".to_owned(),
             Self::CopyRemote { .. } => "`ADD` fetches".to_owned(),
             Self::Network { network: Network::Host } => {
                 "agree to it with `--network host` on the command line".to_owned()
@@ -123,13 +129,13 @@ impl From<ParseError> for PlanError {
 }
 
 impl From<PlanError> for Diagnostic {
-    fn from(PlanError { kind, span }: PlanError) -> Self {
+    fn from(PlanError { kind, span, trigger }: PlanError) -> Self {
         let mut diagnostic = Self::error(kind.to_string());
         diagnostic.span = span;
-        diagnostic.label = kind.label().map(str::to_owned);
         diagnostic.help.extend(kind.help());
-        if let PlanErrorKind::Triggers { triggers, .. } = &kind {
-            diagnostic.notes.extend(triggers.iter().map(|trigger| format!("it asks for `{trigger}`")));
+        match trigger {
+            Some(trigger) => diagnostic.notes.push(triggers::note(&trigger)),
+            None => diagnostic.label = kind.label().map(str::to_owned),
         }
         diagnostic
     }

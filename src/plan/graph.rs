@@ -53,10 +53,10 @@ impl<'i> Graph<'i> {
         ContextId(number as u32)
     }
 
-    /// The step that does `kind` to `from`. A new one is called by `name`.
-    pub(super) fn step(&mut self, from: Root, kind: StepKind, name: String, span: Span) -> StepId {
-        *self.step_ids.entry((from, kind)).or_insert_with_key(|(_, kind)| {
-            self.steps.push(Step { name, span, from, kind: kind.clone() });
+    /// The number of a step; that of the earlier one, if one does the same to the same root.
+    pub(super) fn step(&mut self, step: Step) -> StepId {
+        *self.step_ids.entry((step.from, step.kind.clone())).or_insert_with(|| {
+            self.steps.push(step);
             StepId(self.steps.len() as u32 - 1)
         })
     }

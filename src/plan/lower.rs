@@ -19,7 +19,8 @@ use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
 use super::scope::{Scope, not_consumed};
 use super::stages::{Needed, Origin, Stages};
-use super::{BaseId, BaseImage, HistoryItem, Options, Plan, Root, StepKind, Target};
+use super::triggers::{self, Trigger};
+use super::{BaseId, BaseImage, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
 
 /// See [`super::lower()`].
 pub(super) fn lower(
@@ -27,7 +28,7 @@ pub(super) fn lower(
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
 ) -> Result<Plan, Vec<PlanError>> {
-    let mut stages = Stages::find(dockerfile, options)?;
+    let mut stages = Stages::find(dockerfile, options, images)?;
     let mut lowering = Lowering {
         options,
         stages: &stages,
@@ -117,7 +118,9 @@ impl Counter {
             Some(name) => format!("{name} "),
             None => format!("stage-{} ", needed.index),
         };
-        Self { stage, next: 1, total: from + needed.stage.instructions.iter().filter(counts).count() }
+        let triggers = needed.triggers.iter().map(|trigger| &trigger.instruction);
+        let counted = triggers.chain(&needed.stage.instructions).filter(counts).count();
+        Self { stage, next: 1, total: from + counted }
     }
 
     fn name(&mut self, text: &str) -> String {
@@ -140,6 +143,8 @@ struct Stage<'s, 'a> {
     index: usize,
     counter: Counter,
     state: State,
+    /// The trigger that is running, and where the FROM names what has it.
+    trigger: Option<(&'s Trigger, Span)>,
 }
 
 impl Lowering<'_> {
@@ -147,7 +152,7 @@ impl Lowering<'_> {
     fn stage(&mut self, needed: &Needed<'_>) -> Option<State> {
         let mut counter = Counter::new(needed, self.stages.are_several());
         let state = match &needed.origin {
-            Origin::Stage(parent) => self.done.get(parent)?.continued(needed),
+            Origin::Stage(parent) => Ok(self.done.get(parent)?.continued()),
             Origin::Scratch => Ok(self.scratch()),
             Origin::Image(reference) => self.image(reference, needed, &mut counter),
         };
@@ -162,7 +167,13 @@ impl Lowering<'_> {
             index: needed.index,
             counter,
             state,
+            trigger: None,
         };
+        for trigger in &needed.triggers {
+            if let Err(error) = stage.run_trigger(trigger, needed.stage.from.kind.image.span) {
+                self.errors.push(error);
+            }
+        }
         for instruction in &needed.stage.instructions {
             if let Err(error) = stage.instruction(instruction) {
                 self.errors.push(error);
@@ -185,9 +196,7 @@ impl Lowering<'_> {
         let span = needed.stage.from.kind.image.span;
         let image = self.graph.image(reference).ok_or_else(|| not_found(reference, span))?;
         let mut config = image.config.config.clone();
-        if !config.on_build.is_empty() {
-            return Err(triggers(needed, "image", &config.on_build));
-        }
+        config.on_build.clear();
         let has_path = |variable: &String| variable.split_once('=').is_some_and(|(name, _)| name == "PATH");
         if !config.env.iter().any(has_path) {
             config.env.push(default_path());
@@ -221,11 +230,10 @@ impl Lowering<'_> {
 
 impl State {
     /// What a stage starts with that starts from this one.
-    fn continued(&self, needed: &Needed<'_>) -> Result<Self, PlanError> {
-        if !self.config.on_build.is_empty() {
-            return Err(triggers(needed, "stage", &self.config.on_build));
-        }
-        Ok(Self { has_cmd: false, ..self.clone() })
+    fn continued(&self) -> Self {
+        let mut state = Self { has_cmd: false, ..self.clone() };
+        state.config.on_build.clear();
+        state
     }
 
     fn into_target(self, needed: &Needed<'_>, options: &Options) -> Target {
@@ -243,7 +251,24 @@ impl State {
     }
 }
 
-impl Stage<'_, '_> {
+impl<'s> Stage<'s, '_> {
+    /// Does what the stage's origin asks for.
+    fn run_trigger(&mut self, trigger: &'s Trigger, from: Span) -> Result<(), PlanError> {
+        let before = self.warnings.len();
+        self.trigger = Some((trigger, from));
+        let result = self.instruction(&trigger.instruction);
+        self.trigger = None;
+        for warning in &mut self.warnings[before..] {
+            triggers::retell(warning, trigger, from);
+        }
+        result.map_err(|error| error.of_trigger(&trigger.text, from))
+    }
+
+    /// A place of an instruction as a place of the file.
+    fn place(&self, span: Span) -> Span {
+        self.trigger.map_or(span, |(_, from)| from)
+    }
+
     fn instruction(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
         match &instruction.kind {
             InstructionKind::Run(run) => self.run(instruction, run),
@@ -319,8 +344,14 @@ impl Stage<'_, '_> {
 
     /// Does `kind`. `text` is what progress shows, `created_by` what the history says.
     fn step(&mut self, kind: StepKind, text: &str, created_by: String, span: Span) {
-        let name = self.counter.name(text);
-        let step = self.graph.step(self.state.root, kind, name, span);
+        let name = match self.trigger {
+            Some(_) => self.counter.name(&format!("ONBUILD {text}")),
+            None => self.counter.name(text),
+        };
+        let trigger = self.trigger.map(|(trigger, _)| trigger.text.clone());
+        let span = self.place(span);
+        let step = Step { name, span, trigger, from: self.state.root, kind };
+        let step = self.graph.step(step);
         self.state.root = Root::Step(step);
         self.state.history.push(HistoryItem { created_by, step: Some(step) });
     }
@@ -346,10 +377,4 @@ fn default_path() -> String {
 
 fn not_found(reference: &str, span: Span) -> PlanError {
     PlanErrorKind::ImageNotFound { reference: reference.to_owned() }.at(span)
-}
-
-/// The error for triggers that should run now.
-fn triggers(needed: &Needed<'_>, what: &'static str, triggers: &[String]) -> PlanError {
-    let from = &needed.stage.from.kind.image;
-    PlanErrorKind::Triggers { what, name: from.text.clone(), triggers: triggers.to_vec() }.at(from.span)
 }

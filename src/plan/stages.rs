@@ -1,15 +1,20 @@
 //! Stages: what each starts from, what it copies from, and which of them the target needs.
 //!
 //! A FROM refers to the nearest earlier stage of that name, `COPY --from` to the last one of that name in the file,
-//! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles.
+//! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles. A
+//! trigger counts as an instruction of the stage that runs it.
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Spanned, nearest};
-use crate::dockerfile::ast::{Dockerfile, InstructionKind, Stage};
+use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
+use crate::dockerfile::mount::Mount;
 use crate::oci::Platform;
 
 use super::error::{PlanError, PlanErrorKind};
 use super::scope::Scope;
-use super::{BaseRef, Options};
+use super::triggers::Trigger;
+use super::{BaseImage, BaseRef, Options};
 
 /// What a stage starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +36,31 @@ pub(super) struct Needed<'d> {
     pub(super) stage: &'d Stage,
     /// What it starts from.
     pub(super) origin: Origin,
+    /// What that asks to be done first.
+    pub(super) triggers: Vec<Trigger>,
+}
+
+/// A `--from` of a needed stage.
+struct From<'n> {
+    /// The name, at its place in the file.
+    name: Spanned<String>,
+    /// The text of the trigger that it is in.
+    trigger: Option<&'n str>,
+}
+
+impl Needed<'_> {
+    /// What the stage copies from or mounts.
+    fn froms(&self) -> impl Iterator<Item = From<'_>> {
+        let place = self.stage.from.kind.image.span;
+        let of_triggers = self.triggers.iter().flat_map(move |trigger| {
+            froms(&trigger.instruction).map(move |name| From {
+                name: Spanned::new(name.value, place),
+                trigger: Some(trigger.text.as_str()),
+            })
+        });
+        let own = self.stage.instructions.iter().flat_map(froms);
+        of_triggers.chain(own.map(|name| From { name, trigger: None }))
+    }
 }
 
 /// The stages that the target needs, and how names lead to them.
@@ -47,7 +77,12 @@ pub(super) struct Stages<'d> {
 
 impl<'d> Stages<'d> {
     /// Finds the target and what it needs. Fails with all that is wrong with the FROMs and `--from`s on the way.
-    pub(super) fn find(dockerfile: &'d Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
+    /// Triggers are those of images in `known`.
+    pub(super) fn find(
+        dockerfile: &'d Dockerfile,
+        options: &Options,
+        known: &BTreeMap<String, BaseImage>,
+    ) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
         let mut stages = Self { all: &dockerfile.stages, needed: Vec::new(), globals, warnings: Vec::new() };
         let target = stages.target(options).map_err(|error| vec![error])?;
@@ -59,23 +94,31 @@ impl<'d> Stages<'d> {
             if !wanted[index] {
                 continue;
             }
-            match stages.origin(index, options) {
-                Ok(origin) => {
-                    if let Origin::Stage(parent) = origin {
-                        wanted[parent] = true;
+            let origin = stages.origin(index, options).unwrap_or_else(|error| {
+                errors.push(error);
+                Origin::Scratch
+            });
+            if let Origin::Stage(parent) = origin {
+                wanted[parent] = true;
+            }
+            let triggers = stages.triggers(index, &origin, known).unwrap_or_else(|error| {
+                errors.push(error);
+                Vec::new()
+            });
+            let needed = Needed { index, stage: &stages.all[index], origin, triggers };
+            for from in needed.froms() {
+                let error = match stages.copy_origin(index, &from.name) {
+                    Ok(Origin::Stage(source)) => {
+                        wanted[source] = true;
+                        None
                     }
-                    stages.needed.push(Needed { index, stage: &stages.all[index], origin });
-                }
-                Err(error) => errors.push(error),
+                    Ok(Origin::Image(_)) => foreign(&options.platform, options, &from.name),
+                    Ok(Origin::Scratch) => None,
+                    Err(error) => Some(error),
+                };
+                errors.extend(error.map(|error| from.blame(error)));
             }
-            for from in copies_from(&stages.all[index]) {
-                match stages.copy_origin(index, from) {
-                    Ok(Origin::Stage(source)) => wanted[source] = true,
-                    Ok(Origin::Image(_)) => errors.extend(foreign(&options.platform, options, from)),
-                    Ok(Origin::Scratch) => {}
-                    Err(error) => errors.push(error),
-                }
-            }
+            stages.needed.push(needed);
         }
         stages.needed.reverse();
         stages.warnings.reverse();
@@ -85,18 +128,19 @@ impl<'d> Stages<'d> {
     /// The images that are needed, each once, in the order of the file.
     pub(super) fn images(&self) -> Vec<BaseRef> {
         let mut images: Vec<BaseRef> = Vec::new();
-        let mut add = |reference: &str, span| {
+        let mut add = |reference: &str, span, trigger: Option<&str>| {
             if !images.iter().any(|image| image.reference == reference) {
-                images.push(BaseRef { reference: reference.to_owned(), span });
+                let trigger = trigger.map(str::to_owned);
+                images.push(BaseRef { reference: reference.to_owned(), span, trigger });
             }
         };
         for needed in &self.needed {
             if let Origin::Image(reference) = &needed.origin {
-                add(reference, needed.stage.from.kind.image.span);
+                add(reference, needed.stage.from.kind.image.span, None);
             }
-            for from in copies_from(needed.stage) {
-                if let Ok(Origin::Image(reference)) = self.copy_origin(needed.index, from) {
-                    add(&reference, from.span);
+            for from in needed.froms() {
+                if let Ok(Origin::Image(reference)) = self.copy_origin(needed.index, &from.name) {
+                    add(&reference, from.name.span, from.trigger);
                 }
             }
         }
@@ -107,10 +151,27 @@ impl<'d> Stages<'d> {
     /// images that are only copied from, too.
     pub(super) fn are_several(&self) -> bool {
         let copies_image = |stage: &Stage| {
-            copies_from(stage)
-                .any(|from| from.value.parse::<usize>().is_err() && self.named(&from.value).is_none())
+            let mut froms = stage.instructions.iter().flat_map(froms);
+            froms.any(|from| from.value.parse::<usize>().is_err() && self.named(&from.value).is_none())
         };
         self.all.len() > 1 || self.all.iter().any(copies_image)
+    }
+
+    /// What the origin of the stage with this number asks to be done first. What is asked of a stage that is not
+    /// known yet is nothing.
+    fn triggers(
+        &self,
+        index: usize,
+        origin: &Origin,
+        known: &BTreeMap<String, BaseImage>,
+    ) -> Result<Vec<Trigger>, PlanError> {
+        match origin {
+            Origin::Stage(parent) => Ok(Trigger::of_stage(&self.all[*parent])),
+            Origin::Image(reference) => known.get(reference).map_or(Ok(Vec::new()), |image| {
+                Trigger::of_image(&image.config.config, self.all[index].from.kind.image.span)
+            }),
+            Origin::Scratch => Ok(Vec::new()),
+        }
     }
 
     /// What `COPY --from` in the stage with this number means.
@@ -146,7 +207,8 @@ impl<'d> Stages<'d> {
         };
         self.named(name).ok_or_else(|| {
             let similar = nearest(name, self.all.iter().filter_map(Stage::name)).map(str::to_owned);
-            PlanError { kind: PlanErrorKind::Target { name: name.clone(), similar }, span: None }
+            let kind = PlanErrorKind::Target { name: name.clone(), similar };
+            PlanError { kind, span: None, trigger: None }
         })
     }
 
@@ -189,12 +251,25 @@ impl<'d> Stages<'d> {
     }
 }
 
-/// The `--from`s of a stage's COPYs.
-fn copies_from(stage: &Stage) -> impl Iterator<Item = &Spanned<String>> {
-    stage.instructions.iter().filter_map(|instruction| match &instruction.kind {
-        InstructionKind::Copy(copy) => copy.from.as_ref(),
-        _ => None,
-    })
+impl From<'_> {
+    /// The error as one of the trigger, if it is in one.
+    fn blame(&self, error: PlanError) -> PlanError {
+        match self.trigger {
+            Some(trigger) => error.of_trigger(trigger, self.name.span),
+            None => error,
+        }
+    }
+}
+
+/// What an instruction names to copy from or to mount.
+fn froms(instruction: &Instruction) -> impl Iterator<Item = Spanned<String>> {
+    let (copied, mounts) = match &instruction.kind {
+        InstructionKind::Copy(copy) => (copy.from.clone(), &[][..]),
+        InstructionKind::Run(run) => (None, &run.mounts[..]),
+        _ => (None, &[][..]),
+    };
+    let mounted = mounts.iter().filter_map(Mount::from);
+    copied.into_iter().chain(mounted.map(|word| Spanned::new(word.text.clone(), word.span)))
 }
 
 /// An error if an image's platform is not the one that we run on.

@@ -15,8 +15,10 @@ use super::{Chmod, ContextId, Root};
 pub struct Step {
     /// What progress shows: `[build 2/4] COPY . /app`.
     pub name: String,
-    /// The instruction.
+    /// The instruction, or the FROM that runs it as a trigger.
     pub span: Span,
+    /// The text of the ONBUILD trigger that it comes from.
+    pub trigger: Option<String>,
     /// What it changes.
     pub from: Root,
     /// The change.
@@ -54,13 +56,14 @@ pub struct Run {
 }
 
 /// The network that a command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NetworkMode {
     /// The host's.
     Host,
     /// Loopback only.
     None,
     /// A network of its own, with a way out.
+    #[default]
     Private,
 }
 
@@ -111,8 +114,8 @@ impl Copy {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A pattern of Go's `filepath.Match`, or a path, relative to the place's root and cleaned; empty is the root
-    /// itself. One without wildcards must be there. With [`Copy::parents`] a `.` component marks where the kept part
-    /// of the path begins.
+    /// itself. One without wildcards must be there. With [`Copy::parents`] the kept part may also have `**`, and a `.`
+    /// component (`a/./b`) marks where it begins; otherwise all of the path is kept.
     Pattern(String),
     /// A file whose content the Dockerfile has.
     Inline(InlineFile),

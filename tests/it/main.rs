@@ -7,6 +7,7 @@ mod build;
 mod cache;
 mod cli;
 mod concurrency;
+mod conformance;
 mod crash;
 mod exec;
 mod fixtures;

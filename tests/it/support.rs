@@ -3,8 +3,10 @@
 pub(crate) mod case;
 pub(crate) mod env;
 pub(crate) mod gate;
+pub(crate) mod layers;
 pub(crate) mod leftovers;
 pub(crate) mod progress;
 pub(crate) mod rootfs;
 pub(crate) mod running;
+pub(crate) mod server;
 pub(crate) mod tree;

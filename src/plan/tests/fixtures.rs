@@ -6,7 +6,7 @@ use crate::diagnostic::Source;
 use crate::dockerfile::ast::Dockerfile;
 use crate::oci::config::{Empty, Healthcheck};
 use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, NetworkMode, Options, Plan, bases, lower};
+use crate::plan::{BaseImage, BaseRef, NetworkMode, Options, Plan, bases, lower};
 
 /// Options that ask for nothing, on a machine that is always the same.
 pub(super) fn options() -> Options {
@@ -48,6 +48,20 @@ pub(super) fn read_options(flags: &str) -> Options {
     options
 }
 
+/// What the image `triggers` asks for.
+const TRIGGERS: [&str; 6] = [
+    "ARG v=of-trigger",
+    "ENV e=$v",
+    "COPY <<EOF /f\nbody of $e\nEOF",
+    "COPY --from=full /x /x",
+    "RUN make $v",
+    "CMD [\"triggered\"]",
+];
+
+fn triggers(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}
+
 /// The images that there are.
 fn image(reference: &str) -> Option<Config> {
     let env = vec!["PATH=/bin:/usr/bin".to_owned()];
@@ -56,7 +70,11 @@ fn image(reference: &str) -> Option<Config> {
         // A small image with a shell.
         "bb" | "docker.io/library/bb:latest" => plain,
         "no-path" => Config { env: vec!["A=1".into()], ..plain },
-        "triggers" => Config { on_build: vec!["RUN make".into()], ..plain },
+        "triggers" => Config { on_build: triggers(&TRIGGERS), ..plain },
+        "copies-stage" => Config { on_build: triggers(&["COPY --from=tools /t /t"]), ..plain },
+        "copies-later" => Config { on_build: triggers(&["COPY --from=later /t /t"]), ..plain },
+        "bad-trigger" => Config { on_build: triggers(&["RUN a", "COPY --bogus a b"]), ..plain },
+        "two-in-one" => Config { on_build: triggers(&["RUN a\nRUN b"]), ..plain },
         "full" => Config {
             user: "1000:1000".into(),
             exposed_ports: Some(BTreeMap::from([("80/tcp".into(), Empty {})])),
@@ -86,14 +104,23 @@ pub(super) fn parse(text: &str) -> Dockerfile {
 pub(super) fn plan(text: &str, options: &Options) -> Result<Plan, Vec<crate::diagnostic::Diagnostic>> {
     let dockerfile = parse(text);
     let mut images = BTreeMap::new();
-    for base in bases(&dockerfile, options)? {
-        if let Some(config) = image(&base.reference) {
-            let author = (base.reference == "full").then(|| "somebody".to_owned());
-            let config = ImageConfig { config, author, ..ImageConfig::default() };
-            let short = base.reference.trim_start_matches("docker.io/library/").trim_end_matches(":latest");
-            let name = format!("docker.io/library/{short}:latest");
-            images.insert(base.reference, BaseImage { name, config });
+    loop {
+        let known = images.len();
+        for BaseRef { reference, .. } in bases(&dockerfile, options, &images)? {
+            if let Some(image) = base(&reference) {
+                images.insert(reference, image);
+            }
+        }
+        if images.len() == known {
+            return lower(&dockerfile, options, &images);
         }
     }
-    lower(&dockerfile, options, &images)
+}
+
+fn base(reference: &str) -> Option<BaseImage> {
+    let config = image(reference)?;
+    let author = (reference == "full").then(|| "somebody".to_owned());
+    let config = ImageConfig { config, author, ..ImageConfig::default() };
+    let short = reference.trim_start_matches("docker.io/library/").trim_end_matches(":latest");
+    Some(BaseImage { name: format!("docker.io/library/{short}:latest"), config })
 }

@@ -1,5 +1,7 @@
 //! Which images a file needs.
 
+use std::collections::BTreeMap;
+
 use super::fixtures::{options, parse, plan};
 use crate::plan::{Root, bases};
 
@@ -17,7 +19,7 @@ fn only_what_the_target_needs_is_asked_for() {
     ];
     for (text, target, expected) in cases {
         let options = crate::plan::Options { target: target.map(str::to_owned), ..options() };
-        let found = bases(&parse(text), &options).unwrap();
+        let found = bases(&parse(text), &options, &BTreeMap::new()).unwrap();
         let found: Vec<&str> = found.iter().map(|base| base.reference.as_str()).collect();
         assert_eq!(found, expected, "{text}");
     }
@@ -26,8 +28,11 @@ fn only_what_the_target_needs_is_asked_for() {
 #[test]
 fn the_place_of_an_image_is_its_name() {
     let text = "FROM bb AS x\nCOPY --from=img /a /b\n";
-    let places: Vec<&str> =
-        bases(&parse(text), &options()).unwrap().iter().map(|base| &text[base.span.range()]).collect();
+    let places: Vec<&str> = bases(&parse(text), &options(), &BTreeMap::new())
+        .unwrap()
+        .iter()
+        .map(|base| &text[base.span.range()])
+        .collect();
     assert_eq!(places, ["bb", "img"]);
 }
 

@@ -59,12 +59,12 @@ const NOT_YET: &[(&[&str], &str, i32)] = &[
     (&["build", "--squash", "."], "--squash", 1),
     (&["build", "-m", "1g", "."], "-m", 1),
     (&["build", "--memory=1g", "."], "--memory", 1),
-    (&["run", "-it", "image"], "-i", 125),
-    (&["run", "--rm", "-p80:80", "image"], "-p", 125),
+    (&["run", "-itd", "image"], "-d", 125),
+    (&["container", "run", "--rm", "-v/a:/b", "image"], "-v", 125),
     (&["run", "--rm", "--gpus", "all", "image"], "--gpus", 125),
     (&["images", "--filter", "dangling=true"], "--filter", 1),
     (&["ps", "-a"], "ps", 1),
-    (&["container", "ls"], "container", 1),
+    (&["container", "ls"], "container ls", 1),
 ];
 
 #[test]

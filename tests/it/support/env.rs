@@ -82,12 +82,12 @@ impl Env {
     }
 
     /// The binary with arguments, to be run in this place with its store. A build or a container that does not choose
-    /// a network has none: making one would take longer than most tests.
+    /// a network has the machine's: making one would take longer than most tests.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let chooses = args.iter().any(|arg| arg.as_encoded_bytes().starts_with(b"--network"));
         if !chooses && args.first().is_some_and(|command| command == "build" || command == "run") {
-            args.insert(1, "--network=none".into());
+            args.insert(1, "--network=host".into());
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_strata"));
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.dir.path());
@@ -123,10 +123,26 @@ impl Env {
     }
 
     /// The config of an image, as the store holds it.
-    pub(crate) fn image_config(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn image_config_text(&self, name: &str) -> String {
         let id = self.image_id(name);
         let blob = self.root().join("blobs/sha256").join(id.strip_prefix("sha256:").unwrap());
-        serde_json::from_slice(&fs::read(blob).unwrap()).unwrap()
+        fs::read_to_string(blob).unwrap()
+    }
+
+    /// The config of an image.
+    pub(crate) fn image_config(&self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&self.image_config_text(name)).unwrap()
+    }
+
+    /// Runs a shell script on the machine, in `dir`. What it calls `strata` is the binary with the store of this place.
+    pub(crate) fn host(&self, dir: &Path, script: &str) {
+        let program = "strata() { \"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }\nset -eu\n";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
+        command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
+        command.env("HOME", self.dir.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// What a shell script prints in a container of an image.

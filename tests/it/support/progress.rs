@@ -65,6 +65,12 @@ impl Report {
         text
     }
 
+    /// The rules that were warned of, one a line.
+    pub(crate) fn warnings(&self) -> String {
+        let codes = self.rest.iter().filter_map(|line| line.strip_prefix("warning[")?.split_once(']'));
+        codes.map(|(code, _)| format!("{code}\n")).collect()
+    }
+
     /// What the commands wrote.
     pub(crate) fn log(&self) -> String {
         self.steps().into_iter().flat_map(|step| &step.log).map(|line| format!("{line}\n")).collect()

@@ -1,0 +1,1 @@
+FROM copies-later AS later

@@ -1,0 +1,3 @@
+FROM bb AS a
+ONBUILD COPY --from=nowhere a b
+FROM a

@@ -1,0 +1,57 @@
+//! What is in the layers of an image, as `tar` lists it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::env::Env;
+
+/// One line for each entry of the layers above the first `skip`, an empty line between two layers.
+pub(crate) fn list(env: &Env, image: &str, skip: usize) -> String {
+    let dir = tempfile::tempdir_in(env.path("")).unwrap();
+    let archive = dir.path().join("image.tar");
+    let _ = env.strata(["save", "-o", archive.to_str().unwrap(), image]).success();
+    let _ = tar(dir.path(), &["-xf", "image.tar"]);
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&fs::read(dir.path().join("manifest.json")).unwrap()).unwrap();
+    let layers = manifest[0]["Layers"].as_array().unwrap().iter().skip(skip);
+    let listed = layers.map(|layer| {
+        let list = ["--numeric-owner", "--utc", "--full-time", "-tvf", layer.as_str().unwrap()];
+        let lines = tar(dir.path(), &list);
+        lines.lines().map(|line| format!("{}\n", without_now(line))).collect::<String>()
+    });
+    listed.collect::<Vec<String>>().join("\n")
+}
+
+fn tar(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new("tar").args(args).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "tar {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A line of the list, blanks made single, and `now` for the time of something that the build made.
+fn without_now(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [mode, owner, size, date, time, path @ ..] = &words[..] else { return line.to_owned() };
+    let is_new =
+        date.split('-').next().and_then(|year| year.parse().ok()).is_some_and(|year: u32| year > 2020);
+    let time = if is_new { "now".to_owned() } else { format!("{date} {time}") };
+    format!("{mode} {owner} {size} {time} {}", path.join(" "))
+}
+
+/// A document with `…` for each digest and each time of a build.
+pub(crate) fn without_digests(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown += "sha256:…";
+        shown += part.get(64..).unwrap_or_default();
+    }
+    let mut parts = shown.split("\"created\":\"");
+    let mut timeless = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        timeless += "\"created\":\"…";
+        timeless += part.find('"').map_or("", |end| &part[end..]);
+    }
+    timeless + "\n"
+}

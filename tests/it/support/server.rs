@@ -1,0 +1,156 @@
+//! A web server on the loopback interface: each case's directory `http` as files, and `git` as Git repositories.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use super::env::Env;
+
+/// A server that runs until the tests end.
+pub(crate) struct Server {
+    address: String,
+}
+
+/// What a client asks for.
+struct Request {
+    method: String,
+    path: String,
+    query: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Server {
+    /// Serves the directories of cases in `env`.
+    pub(crate) fn start(env: &Env) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let root = env.path("");
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let root = root.clone();
+                // A client that goes away is none of our business.
+                thread::spawn(move || serve(&client, &root).ok());
+            }
+        });
+        Self { address }
+    }
+
+    /// The text with the addresses of a case's directories.
+    pub(crate) fn address(&self, text: &str, case: &str) -> String {
+        let place = |dir| format!("{}/{case}/{dir}", self.address);
+        text.replace("{{http}}", &place("http")).replace("{{git}}", &place("git"))
+    }
+
+    /// The text as it was before [`Server::address`].
+    pub(crate) fn redact(&self, text: &str, case: &str) -> String {
+        let place = |dir| format!("{}/{case}/{dir}", self.address);
+        text.replace(&place("http"), "{{http}}").replace(&place("git"), "{{git}}")
+    }
+}
+
+fn serve(client: &TcpStream, root: &Path) -> std::io::Result<()> {
+    let mut reader = BufReader::new(client);
+    let Some(request) = Request::read(&mut reader)? else { return Ok(()) };
+    let mut parts = request.path.trim_start_matches('/').splitn(3, '/');
+    let (case, kind, rest) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+    let plain = Path::new(rest).components().all(|part| matches!(part, Component::Normal(_)));
+    let response = match (case, kind) {
+        (Some(case), Some("http")) if plain => file(&request, &root.join(case).join("http").join(rest)),
+        (Some(case), Some("git")) if plain => git(&request, &root.join(case).join("git"), rest)?,
+        _ => status("404 Not Found"),
+    };
+    (&mut &*client).write_all(&response)
+}
+
+impl Request {
+    fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Self>> {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
+        let mut headers = Vec::new();
+        for line in reader.lines() {
+            let line = line?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let mut request =
+            Self { method, path: path.to_owned(), query: query.to_owned(), headers, body: Vec::new() };
+        if request.header("transfer-encoding") == "chunked" {
+            request.body = chunks(reader)?;
+        } else if let Ok(length) = request.header("content-length").parse() {
+            request.body = vec![0; length];
+            reader.read_exact(&mut request.body)?;
+        }
+        Ok(Some(request))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+fn chunks(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut size = String::new();
+        reader.read_line(&mut size)?;
+        let size = u64::from_str_radix(size.trim(), 16).unwrap_or(0);
+        reader.by_ref().take(size).read_to_end(&mut body)?;
+        reader.read_line(&mut String::new())?;
+        if size == 0 {
+            return Ok(body);
+        }
+    }
+}
+
+fn status(status: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
+}
+
+/// A file with its time.
+fn file(request: &Request, path: &PathBuf) -> Vec<u8> {
+    let (Ok(content), Ok(metadata)) = (fs::read(path), fs::metadata(path)) else {
+        return status("404 Not Found");
+    };
+    let time = jiff::Timestamp::try_from(metadata.modified().unwrap()).unwrap();
+    let time = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nLast-Modified: {time}\r\nConnection: close\r\n\r\n",
+        content.len()
+    );
+    let body = if request.method == "HEAD" { &[][..] } else { &content };
+    [head.as_bytes(), body].concat()
+}
+
+/// What Git's own server says, over CGI (RFC 3875).
+fn git(request: &Request, root: &Path, path: &str) -> std::io::Result<Vec<u8>> {
+    let mut command = Command::new("git");
+    command.arg("http-backend").env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1");
+    command.env("PATH_INFO", format!("/{path}")).env("QUERY_STRING", &request.query);
+    command.env("REQUEST_METHOD", &request.method).env("REMOTE_ADDR", "127.0.0.1");
+    command.env("CONTENT_TYPE", request.header("content-type"));
+    command.env("CONTENT_LENGTH", request.body.len().to_string());
+    command.env("HTTP_CONTENT_ENCODING", request.header("content-encoding"));
+    command.env("GIT_PROTOCOL", request.header("git-protocol"));
+    // The repositories are those of whoever runs the tests.
+    command.env("HOME", root);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut stdin = child.stdin.take();
+    let output = thread::scope(|scope| {
+        scope.spawn(|| {
+            // A program that reads no more has said all that it has to say.
+            let _ = stdin.take().map(|mut stdin| stdin.write_all(&request.body));
+        });
+        child.wait_with_output()
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let code = text.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
+    let head = format!("HTTP/1.1 {code}\r\nConnection: close\r\n");
+    Ok([head.as_bytes(), &output.stdout].concat())
+}
