@@ -12,6 +12,7 @@ mod context;
 mod copy;
 mod error;
 mod make;
+mod missing;
 mod owner;
 mod run;
 mod scheduler;

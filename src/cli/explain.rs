@@ -108,7 +108,17 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
     }
+    if matches!(*error.source, StepError::NoSource { .. }) && leads_up(text, error) {
+        finding = finding
+            .help("`..` does not lead out of what is copied from; choose a context that holds the file");
+    }
     CliError::drawn(ErrorKind::General, draw(text, &[finding]))
+}
+
+/// Whether the instruction, which is not a trigger of elsewhere, has a path that begins with `..`.
+fn leads_up(text: &Source, error: &SolveError) -> bool {
+    let mut words = text.slice(error.span).split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '['));
+    error.trigger.is_none() && words.any(|word| word.starts_with("../"))
 }
 
 fn step_hints(error: &StepError) -> Vec<String> {

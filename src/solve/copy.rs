@@ -11,15 +11,14 @@ use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
 use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step, Unpack};
 use crate::progress;
 use crate::store::Layer;
-use crate::tree::{
-    Entry, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Time, TreePath, View,
-};
+use crate::tree::{Entry, Index, Kind, Time, TreePath, View};
 
 use super::assemble::{Assembly, Destination, Manner, Placed};
 use super::choose::Choosing;
 use super::context::Context;
 use super::error::StepError;
 use super::make::make;
+use super::missing::{no_context_source, no_state_source};
 use super::owner::{needs_accounts, resolve_owner};
 use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, SourceTree, from_context, from_state};
 use super::state::{Opened, State};
@@ -44,6 +43,9 @@ impl Solver<'_> {
             Place::Root(root) => SourceTree::State(state(root)),
         };
         let (digest, selection) = self.digest(copy, &source)?;
+        if let Some(selection) = &selection {
+            tell_empty(copy, selection, running);
+        }
         let request = Request {
             step,
             from,
@@ -276,6 +278,17 @@ fn inline(file: &InlineFile, path: &Path, time: Time) -> Result<SourceItem, Step
     })
 }
 
+/// Names the sources that nothing fits. A wildcard may fit nothing, but that is seldom what was meant.
+fn tell_empty(copy: &Copy, selection: &Selection, running: &progress::Step<'_>) {
+    for (source, items) in copy.sources.iter().zip(&selection.sources) {
+        if let Source::Pattern(pattern) = source
+            && items.iter().all(|item| item.pieces.is_empty())
+        {
+            running.note(format!("warning: `{pattern}` selects nothing"));
+        }
+    }
+}
+
 fn inline_files(copy: &Copy) -> impl Iterator<Item = &InlineFile> {
     copy.sources.iter().filter_map(|source| match source {
         Source::Inline(file) => Some(file),
@@ -325,44 +338,4 @@ fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
     }
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     running.note(format!("not cached: {}{rest}", changes.join(", ")));
-}
-
-fn no_context_source(
-    pattern: &str,
-    error: &SelectError<std::convert::Infallible>,
-    context: &Context,
-) -> StepError {
-    let (missing, why) = match error {
-        SelectError::Resolve(ResolveError::Missing { at, .. }) => (at, context.absence(at)),
-        SelectError::Resolve(ResolveError::NotADirectory { at, .. }) => {
-            (at, format!("`{at}` is not a directory"))
-        }
-        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
-    };
-    let names = context.names_in(&missing.parent().unwrap_or_default());
-    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
-    StepError::NoSource {
-        source_path: pattern.to_owned(),
-        place: "the build context".to_owned(),
-        why: Some(why),
-        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
-    }
-}
-
-fn no_state_source(pattern: &str, error: SelectError<IndexFileError>, view: &View) -> StepError {
-    let missing = match error {
-        SelectError::Resolve(ResolveError::Lookup(error)) => return StepError::Index(error),
-        SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,
-        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
-    };
-    let children = view.children(&missing.parent().unwrap_or_default()).unwrap_or_default();
-    let names: Vec<String> =
-        children.iter().map(|(path, _)| String::from_utf8_lossy(path.as_bytes()).into_owned()).collect();
-    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
-    StepError::NoSource {
-        source_path: pattern.to_owned(),
-        place: "the stage or image that it is copied from".to_owned(),
-        why: None,
-        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
-    }
 }
