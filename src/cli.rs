@@ -12,6 +12,7 @@ mod images;
 mod inspect;
 mod later;
 mod ports;
+mod remotes;
 pub mod render;
 mod result_file;
 mod run;

@@ -4,20 +4,24 @@
 //! terminal and the arguments are the command line's business. Must not print.
 
 mod archives;
+mod bases;
 mod build;
 mod change;
+mod context;
 mod error;
 mod export;
 mod find;
 mod images;
 mod inspect;
+mod options;
 mod run;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Dockerfile, Metadata};
+pub use build::{BuildReport, BuildRequest, Metadata};
+pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource, Remotes};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};

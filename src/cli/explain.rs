@@ -79,6 +79,14 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
         }
+        BuildError::Http(http) => http.remedy().into_iter().fold(general(error), CliError::hint),
+        BuildError::Git(git) => git.remedy().into_iter().fold(general(error), CliError::hint),
+        BuildError::NoNamedContext { .. } => {
+            general(error).hint("paths of `--build-context` are relative to the current directory")
+        }
+        BuildError::TwoDockerfiles => {
+            general(error).hint("leave `--file` out, or give the context as a directory or an archive")
+        }
         BuildError::NoDockerfile { .. } => general(error).hint("name another file with `--file`"),
         other => general(other),
     }

@@ -53,7 +53,7 @@ impl Solver<'_> {
             family: cache::family("copy", text(step), &self.options.scope),
             inputs: inputs(copy, &digest),
             observes: true,
-            cache: !self.options.no_cache,
+            cache: !self.options.no_cache && !step.no_cache,
         };
         let family = request.family;
         self.cached_or(&request, running, |scratch| {
@@ -278,11 +278,13 @@ fn inline(file: &InlineFile, path: &Path, time: Time) -> Result<SourceItem, Step
     })
 }
 
-/// Names the sources that nothing fits. A wildcard may fit nothing, but that is seldom what was meant.
+/// Names the sources that nothing fits, or of which nothing is left. That is allowed, but seldom what was meant.
 fn tell_empty(copy: &Copy, selection: &Selection, running: &progress::Step<'_>) {
+    // A directory that is copied whole may be empty.
+    let in_parts = copy.parents || !copy.exclude.is_empty();
     for (source, items) in copy.sources.iter().zip(&selection.sources) {
         if let Source::Pattern(pattern) = source
-            && items.iter().all(|item| item.pieces.is_empty())
+            && items.iter().all(|item| in_parts && item.pieces.is_empty())
         {
             running.note(format!("warning: `{pattern}` selects nothing"));
         }

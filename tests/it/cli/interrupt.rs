@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
@@ -60,7 +60,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     let mut import = Command::new("sh");
     import.args(["-c", script, env!("CARGO_BIN_EXE_strata"), "--root"]).arg(env.root());
     import.arg("import").arg(&pipe);
-    let import = Running::start(import);
+    let import = Running::start(import, Stdio::null());
     let mut tar = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     tar.write_all(&endless_tar()).unwrap();
     import.signal(Signal::HUP);
