@@ -186,6 +186,20 @@ fn reference(text: &str) -> Result<crate::oci::Reference, CliError> {
     text.parse().map_err(|error: crate::oci::ReferenceError| EngineError::from(error).into())
 }
 
+/// Parses a name that an image shall get.
+fn new_name(text: &str) -> Result<crate::oci::Reference, CliError> {
+    let name = reference(text)?;
+    let why_not = if name.digest().is_some() {
+        "has a digest, which cannot be given to an image"
+    } else if text.starts_with("sha256:") {
+        "as a name would be taken for a digest"
+    } else {
+        return Ok(name);
+    };
+    Err(CliError::new(ErrorKind::Usage, format!("`{text}` {why_not}"))
+        .hint("give a name with a tag, such as `name:1.0`"))
+}
+
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         explain::explain(&error).detailed(&error)

@@ -21,7 +21,7 @@ use crate::progress::Reporter;
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
 use super::result_file::ResultFile;
-use super::{App, colour, dumb, explain, print, reference, remotes, signals};
+use super::{App, colour, dumb, explain, new_name, print, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -92,6 +92,7 @@ pub(super) struct BuildArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum NetworkChoice {
     /// One of its own, with a way out
+    #[value(alias = "bridge")]
     Default,
     /// The host's
     Host,
@@ -177,10 +178,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
     if args.target.as_deref() == Some("") {
         return Err(usage("`--target` is empty: it needs the name of a stage".to_owned()));
     }
-    let tags = args.tags.iter().map(|tag| reference(tag)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(tag) = tags.iter().find(|tag| tag.digest().is_some()) {
-        return Err(usage(format!("`{}` has a digest, which cannot be given to an image", tag.familiar())));
-    }
+    let tags = args.tags.iter().map(|tag| new_name(tag)).collect::<Result<Vec<_>, _>>()?;
     let contexts = args.contexts.iter().map(|text| ContextSpec::parse(text)).collect::<Result<_, _>>();
     let platform = platform(&args.platforms)?;
     let (context, dockerfile) = input(args)?;

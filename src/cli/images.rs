@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use crate::engine::{HistoryLine, ImageSummary, Removed};
 
-use super::error::{CliError, ErrorKind};
+use super::error::CliError;
 use super::table::Table;
-use super::{App, human, print, reference};
+use super::{App, human, new_name, print, reference};
 
 /// List images
 #[derive(Debug, clap::Args)]
@@ -123,13 +123,7 @@ pub(super) struct TagArgs {
 }
 
 pub(super) fn tag(app: &App, args: &TagArgs) -> Result<ExitCode, CliError> {
-    let name = reference(&args.target)?;
-    if name.digest().is_some() {
-        let message = format!("`{}` has a digest, which cannot be given to an image", args.target);
-        return Err(
-            CliError::new(ErrorKind::General, message).hint("give a name with a tag, such as `name:1.0`")
-        );
-    }
+    let name = new_name(&args.target)?;
     app.engine()?.tag(&args.source, &name)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -25,7 +25,7 @@ const FLAGS: [(&str, &str); 9] = [
          --expose --gpus --group-add --health-cmd --health-interval --health-retries --health-start-interval \
          --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
-         -m --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --net --net-alias \
+         -m --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --net-alias \
          --network-alias --no-healthcheck --oom-kill-disable --oom-score-adj --pid --pids-limit --platform \
          --privileged -P --publish-all --pull -q --quiet --restart --runtime --security-opt --shm-size \
          --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl --tmpfs --ulimit --userns --uts -v \

@@ -100,6 +100,7 @@ impl Engine {
         cancel: &CancelToken,
     ) -> Result<BuildReport, EngineError> {
         let options = options::for_plan(request)?;
+        OutputSpec::refuse_destinations(&request.outputs)?;
         let work = self.store.work_dir()?;
         let (store, remotes) = (&*self.store, &request.remotes);
         let bringing = Bringing { host: &self.host, store, work: &work, remotes, reporter, cancel };

@@ -94,7 +94,7 @@ pub enum EngineError {
     #[error("no command: the image `{0}` has none, and none was given")]
     NoCommand(String),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,

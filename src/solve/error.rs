@@ -117,7 +117,7 @@ pub enum StepError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,

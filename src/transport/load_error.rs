@@ -45,7 +45,7 @@ pub enum LoadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -67,7 +67,7 @@ pub enum LoadError {
         source: io::Error,
     },
     /// The input is something else.
-    #[error("the archive is not a tar: it looks like {}", .0.what)]
+    #[error("the archive is not a tar: it {0}")]
     NotTar(Looks),
     /// A directory was given where only a tar will do.
     #[error("`{}` is a directory, not a tar", .0.display())]

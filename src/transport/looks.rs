@@ -1,14 +1,24 @@
 //! What an input that is no tar looks like, for messages.
 
+use std::fmt;
 use std::str::Utf8Error;
 
 /// What an input looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Looks {
-    /// In words: `a zip archive`.
+    /// In words: `a zip archive`. Empty for nothing at all.
     pub what: &'static str,
     /// The program that unpacks it.
     pub tool: Option<&'static str>,
+}
+
+impl fmt::Display for Looks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.what {
+            "" => write!(f, "is empty"),
+            what => write!(f, "looks like {what}"),
+        }
+    }
 }
 
 /// The beginnings of formats that people mistake for tars, with what they are.
@@ -38,7 +48,7 @@ const MAGICS: [(&[u8], &str, Option<&str>); 19] = [
 pub(super) const HEAD: usize = 512;
 
 /// Nothing at all.
-pub(super) const EMPTY: Looks = Looks { what: "an empty file", tool: None };
+pub(super) const EMPTY: Looks = Looks { what: "", tool: None };
 
 /// The place of the word `ustar` in a tar's first header.
 const USTAR: std::ops::Range<usize> = 257..262;
@@ -85,7 +95,7 @@ mod tests {
         let mut tar = vec![0; 512];
         tar[USTAR].copy_from_slice(b"ustar");
         for (head, what) in [
-            (&b""[..], Some("an empty file")),
+            (&b""[..], Some("")),
             (b"hello\n\tworld\n", Some("text")),
             ("ü".repeat(300).as_bytes().split_at(511).0, Some("text")),
             (b"\n{\"a\": 1}", Some("JSON")),

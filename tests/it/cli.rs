@@ -86,7 +86,7 @@ fn the_files_of_a_build_are_written() {
 }
 
 #[test]
-fn the_files_of_a_build_are_tried_before_it_and_gone_if_it_fails() {
+fn places_for_results_are_tried_before_a_build_and_empty_if_it_fails() {
     let env = with_context("FROM busybox\nRUN false\n");
     fs::create_dir(env.path("dir")).unwrap();
     for (flag, path, reason) in [
@@ -95,6 +95,15 @@ fn the_files_of_a_build_are_tried_before_it_and_gone_if_it_fails() {
     ] {
         let output = env.strata(["build", "--progress=plain", flag, path, "context"]).code(1);
         assert_eq!(output.stderr, format!("error: cannot write `{path}`\ncaused by: {reason}\n"));
+    }
+    for (kind, path, reason) in [
+        ("docker", "nowhere/image.tar", "No such file or directory (os error 2)"),
+        ("tar", "dir", "Is a directory (os error 21)"),
+        ("local", "context/Dockerfile", "Not a directory (os error 20)"),
+    ] {
+        let to = format!("type={kind},dest={path}");
+        let output = env.strata(["build", "--progress=plain", "--output", &to, "context"]).code(1);
+        assert_eq!(output.stderr, format!("error: cannot create `{path}`\ncaused by: {reason}\n"));
     }
     for file in ["id", "metadata"] {
         fs::write(env.path(file), "of an earlier build").unwrap();
@@ -136,14 +145,18 @@ fn a_build_says_where_it_wrote() {
 fn inputs_that_are_no_tars_are_named() {
     let env = Env::with_busybox();
     let files: [(&str, &[u8], &str); 4] = [
-        ("text", b"some text\n", "text"),
-        ("empty", b"", "an empty file"),
-        ("xz", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46", "xz data\nhelp: unpack it first, with `xz -d`"),
-        ("zip", b"PK\x03\x04zip", "a zip archive\nhelp: unpack it first, with `unzip`"),
+        ("text", b"some text\n", "looks like text"),
+        ("empty", b"", "is empty"),
+        (
+            "xz",
+            b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46",
+            "looks like xz data\nhelp: unpack it first, with `xz -d`",
+        ),
+        ("zip", b"PK\x03\x04zip", "looks like a zip archive\nhelp: unpack it first, with `unzip`"),
     ];
     for (name, bytes, looks) in files {
         fs::write(env.path(name), bytes).unwrap();
-        let expected = format!("error: the archive is not a tar: it looks like {looks}\n");
+        let expected = format!("error: the archive is not a tar: it {looks}\n");
         assert_eq!(env.strata(["load", "-i", name]).code(1).stderr, expected);
         assert_eq!(env.strata(["import", name]).code(1).stderr, expected);
     }

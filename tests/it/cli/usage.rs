@@ -24,6 +24,16 @@ fn wrong_usage_ends_with_1_and_says_what_is_wrong() {
             ],
             "error: `a@sha256:0000000000000000000000000000000000000000000000000000000000000000` has a digest, which cannot be given to an image",
         ),
+        (&["tag", "app", "sha256:abc"], "error: `sha256:abc` as a name would be taken for a digest"),
+        (&["import", "tar", "sha256:abc"], "error: `sha256:abc` as a name would be taken for a digest"),
+        (
+            &["build", "-t", "sha256:abc", "context"],
+            "error: `sha256:abc` as a name would be taken for a digest",
+        ),
+        (
+            &["build", "-o", "type=oci,dest=", "context"],
+            "error: the output `type=oci,dest=` is wrong: `dest=` is empty",
+        ),
         (&["build", "-f", "-", "-"], "error: standard input cannot be both the context and the Dockerfile"),
         (
             &["build", "--platform=linux/arm64,linux/amd64", "context"],
@@ -82,6 +92,21 @@ fn what_docker_has_besides_is_refused_by_name() {
         assert_eq!((output.stdout.as_str(), output.stderr), ("", expected), "{args:?}");
     }
     assert!(!env.root().exists(), "a mistake makes no store");
+}
+
+#[test]
+fn names_that_docker_has_for_networks_are_understood() {
+    let env = Env::new();
+    env.dockerfile("context", "FROM scratch\nLABEL a=b\n");
+    let _ = env.strata(["build", "-q", "-t", "image", "--network=bridge", "context"]).success();
+    for network in ["bridge", "default", "none", "host"] {
+        let output = env.strata(["run", "--net", network, "image"]).code(125);
+        assert!(
+            output.stderr.starts_with("error: no command: the image `image` has none"),
+            "{}",
+            output.stderr
+        );
+    }
 }
 
 #[test]
