@@ -5,6 +5,7 @@
 
 mod archives;
 mod build;
+mod check;
 pub mod error;
 mod explain;
 pub mod human;
@@ -142,7 +143,7 @@ fn failed(error: &CliError, debug: bool) -> ExitCode {
     if let Some(details) = error.details().filter(|_| debug) {
         text.push_str(&format!("debug: {details}\n"));
     }
-    let _ = io::stderr().write_all(text.as_bytes());
+    complain(&text);
     error.exit_code()
 }
 
@@ -179,6 +180,11 @@ fn print(text: &str) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Says something besides a command's result. A reader that has gone away is no error.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Parses a reference that the user typed.

@@ -10,8 +10,8 @@ const COMMANDS: &str = "attach builder buildx commit compose context cp create d
 const FLAGS: [(&str, &str); 9] = [
     (
         "build",
-        "--add-host --allow --annotation --attest --builder --cache-from --cache-to --call \
-         --cgroup-parent --check --compress --cpu-period --cpu-quota -c --cpu-shares --cpuset-cpus --cpuset-mems \
+        "--add-host --allow --annotation --attest --builder --cache-from --cache-to \
+         --cgroup-parent --compress --cpu-period --cpu-quota -c --cpu-shares --cpuset-cpus --cpuset-mems \
          --disable-content-trust --force-rm --isolation -m --memory --memory-swap \
          --policy --provenance --pull --push --rm --sbom --secret --security-opt --shm-size --squash --ssh --ulimit",
     ),

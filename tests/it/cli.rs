@@ -47,8 +47,8 @@ fn plain_progress_goes_to_standard_error_and_ends_with_the_image() {
     let env = with_context("FROM busybox\nCOPY f /\n");
     let output =
         env.strata(["build", "--progress=plain", "-t", "a", "-t", "example.com/b/c:1", "context"]).success();
-    let end = format!("\n#3 DONE 0.0s\nbuilt a:latest, example.com/b/c:1\nimage {}\n", env.image_id("a"));
-    assert!(output.stderr.ends_with(&end), "{}", output.stderr);
+    let end = format!("s\nbuilt a:latest, example.com/b/c:1\nimage {}\n", env.image_id("a"));
+    assert!(output.stderr.contains("\n#3 DONE ") && output.stderr.ends_with(&end), "{}", output.stderr);
     assert_eq!(output.stdout, "");
     assert_eq!(env.image_id("a"), env.image_id("example.com/b/c:1"));
     // Standard error is no terminal here, so plain is what it is without the flag, too.
@@ -147,11 +147,7 @@ fn inputs_that_are_no_tars_are_named() {
     let files: [(&str, &[u8], &str); 4] = [
         ("text", b"some text\n", "looks like text"),
         ("empty", b"", "is empty"),
-        (
-            "xz",
-            b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46",
-            "looks like xz data\nhelp: unpack it first, with `xz -d`",
-        ),
+        ("lz4", b"\x04\x22\x4d\x18rest", "looks like lz4 data\nhelp: unpack it first, with `lz4 -d`"),
         ("zip", b"PK\x03\x04zip", "looks like a zip archive\nhelp: unpack it first, with `unzip`"),
     ];
     for (name, bytes, looks) in files {

@@ -12,6 +12,7 @@ mod contexts;
 mod crash;
 mod exec;
 mod fixtures;
+mod lint;
 mod readers;
 mod support;
 mod transport;
