@@ -5,12 +5,14 @@
 
 mod archives;
 mod build;
+mod check;
 pub mod error;
 mod explain;
 pub mod human;
 mod images;
 mod inspect;
 mod ports;
+mod remotes;
 pub mod render;
 mod run;
 mod signals;
@@ -179,6 +181,11 @@ fn print(text: &str) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Says something besides a command's result. A reader that has gone away is no error.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Parses a reference that the user typed.

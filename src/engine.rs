@@ -4,13 +4,17 @@
 //! terminal and the arguments are the command line's business. Must not print.
 
 mod archives;
+mod bases;
 mod build;
 mod change;
+mod check;
+mod context;
 mod error;
 mod export;
 mod find;
 mod images;
 mod inspect;
+mod options;
 mod run;
 
 use std::fs;
@@ -18,7 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Dockerfile, Metadata};
+pub use build::{BuildReport, BuildRequest, Built, Metadata};
+pub use check::{Checked, Inspection};
+pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource, Remotes};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};

@@ -6,6 +6,7 @@
 //! Invariants: a record is written after its layer was published; a step's scratch directory is inside the build's
 //! work directory, whose lock the sandbox holds too; nothing is made twice at once, in whatever process.
 
+mod archive;
 mod assemble;
 mod choose;
 mod context;

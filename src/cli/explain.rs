@@ -53,6 +53,14 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
         }
+        BuildError::Http(http) => http.remedy().into_iter().fold(general(error), CliError::hint),
+        BuildError::Git(git) => git.remedy().into_iter().fold(general(error), CliError::hint),
+        BuildError::NoNamedContext { .. } => {
+            general(error).hint("paths of `--build-context` are relative to the current directory")
+        }
+        BuildError::TwoDockerfiles => {
+            general(error).hint("leave `--file` out, or give the context as a directory or an archive")
+        }
         BuildError::NoDockerfile { .. } => general(error).hint("name another file with `--file`"),
         other => general(other),
     }
@@ -91,6 +99,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
         StepError::LinkedOwner { .. } => {
             vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
+        }
+        StepError::Unpack { .. } if !is_disk_full(error) => {
+            vec!["`ADD --unpack=false` copies an archive as it is".to_owned()]
         }
         StepError::Changed(_) => vec!["build again when nothing writes to the context".to_owned()],
         StepError::Command { command, status, .. } if status.code() == 127 => {

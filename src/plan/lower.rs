@@ -6,21 +6,22 @@
 
 mod config;
 mod copy;
+mod platform;
 mod run;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::Span;
 use crate::dockerfile::ast::{Arg, Dockerfile, Instruction, InstructionKind, Statement};
-use crate::dockerfile::word::{Expanded, Word, expand_text};
+use crate::dockerfile::word::{Word, expand_text};
 use crate::oci::{Config, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
-use super::scope::{Scope, not_consumed};
+use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
-use super::triggers::{self, Trigger};
-use super::{BaseId, BaseImage, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
+use super::triggers::Trigger;
+use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
 
 /// What commands find programs with, unless the image says otherwise.
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,14 +32,12 @@ pub(super) fn lower(
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
 ) -> Result<Plan, Vec<PlanError>> {
-    let mut stages = Stages::find(dockerfile, options, images)?;
+    let stages = Stages::find(dockerfile, options, images)?;
     let mut lowering = Lowering {
         options,
         stages: &stages,
         graph: Graph::new(images),
         done: BTreeMap::new(),
-        arguments: arguments_as_written(dockerfile),
-        warnings: Vec::new(),
         errors: Vec::new(),
     };
     let mut target = None;
@@ -51,27 +50,13 @@ pub(super) fn lower(
             lowering.done.insert(needed.index, stage);
         }
     }
-    let Lowering { graph, arguments, warnings, errors, .. } = lowering;
+    let Lowering { graph, errors, .. } = lowering;
     let Some((needed, stage)) = target.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
     let (bases, contexts, steps) = graph.finish();
-    let mut all = std::mem::take(&mut stages.warnings);
-    all.extend(warnings);
-    all.extend(not_consumed(dockerfile, options, &arguments));
-    Ok(Plan { bases, contexts, steps, target, warnings: all })
-}
-
-/// The names of all ARGs in the file, as far as they are plain words.
-fn arguments_as_written(dockerfile: &Dockerfile) -> BTreeSet<String> {
-    let in_stages = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
-    let arguments = in_stages.filter_map(|instruction| match &instruction.kind {
-        InstructionKind::Arg(arg) => Some(arg),
-        _ => None,
-    });
-    let global = dockerfile.global_args.iter().map(|statement| &statement.kind);
-    global.chain(arguments).flat_map(|arg| &arg.items).map(|item| item.name.text.clone()).collect()
+    Ok(Plan { bases, contexts, steps, target })
 }
 
 struct Lowering<'a> {
@@ -79,9 +64,6 @@ struct Lowering<'a> {
     stages: &'a Stages<'a>,
     graph: Graph<'a>,
     done: BTreeMap<usize, State>,
-    /// Names of ARGs.
-    arguments: BTreeSet<String>,
-    warnings: Vec<Diagnostic>,
     errors: Vec<PlanError>,
 }
 
@@ -90,6 +72,8 @@ struct Lowering<'a> {
 struct State {
     root: Root,
     base: Option<BaseId>,
+    /// The platform that the base says it is for, if it does.
+    base_platform: Option<Platform>,
     config: Config,
     author: Option<String>,
     scope: Scope,
@@ -115,14 +99,14 @@ impl Counter {
             use InstructionKind::{Add, Copy, Run, Workdir};
             matches!(instruction.kind, Run(_) | Copy(_) | Add(_) | Workdir(_))
         };
-        let from = usize::from(matches!(needed.origin, Origin::Image(_)));
+        let from = usize::from(matches!(needed.origin, Origin::Image(_) | Origin::Files(_)));
         let stage = match needed.stage.name() {
             _ if !are_several => String::new(),
             Some(name) => format!("{name} "),
             None => format!("stage-{} ", needed.index),
         };
         let triggers = needed.triggers.iter().map(|trigger| &trigger.instruction);
-        let counted = triggers.chain(&needed.stage.instructions).filter(counts).count();
+        let counted = triggers.chain(needed.instructions()).filter(counts).count();
         Self { stage, next: 1, total: from + counted }
     }
 
@@ -141,9 +125,9 @@ struct Stage<'s, 'a> {
     stages: &'a Stages<'a>,
     graph: &'s mut Graph<'a>,
     done: &'s BTreeMap<usize, State>,
-    arguments: &'s mut BTreeSet<String>,
-    warnings: &'s mut Vec<Diagnostic>,
     index: usize,
+    /// Whether its steps are done anew.
+    no_cache: bool,
     counter: Counter,
     state: State,
     /// The trigger that is running, and where the FROM names what has it.
@@ -158,6 +142,7 @@ impl Lowering<'_> {
             Origin::Stage(parent) => Ok(self.done.get(parent)?.continued()),
             Origin::Scratch => Ok(self.scratch()),
             Origin::Image(reference) => self.image(reference, needed, &mut counter),
+            Origin::Files(name) => Ok(self.files(name, needed, &mut counter)),
         };
         let state = state.map_err(|error| self.errors.push(error)).ok()?;
         let mut stage = Stage {
@@ -165,9 +150,8 @@ impl Lowering<'_> {
             stages: self.stages,
             graph: &mut self.graph,
             done: &self.done,
-            arguments: &mut self.arguments,
-            warnings: &mut self.warnings,
             index: needed.index,
+            no_cache: is_without_cache(needed, self.options),
             counter,
             state,
             trigger: None,
@@ -177,7 +161,7 @@ impl Lowering<'_> {
                 self.errors.push(error);
             }
         }
-        for instruction in &needed.stage.instructions {
+        for instruction in needed.instructions() {
             if let Err(error) = stage.instruction(instruction) {
                 self.errors.push(error);
             }
@@ -211,8 +195,27 @@ impl Lowering<'_> {
         let name = counter.name(&format!("FROM {}", image.name));
         let base = self.graph.base(image, reference, name, span);
         let author = image.config.author.clone().filter(|author| !author.is_empty());
-        let platform = self.options.build_platform.clone();
-        Ok(self.started(Root::Base(base), Some(base), config, author, platform))
+        let base_platform = platform::of_image(image);
+        let state = self.started(Root::Base(base), Some(base), config, author, needed.platform.clone());
+        Ok(State { base_platform, ..state })
+    }
+
+    /// A stage that starts from the files of a named context: they become its root, in a layer of their own.
+    fn files(&mut self, name: &str, needed: &Needed<'_>, counter: &mut Counter) -> State {
+        let context = self.graph.context(ContextName::Named(name.to_owned()));
+        let step = self.graph.step(Step {
+            name: counter.name(&format!("FROM {name}")),
+            span: needed.stage.from.kind.image.span,
+            trigger: None,
+            no_cache: is_without_cache(needed, self.options),
+            from: Root::Scratch,
+            kind: StepKind::Copy(copy::everything(context)),
+        });
+        let mut state = self.scratch();
+        state.platform = needed.platform.clone();
+        state.root = Root::Step(step);
+        state.history.push(HistoryItem { created_by: None, step: Some(step) });
+        state
     }
 
     fn started(
@@ -228,7 +231,8 @@ impl Lowering<'_> {
             let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
             scope.set(name, value);
         }
-        State { root, base, config, author, scope, history: Vec::new(), platform, has_cmd: false }
+        let (base_platform, history) = (None, Vec::new());
+        State { root, base, base_platform, config, author, scope, history, platform, has_cmd: false }
     }
 }
 
@@ -249,7 +253,10 @@ impl State {
             base: self.base,
             config,
             author: self.author,
-            platform: options.platform.clone(),
+            platform: match self.base_platform {
+                Some(platform) if !options.platform_is_chosen => platform,
+                _ => options.platform.clone(),
+            },
             history: self.history,
         }
     }
@@ -258,13 +265,9 @@ impl State {
 impl<'s> Stage<'s, '_> {
     /// Does what the stage's origin asks for.
     fn run_trigger(&mut self, trigger: &'s Trigger, from: Span) -> Result<(), PlanError> {
-        let before = self.warnings.len();
         self.trigger = Some((trigger, from));
         let result = self.instruction(&trigger.instruction);
         self.trigger = None;
-        for warning in &mut self.warnings[before..] {
-            triggers::retell(warning, trigger, from);
-        }
         result.map_err(|error| error.of_trigger(&trigger.text, from))
     }
 
@@ -318,32 +321,23 @@ impl<'s> Stage<'s, '_> {
         let mut items = Vec::with_capacity(arg.items.len());
         for item in &arg.items {
             let declared = self.state.scope.declare(item, self.options, Some(&self.stages.globals))?;
-            let span = item.default.as_ref().unwrap_or(&item.name).span;
-            self.warnings.extend(self.state.scope.undefined("UndefinedVar", &declared.unmatched, span));
             items.push(match declared.value {
                 Some(value) => format!("{}={value}", declared.name),
-                None => declared.name.clone(),
+                None => declared.name,
             });
-            self.arguments.insert(declared.name);
         }
         self.history(format!("ARG {}", items.join(" ")));
         Ok(())
     }
 
     /// Expands a word with the variables in effect.
-    fn expand(&mut self, word: &Word) -> Result<String, PlanError> {
-        let Expanded { text, unmatched } = self.state.scope.expand(word)?;
-        self.undefined(&unmatched, word.span);
-        Ok(text)
-    }
-
-    fn undefined(&mut self, unmatched: &[String], span: Span) {
-        self.warnings.extend(self.state.scope.undefined("UndefinedVar", unmatched, span));
+    fn expand(&self, word: &Word) -> Result<String, PlanError> {
+        Ok(self.state.scope.expand(word)?.text)
     }
 
     /// Notes an instruction that makes no layer.
     fn history(&mut self, created_by: String) {
-        self.state.history.push(HistoryItem { created_by, step: None });
+        self.state.history.push(HistoryItem { created_by: Some(created_by), step: None });
     }
 
     /// Does `kind`. `text` is what progress shows, `created_by` what the history says.
@@ -354,10 +348,10 @@ impl<'s> Stage<'s, '_> {
         };
         let trigger = self.trigger.map(|(trigger, _)| trigger.text.clone());
         let span = self.place(span);
-        let step = Step { name, span, trigger, from: self.state.root, kind };
+        let step = Step { name, span, trigger, no_cache: self.no_cache, from: self.state.root, kind };
         let step = self.graph.step(step);
         self.state.root = Root::Step(step);
-        self.state.history.push(HistoryItem { created_by, step: Some(step) });
+        self.state.history.push(HistoryItem { created_by: Some(created_by), step: Some(step) });
     }
 
     /// The instruction as progress shows it, its variables expanded if that is possible.
@@ -376,4 +370,11 @@ fn upper_case_keyword(text: &str) -> String {
 
 fn not_found(reference: &str, span: Span) -> PlanError {
     PlanErrorKind::ImageNotFound { reference: reference.to_owned() }.at(span)
+}
+
+/// Whether the user wants the stage's steps done anew. A stage without a name is called by its number, as in BuildKit.
+fn is_without_cache(needed: &Needed<'_>, options: &Options) -> bool {
+    let number = format!("stage-{}", needed.index);
+    let name = needed.stage.name().unwrap_or(&number);
+    options.no_cache_stages.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
 }

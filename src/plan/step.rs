@@ -19,6 +19,8 @@ pub struct Step {
     pub span: Span,
     /// The text of the ONBUILD trigger that it comes from.
     pub trigger: Option<String>,
+    /// Whether it is done anew, whatever the cache has.
+    pub no_cache: bool,
     /// What it changes.
     pub from: Root,
     /// The change.

@@ -39,7 +39,7 @@ impl Solver<'_> {
             family: cache::family("run", text(step), &self.options.scope),
             inputs: inputs(run),
             observes: false,
-            cache: !self.options.no_cache,
+            cache: !self.options.no_cache && !step.no_cache,
         };
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;

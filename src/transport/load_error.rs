@@ -71,6 +71,14 @@ pub enum LoadError {
     /// It is an archive of something else.
     #[error("the archive holds no images: it has neither `index.json` nor `manifest.json`")]
     Unknown,
+    /// No image has the tag.
+    #[error("no image of the layout has the tag `{wanted}`: there are {}", list(found))]
+    NoTag {
+        /// The tag.
+        wanted: String,
+        /// Those that there are.
+        found: Vec<String>,
+    },
     /// It is an OCI layout of another kind.
     #[error(transparent)]
     Layout(#[from] LayoutError),
@@ -184,6 +192,14 @@ pub enum LoadError {
         name: String,
         /// Why not.
         source: ApplyError,
+    },
+    /// A layer is compressed in a form that has no media type.
+    #[error("the layer `{name}` is compressed with {format}, and layers can only be with gzip or zstd")]
+    Compression {
+        /// The file in the archive.
+        name: String,
+        /// `bzip2` or `xz`.
+        format: &'static str,
     },
     /// A layer cannot be decompressed.
     #[error("cannot decompress the layer `{name}`")]

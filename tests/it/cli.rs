@@ -38,9 +38,15 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
             ],
             "error: `a@sha256:0000000000000000000000000000000000000000000000000000000000000000` has a digest, which cannot be given to an image",
         ),
-        (&["build", "-"], "error: not supported yet: a context from standard input"),
-        (&["build", "-f", "-", "context"], "error: not supported yet: a Dockerfile from standard input"),
-        (&["build", "https://example.com/a.git"], "error: not supported yet: a context from a URL"),
+        (&["build", "-f", "-", "-"], "error: standard input cannot be both the context and the Dockerfile"),
+        (
+            &["build", "--platform=linux/arm64,linux/amd64", "context"],
+            "error: not supported yet: an image for several platforms",
+        ),
+        (
+            &["build", "--build-context", "src", "context"],
+            "error: the build context `src` is wrong: expected `name=value`",
+        ),
         (&["build", "--label", "=x", "context"], "error: `--label =x` has no name"),
     ] {
         let output = env.strata(args).code(2);
@@ -92,8 +98,8 @@ fn plain_progress_goes_to_standard_error_and_ends_with_the_image() {
     let env = with_context("FROM busybox\nCOPY f /\n");
     let output =
         env.strata(["build", "--progress=plain", "-t", "a", "-t", "example.com/b/c:1", "context"]).success();
-    let end = format!("\n#3 DONE 0.0s\nbuilt a:latest, example.com/b/c:1\nimage {}\n", env.image_id("a"));
-    assert!(output.stderr.ends_with(&end), "{}", output.stderr);
+    let end = format!("s\nbuilt a:latest, example.com/b/c:1\nimage {}\n", env.image_id("a"));
+    assert!(output.stderr.contains("\n#3 DONE ") && output.stderr.ends_with(&end), "{}", output.stderr);
     assert_eq!(output.stdout, "");
     assert_eq!(env.image_id("a"), env.image_id("example.com/b/c:1"));
     // Standard error is no terminal here, so plain is what it is without the flag, too.

@@ -11,7 +11,7 @@ use crate::tree::glob::{Pattern, Stars};
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
 use super::super::{
-    Chmod, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
+    Chmod, ContextId, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
 };
 use super::config::{absolute, check_user};
 use super::{Stage, not_found};
@@ -20,7 +20,7 @@ impl Stage<'_, '_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
         let source = match &copy.from {
             None => self.main_context(),
-            Some(from) => Place::Root(self.copied_root(from)?),
+            Some(from) => self.copied(from)?,
         };
         self.files(instruction, &copy.files, source, (copy.parents, Unpack::Never))
     }
@@ -45,19 +45,21 @@ impl Stage<'_, '_> {
         Place::Context(self.graph.context(ContextName::Main))
     }
 
-    /// The root that `--from` means.
-    fn copied_root(&mut self, from: &Spanned<String>) -> Result<Root, PlanError> {
+    /// What `--from` means.
+    fn copied(&mut self, from: &Spanned<String>) -> Result<Place, PlanError> {
         match self.stages.copy_origin(self.index, from)? {
-            Origin::Scratch => Ok(Root::Scratch),
+            Origin::Scratch => Ok(Place::Root(Root::Scratch)),
             Origin::Stage(index) => match self.done.get(&index) {
-                Some(state) => Ok(state.root),
+                Some(state) => Ok(Place::Root(state.root)),
                 // Something is wrong in that stage, and was said.
-                None => Ok(Root::Scratch),
+                None => Ok(Place::Root(Root::Scratch)),
             },
+            Origin::Files(name) => Ok(Place::Context(self.graph.context(ContextName::Named(name)))),
             Origin::Image(reference) => {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
-                Ok(Root::Base(self.graph.base(image, &reference, name, self.place(from.span))))
+                let place = self.place(from.span);
+                Ok(Place::Root(Root::Base(self.graph.base(image, &reference, name, place))))
             }
         }
     }
@@ -150,7 +152,6 @@ impl Stage<'_, '_> {
             return Err(PlanErrorKind::FileName { name: name.clone() }.at(heredoc.span));
         }
         let expanded = self.state.scope.with_lookup(|lookup| heredoc.expanded(lookup))?;
-        self.undefined(&expanded.unmatched, heredoc.body_span);
         Ok(InlineFile { name: name.clone(), content: expanded.text })
     }
 
@@ -158,6 +159,21 @@ impl Stage<'_, '_> {
         let directory = matches!(text, "" | "." | "..") || text.ends_with('/') || text.ends_with("/.");
         let path = TreePath::clean(absolute(&self.state.config.working_dir, text).as_bytes());
         Destination { directory: directory || path.is_root(), path }
+    }
+}
+
+/// All that is in a context, as it is.
+pub(super) fn everything(context: ContextId) -> Copy {
+    Copy {
+        from: Place::Context(context),
+        sources: vec![Source::Pattern(String::new())],
+        destination: Destination { path: TreePath::root(), directory: true },
+        chown: None,
+        chmod: None,
+        exclude: Vec::new(),
+        parents: false,
+        link: false,
+        unpack: Unpack::Never,
     }
 }
 

@@ -65,6 +65,7 @@ impl State {
         let found = match command {
             "build" => self.build(&words),
             "fails" => self.fails(&words),
+            "call" => self.call(&words),
             "log" => self.report.log(),
             "warnings" => self.report.warnings(),
             "steps" => self.report.states(),
@@ -132,7 +133,7 @@ impl State {
                 let found = self.fails(&["1"]);
                 assert!(found.contains(&words.join(" ")), "{found}");
             }
-            "image" => self.image = words.first().copied()?.to_owned(),
+            "image" => words.first().copied()?.clone_into(&mut self.image),
             "host" => self.env.host(&self.context, body),
             "elsewhere" => {
                 let copy = self.context.with_extension("copy");
@@ -150,6 +151,15 @@ impl State {
     fn build(&mut self, flags: &[&str]) -> String {
         self.succeed(flags);
         format!("{}image {}\n", self.report.states(), self.letter())
+    }
+
+    /// What the command prints, standard output first.
+    fn call(&self, words: &[&str]) -> String {
+        let (code, flags) = words.split_first().expect("an exit code");
+        let mut command = self.env.command(["build"]);
+        command.args(flags).arg(".").current_dir(&self.context);
+        let output = self.env.run(command).code(code.parse().unwrap());
+        output.stdout + &output.stderr
     }
 
     fn succeed(&mut self, flags: &[&str]) {
