@@ -7,7 +7,7 @@
 //!
 //! | Who | Is | Does, in this order |
 //! |---|---|---|
-//! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
+//! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads), from where nobody can write to it (`program`); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
 //! | *stage* | this program, executed anew: one thread, so it may fork | asks to die with the engine's thread; blocks all signals; forks init straight into new mount, pid, ipc, uts, cgroup (and net) namespaces; kills it when the engine's end of the socket closes; passes signals on; waits for it |
 //! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` with every path resolved inside the root; `pivot_root`; masks paths; host name, network; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
 //! | *command* | a fork of init, then the program of the spec | own session; standard input; default signals; seccomp filter, then capabilities and ids (see `rights`); exec |
@@ -32,6 +32,7 @@ mod engine;
 mod error;
 mod init;
 mod mounts;
+mod program;
 mod rights;
 mod root;
 mod sandbox;

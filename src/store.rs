@@ -137,7 +137,7 @@ fn make_directories(root: &Path) -> Result<(), StoreError> {
         fs::create_dir_all(&path).map_err(|e| StoreError::io("make", &path, e))?;
     }
     // Layers hold set-user-ID programs and private files of images, with the owners that images name.
-    let private = fs::Permissions::from_mode(0o711);
+    let private = fs::Permissions::from_mode(0o700);
     fs::set_permissions(root, private).map_err(|e| StoreError::io("set the mode of", root, e))
 }
 

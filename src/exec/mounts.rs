@@ -16,7 +16,7 @@ use super::channel::Failure;
 use super::init::Step as _;
 use super::root::Scratch;
 use super::spec::{Script, Spec};
-use crate::sys::mount::{FsContext, MountError, attach, bind};
+use crate::sys::mount::{FsContext, MountError, add_attributes, attach, bind};
 
 const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -203,6 +203,7 @@ fn put_script(dev: BorrowedFd<'_>, script: &Script) -> Result<(), Errno> {
 /// Hides and write-protects what Docker does. To be called inside the root; the paths are all of file systems that
 /// [`populate`] mounted, so no link of the image can lead them astray.
 pub(super) fn restrict() -> Result<(), Failure> {
+    keep_devices()?;
     let mut empty: Option<&str> = None;
     for path in MASKED {
         mask(path, &mut empty).step(&format!("mask {path}"))?;
@@ -215,6 +216,22 @@ pub(super) fn restrict() -> Result<(), Failure> {
             Ok(()) => mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | attributes, c""),
         }
         .step(&format!("make {path} read-only"))?;
+    }
+    Ok(())
+}
+
+/// Leaves the command the devices of `/dev`, and no others: neither those that it makes nor those of the image. For
+/// that each is a mount of its own, and the root and `/dev` have none.
+fn keep_devices() -> Result<(), Failure> {
+    for (name, ..) in DEVICES {
+        let path = format!("/dev/{name}");
+        mount_bind(&path, &path).step(&format!("bind {path}"))?;
+    }
+    for path in ["/dev", "/"] {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty())
+            .and_then(|mount| add_attributes(mount.as_fd(), NODEV))
+            .step(&format!("forbid devices in {path}"))?;
     }
     Ok(())
 }

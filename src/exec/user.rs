@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 
 use super::channel::Failure;
@@ -119,7 +119,7 @@ fn groups_of(user: &str, root: &Path) -> Result<Vec<u32>, Failure> {
 fn lines<T>(path: &Path, mut parse: impl FnMut(&[u8]) -> Option<T>) -> Result<Vec<T>, Failure> {
     let step = || format!("read {}", path.display());
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = match open(path, flags, Mode::empty()) {
+    let file = match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS) {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Vec::new()),
         result => result.step(&step())?,
     };

@@ -2,6 +2,7 @@
 //! can be an overlay's upper.
 
 mod death;
+mod escapes;
 mod mounts;
 mod rights;
 
