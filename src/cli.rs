@@ -7,6 +7,7 @@ mod archives;
 mod build;
 pub mod error;
 mod explain;
+mod given;
 pub mod human;
 mod images;
 mod inspect;

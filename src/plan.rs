@@ -14,6 +14,7 @@ mod dump;
 mod error;
 mod graph;
 mod lower;
+mod mount;
 mod notation;
 mod scope;
 mod stages;
@@ -29,6 +30,7 @@ use crate::oci::{Config, ImageConfig, Platform};
 use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
+pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };

@@ -12,7 +12,7 @@ use crate::progress::Reporter;
 
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, dumb, explain, print, reference, signals};
+use super::{App, colour, dumb, explain, given, print, reference, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,12 @@ pub(super) struct BuildArgs {
     /// What to write instead of an image in the store, such as `type=oci,dest=image.tar`; may be repeated
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
+    /// Secret that RUNs may mount: `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`; may be repeated
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
+    /// SSH agent that RUNs may mount: `default`, or `NAME=SOCKET`; may be repeated
+    #[arg(long = "ssh", value_name = "AGENT")]
+    agents: Vec<String>,
     /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
@@ -176,6 +182,8 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         labels: labels(&args.labels)?,
         no_cache: args.no_cache,
         stat_cache: !args.no_stat_cache,
+        secrets: given::secrets(&args.secrets)?,
+        agents: given::agents(&args.agents)?,
         network: args.network.map(NetworkChoice::mode),
         jobs: args.jobs,
         outputs: args

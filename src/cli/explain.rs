@@ -89,6 +89,10 @@ fn step_hints(error: &StepError) -> Vec<String> {
     match error {
         StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoSecret { id } => {
+            vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
+        }
+        StepError::NoAgent { id } => vec![format!("give it with `--ssh {id}`, or `--ssh {id}=SOCKET`")],
         StepError::Changed(_) => vec!["build again when nothing writes to the context".to_owned()],
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]

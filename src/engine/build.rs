@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::context::Dockerignore;
 use crate::diagnostic::{Diagnostic, Source, nearest};
 use crate::dockerfile;
 use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
-use crate::exec::CancelToken;
+use crate::exec::{CancelToken, Secret};
 use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
@@ -34,6 +34,18 @@ pub enum Dockerfile {
     At(PathBuf),
 }
 
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// Here.
+    Value(Secret),
+    /// In this file, which is read when the build begins.
+    File(PathBuf),
+}
+
+/// The largest secret, as in BuildKit.
+const MAX_SECRET: u64 = 500 * 1024;
+
 /// What to build, and what to do with it.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
@@ -53,6 +65,10 @@ pub struct BuildRequest {
     pub no_cache: bool,
     /// Whether the context's stat cache is used.
     pub stat_cache: bool,
+    /// Secrets that RUNs may mount, by their names.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Sockets of SSH agents that RUNs may mount, by their names.
+    pub agents: BTreeMap<String, PathBuf>,
     /// The network of RUN; `None` if the user did not choose.
     pub network: Option<NetworkMode>,
     /// How many steps may run at once; `None` chooses.
@@ -233,6 +249,8 @@ impl Engine {
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: host.hosts,
             resolv_conf: host.resolv_conf,
+            secrets: secrets(request)?,
+            agents: request.agents.clone(),
         })
     }
 
@@ -282,6 +300,31 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Reads the secrets that are in files.
+fn secrets(request: &BuildRequest) -> Result<BTreeMap<String, Secret>, EngineError> {
+    let read = |(id, source): (&String, &SecretSource)| {
+        let secret = match source {
+            SecretSource::Value(secret) => secret.clone(),
+            SecretSource::File(path) => {
+                let failed =
+                    |source| Box::new(BuildError::Secret { id: id.clone(), path: path.clone(), source });
+                let mut bytes = Vec::new();
+                let file = fs::File::open(path).map_err(failed)?;
+                file.take(MAX_SECRET + 1).read_to_end(&mut bytes).map_err(failed)?;
+                Secret(bytes)
+            }
+        };
+        if secret.0.len() as u64 > MAX_SECRET {
+            return Err(EngineError::from(Box::new(BuildError::LargeSecret {
+                id: id.clone(),
+                max: MAX_SECRET,
+            })));
+        }
+        Ok((id.clone(), secret))
+    };
+    request.secrets.iter().map(read).collect()
 }
 
 fn plan_options(request: &BuildRequest) -> plan::Options {

@@ -119,6 +119,24 @@ pub enum BuildError {
         /// Why not.
         source: io::Error,
     },
+    /// A secret's file cannot be read.
+    #[error("cannot read the secret `{id}` from `{}`", path.display())]
+    Secret {
+        /// The secret's name.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A secret is more than what a secret may be.
+    #[error("the secret `{id}` is larger than {max} bytes")]
+    LargeSecret {
+        /// The secret's name.
+        id: String,
+        /// The most bytes that a secret may have.
+        max: u64,
+    },
     /// The ignore file cannot be used.
     #[error(transparent)]
     Ignore(#[from] DockerignoreError),

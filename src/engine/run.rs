@@ -77,6 +77,7 @@ impl Engine {
                 NetworkMode::Host | NetworkMode::None => host.resolv_conf,
             },
             script: None,
+            mounts: Vec::new(),
         };
         let network = match request.network {
             NetworkMode::Private => Some(self.networks.publish(&[])?),

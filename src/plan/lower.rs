@@ -6,6 +6,7 @@
 
 mod config;
 mod copy;
+mod mounts;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};

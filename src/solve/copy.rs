@@ -371,7 +371,7 @@ fn no_context_source(
     }
 }
 
-fn no_state_source(pattern: &str, error: SelectError<IndexFileError>, view: &View) -> StepError {
+pub(super) fn no_state_source(pattern: &str, error: SelectError<IndexFileError>, view: &View) -> StepError {
     let missing = match error {
         SelectError::Resolve(ResolveError::Lookup(error)) => return StepError::Index(error),
         SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,

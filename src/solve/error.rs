@@ -77,6 +77,18 @@ pub enum StepError {
     /// ADD of an archive.
     #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
     Archive(TreePath),
+    /// A RUN needs a secret, and it was not given.
+    #[error("the secret `{id}` is required, and was not given")]
+    NoSecret {
+        /// Its name.
+        id: String,
+    },
+    /// A RUN needs an SSH agent, and none was given.
+    #[error("the SSH agent `{id}` is required, and was not given")]
+    NoAgent {
+        /// Its name.
+        id: String,
+    },
     /// A network for a sandbox cannot be made.
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -41,12 +41,12 @@ impl Stage<'_, '_> {
         self.files(instruction, &add.files, from, Unpack::Local)
     }
 
-    fn main_context(&mut self) -> Place {
+    pub(super) fn main_context(&mut self) -> Place {
         Place::Context(self.graph.context(ContextName::Main))
     }
 
     /// The root that `--from` means.
-    fn copied_root(&mut self, from: &Spanned<String>) -> Result<Root, PlanError> {
+    pub(super) fn copied_root(&mut self, from: &Spanned<String>) -> Result<Root, PlanError> {
         match self.stages.copy_origin(self.index, from)? {
             Origin::Scratch => Ok(Root::Scratch),
             Origin::Stage(index) => match self.done.get(&index) {
