@@ -11,6 +11,7 @@ mod given;
 pub mod human;
 mod images;
 mod inspect;
+mod ports;
 pub mod render;
 mod run;
 mod signals;
@@ -56,6 +57,9 @@ enum Command {
     Images(images::ImagesArgs),
     /// Run a command in a container of an image
     Run(run::RunArgs),
+    /// Containers
+    #[command(subcommand)]
+    Container(ContainerCommand),
     /// Write images to an archive
     Save(archives::SaveArgs),
     /// Read images from an archive
@@ -70,6 +74,12 @@ enum Command {
     Tag(images::TagArgs),
     /// Remove images
     Rmi(images::RmiArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ContainerCommand {
+    /// Run a command in a container of an image
+    Run(run::RunArgs),
 }
 
 /// What a command runs with.
@@ -127,7 +137,7 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Build(args) => build::run(app, &args),
         Command::Images(args) => images::list(app, &args),
-        Command::Run(args) => run::run(app, &args),
+        Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
         Command::Save(args) => archives::save(app, &args),
         Command::Load(args) => archives::load(app, &args),
         Command::Import(args) => archives::import(app, &args),

@@ -18,6 +18,7 @@ pub mod scan;
 mod stat_cache;
 
 pub use dockerignore::{Dockerignore, DockerignoreError};
+pub use found::FileId;
 pub use root::Root;
 pub use scan::{Absence, Scan};
 

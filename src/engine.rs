@@ -22,7 +22,7 @@ pub use build::{BuildReport, BuildRequest, Dockerfile, Metadata, SecretSource};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};
-pub use run::RunRequest;
+pub use run::{Connection, RunRequest};
 
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};

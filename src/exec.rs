@@ -42,6 +42,7 @@ mod seccomp_profile;
 mod skeleton;
 mod spec;
 mod stage;
+mod terminal;
 mod user;
 
 pub use cancel::{CancelToken, Signals};
@@ -50,11 +51,13 @@ pub use error::{ExecError, SpecProblem, UserProblem};
 pub use skeleton::skeleton;
 pub use spec::{MAX_LOWERS, Mount, MountApi, MountSource, Network, Root, Script, Secret, Spec, Upper};
 pub use stage::stage_entry;
+pub use terminal::Terminal;
 
 /// The most descriptors that a sandbox can be given to hold.
 pub const MAX_KEPT: usize = 32;
 
-/// The most descriptors that go to a stage: those to hold, a standard input and a network namespace.
+/// The most descriptors that go to a stage: those to hold, a standard input or a terminal's socket, and a network
+/// namespace.
 const MAX_SENT: usize = MAX_KEPT + 2;
 
 /// The first argument by which the program knows that it is a stage.

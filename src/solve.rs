@@ -8,6 +8,7 @@
 
 mod agent;
 mod assemble;
+mod choose;
 mod context;
 mod copy;
 mod error;

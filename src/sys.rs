@@ -7,5 +7,6 @@ pub mod lock;
 pub mod mount;
 pub mod namespace;
 pub mod process;
+pub mod terminal;
 pub mod walk;
 pub mod xattr;

@@ -22,7 +22,10 @@ pub use entries::Tree;
 pub use entry::{Device, Entry, Kind, Time, Xattr};
 pub use format::{IndexFile, IndexFileError, write_index};
 pub use index::{Index, OrderError};
-pub use lookup::{LastLink, Lookup, Node, ResolveError, SelectError, Selected, resolve, resolve_new, select};
+pub use lookup::{
+    LastLink, Lookup, Node, ResolveError, SelectError, Selected, has_wildcards, resolve, resolve_new, select,
+    select_below,
+};
 pub use path::TreePath;
 pub(crate) use path::compare;
 pub use view::{Found, LayerView, View, ViewError};

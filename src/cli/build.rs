@@ -16,6 +16,7 @@ use super::{App, colour, dumb, explain, given, print, reference, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub(super) struct BuildArgs {
     /// Name of the image, `name[:tag]`; may be repeated
     #[arg(short, long = "tag", value_name = "NAME")]

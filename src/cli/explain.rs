@@ -93,6 +93,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
             vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
         }
         StepError::NoAgent { id } => vec![format!("give it with `--ssh {id}`, or `--ssh {id}=SOCKET`")],
+        StepError::LinkedOwner { .. } => {
+            vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
+        }
         StepError::Changed(_) => vec!["build again when nothing writes to the context".to_owned()],
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]

@@ -1,24 +1,69 @@
-//! `run`.
+//! `run`, and `container run`.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::{EngineError, RunRequest};
-use crate::exec::{CancelToken, ExecError, Signals};
+use crate::engine::{Connection, EngineError, RunRequest};
+use crate::exec::{CancelToken, ExecError, Signals, Terminal};
+use crate::network::PublishedPort;
+use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
 use super::error::{CliError, ErrorKind};
-use super::{App, signals};
+use super::{App, ports, signals};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true, disable_help_flag = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct RunArgs {
-    /// Remove the container when the command ends; containers that stay are not supported yet
+    /// Pass standard input on to the command
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give the command a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Remove the container when the command ends, which is what always happens
     #[arg(long)]
     rm: bool,
+    /// Publish a port: `[[IP:]PORT:]PORT[/PROTOCOL]`, the machine's before the container's; may be repeated
+    #[arg(short, long, value_name = "PORTS")]
+    publish: Vec<String>,
+    /// Set a variable; without a value it comes from the environment; may be repeated
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Set the variables of a file, one a line; may be repeated
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Working directory
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// User, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// Host name of the container
+    #[arg(short = 'h', long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Program to run instead of the image's entrypoint
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// Mount the root file system read-only
+    #[arg(long)]
+    read_only: bool,
+    /// Run the command below a process that forwards signals and reaps, which is what always happens
+    #[arg(long)]
+    init: bool,
     /// Network of the container
     #[arg(long, value_enum, default_value = "default")]
     network: NetworkChoice,
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: (),
     /// Name or id of the image
     image: String,
     /// Command instead of the image's own
@@ -27,22 +72,29 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
-    if !args.rm {
-        let message = "not supported yet: a container that stays after its command has ended";
-        return Err(CliError::new(ErrorKind::Run, message).hint("add `--rm`"));
-    }
     let failed = |error: ExecError| CliError::from_error(ErrorKind::Run, &error);
+    let request = request(args)?;
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    if args.tty && args.interactive && !stdin.is_terminal() {
+        return Err(CliError::new(ErrorKind::Run, "the input device is not a terminal")
+            .hint("leave `--tty` out where input comes from a file or a pipe"));
+    }
     let to_command = Arc::new(Signals::new().map_err(failed)?);
     let cancel = CancelToken::new().map_err(failed)?;
     let sender = Arc::clone(&to_command);
-    signals::forward(move |signal| {
+    signals::forward(args.tty, move |signal| {
         // The command may have ended already.
         let _ = sender.send(signal);
     })?;
-    let request =
-        RunRequest { image: args.image.clone(), command: args.command.clone(), network: args.network.mode() };
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
-    match engine.run(&request, &to_command, &cancel) {
+    let terminal =
+        args.tty.then(|| Terminal { input: args.interactive.then(|| stdin.as_fd()), output: stdout.as_fd() });
+    let connection = Connection { interactive: args.interactive, terminal, signals: &to_command };
+    // Keys go to the container's terminal as they are typed; what they mean is decided there.
+    let raw = (args.tty && args.interactive).then(|| RawMode::set(stdin.as_fd()));
+    let result = engine.run(&request, connection, &cancel);
+    drop(raw);
+    match result {
         Ok(status) => Ok(ExitCode::from(u8::try_from(status.code()).unwrap_or(u8::MAX))),
         Err(error) => {
             let kind = match &error {
@@ -52,5 +104,53 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
             };
             Err(CliError::from(error).with_kind(kind))
         }
+    }
+}
+
+/// What was typed, as the engine takes it.
+fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
+    let usage = |message: String| CliError::new(ErrorKind::Run, message);
+    let parsed = args.publish.iter().map(|text| ports::parse(text).map_err(|error| usage(error.to_string())));
+    let published: Vec<Vec<PublishedPort>> = parsed.collect::<Result<_, _>>()?;
+    Ok(RunRequest {
+        image: args.image.clone(),
+        command: args.command.clone(),
+        entrypoint: args.entrypoint.clone(),
+        env: variables(args)?.into_iter().collect(),
+        workdir: args.workdir.clone(),
+        user: args.user.clone(),
+        hostname: args.hostname.clone(),
+        network: args.network.mode(),
+        ports: published.concat(),
+        read_only: args.read_only,
+    })
+}
+
+/// The variables of files and, over them, of flags.
+fn variables(args: &RunArgs) -> Result<BTreeMap<String, String>, CliError> {
+    let mut variables = BTreeMap::new();
+    for path in &args.env_file {
+        let text = fs::read_to_string(path).map_err(|error| {
+            CliError::from_error(ErrorKind::Run, &error).context(format!("cannot read `{}`", path.display()))
+        })?;
+        let lines =
+            text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.for_each(|line| set(line, &mut variables));
+    }
+    for text in &args.env {
+        if text.is_empty() || text.starts_with('=') {
+            return Err(CliError::new(ErrorKind::Run, format!("`--env {text}` has no name")));
+        }
+        set(text, &mut variables);
+    }
+    Ok(variables)
+}
+
+/// `NAME=VALUE`, or `NAME` for the environment's value; a name that the environment has not is not set.
+fn set(text: &str, variables: &mut BTreeMap<String, String>) {
+    if let Some((name, value)) = text.split_once('=') {
+        variables.insert(name.to_owned(), value.to_owned());
+    } else if let Ok(value) = std::env::var(text) {
+        variables.insert(text.to_owned(), value);
     }
 }

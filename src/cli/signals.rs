@@ -3,7 +3,7 @@
 use std::io;
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use super::error::{CliError, ErrorKind};
@@ -25,11 +25,13 @@ pub(super) fn on_interrupt(first: impl Fn(i32) + Send + 'static) -> Result<(), C
     Ok(())
 }
 
-/// From now on passes every signal that asks to end on to `forward`.
-pub(super) fn forward(forward: impl Fn(i32) + Send + 'static) -> Result<(), CliError> {
+/// From now on passes every signal that asks to end on to `forward`, and, for a command with a terminal, those about
+/// the terminal.
+pub(super) fn forward(terminal: bool, forward: impl Fn(i32) + Send + 'static) -> Result<(), CliError> {
     let failed =
         |error: io::Error| CliError::from_error(ErrorKind::General, &error).context("cannot catch signals");
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let resized = terminal.then_some(SIGWINCH);
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP].into_iter().chain(resized)).map_err(failed)?;
     thread::spawn(move || signals.forever().for_each(forward));
     Ok(())
 }

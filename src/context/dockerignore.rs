@@ -168,7 +168,7 @@ impl Dockerignore {
     }
 
     /// The verdict on a path in normal form, given that on its directory. Not for the root.
-    pub(super) fn verdict_in(&self, directory: Verdict, path: &[u8]) -> Verdict {
+    pub fn verdict_in(&self, directory: Verdict, path: &[u8]) -> Verdict {
         match self.rules.last_fit(path, directory.rank, &self.lines) {
             None => directory,
             Some(place) => Verdict { rank: place as u32 + 1, hidden: !self.lines[place].shows },

@@ -15,6 +15,15 @@ pub(super) struct Found {
     pub(super) xattrs: Option<Vec<Xattr>>,
     /// A directory that the ignore file hides, kept for what is visible below it.
     pub(super) hidden: bool,
+    /// A regular file with more than one name, here or elsewhere.
+    pub(super) linked: bool,
+}
+
+/// Which file a name stands for: two names with equal ids are hard links to one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
 }
 
 /// What an entry is.
@@ -60,6 +69,12 @@ impl Found {
     /// Whether everything that an index says of it is known.
     pub(super) fn is_complete(&self) -> bool {
         self.xattrs.is_some() && !matches!(self.what, What::File(None))
+    }
+
+    /// Which file it is, if that may be another entry's too.
+    pub(super) fn file_id(&self) -> Option<FileId> {
+        let Status { device, inode, .. } = self.status;
+        self.linked.then_some(FileId { device, inode })
     }
 
     /// The index entry, owned by 0:0; `None` as long as it is not complete.

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use super::ContextError;
 use super::dockerignore::{Dockerignore, Line};
-use super::found::{Found, What};
+use super::found::{FileId, Found, What};
 use super::read;
 use super::root::Root;
 use super::stat_cache::{self, StatCache};
@@ -24,6 +24,8 @@ pub struct Scan {
     root: Root,
     ignore: Arc<Dockerignore>,
     entries: Vec<Found>,
+    /// Whether any of them is a file with several names.
+    linked: bool,
     started: Time,
     cache: Option<PathBuf>,
     /// Whether something was read that the cache did not have.
@@ -71,7 +73,8 @@ impl Scan {
         if let Some(known) = known {
             known.apply(&mut entries);
         }
-        Ok(Self { root, ignore, entries, started, cache, learned: false })
+        let linked = entries.iter().any(|found| found.linked);
+        Ok(Self { root, ignore, entries, linked, started, cache, learned: false })
     }
 
     /// The context's directory, from which files are opened.
@@ -87,7 +90,12 @@ impl Scan {
     /// The index of the selected paths, all that is below them, and the directories above them. What is not known of
     /// these entries yet is read, on all cores; nothing else is. Selected paths that are not there are passed over.
     pub fn index(&mut self, selection: &[TreePath]) -> Result<Index, ContextError> {
-        let wanted = self.wanted(selection);
+        self.index_with(selection, &[])
+    }
+
+    /// The same, with the entries at the paths `alone`, without what is below them.
+    pub fn index_with(&mut self, trees: &[TreePath], alone: &[TreePath]) -> Result<Index, ContextError> {
+        let wanted = self.wanted(trees, alone);
         let chosen = || self.entries.iter().zip(&wanted).filter(|&(_, &wanted)| wanted);
         if !chosen().all(|(found, _)| found.is_complete()) {
             let entries = self.entries.iter_mut().zip(&wanted);
@@ -98,6 +106,14 @@ impl Scan {
         let chosen = self.entries.iter().zip(&wanted).filter(|&(_, &wanted)| wanted);
         let entries: Vec<Entry> = chosen.filter_map(|(found, _)| found.entry()).collect();
         Ok(Index::from_sorted(entries).expect("the walk sorts its entries and drops doubles"))
+    }
+
+    /// Which file is at `path`, if it is a regular one that has other names too.
+    pub fn file_id(&self, path: &TreePath) -> Option<FileId> {
+        if !self.linked {
+            return None;
+        }
+        self.position(path).ok().and_then(|place| self.entries[place].file_id())
     }
 
     /// Opens a visible file; see [`Root::open_file`].
@@ -124,12 +140,14 @@ impl Scan {
         }
     }
 
-    /// For each entry, whether it is below a selected path or a directory above one.
-    fn wanted(&self, selection: &[TreePath]) -> Vec<bool> {
+    /// For each entry, whether it is below one of `trees`, one of `alone`, or a directory above either.
+    fn wanted(&self, trees: &[TreePath], alone: &[TreePath]) -> Vec<bool> {
         let mut wanted = vec![false; self.entries.len()];
-        for path in selection {
+        let whole = trees.iter().map(|path| (path, true));
+        for (path, whole) in whole.chain(alone.iter().map(|path| (path, false))) {
             let Ok(start) = self.position(path) else { continue };
-            wanted[start..start + self.subtree(start)].fill(true);
+            let count = if whole { self.subtree(start) } else { 1 };
+            wanted[start..start + count].fill(true);
             for above in path.ancestors().chain([TreePath::root()]) {
                 if let Ok(place) = self.position(&above) {
                     wanted[place] = true;

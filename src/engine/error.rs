@@ -50,6 +50,9 @@ pub enum EngineError {
     /// A sandbox cannot be used.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// Ports of a container that has not a network of its own.
+    #[error("ports can be published only from a network of the container's own")]
+    PortsWithoutNetwork,
     /// A network for a container cannot be made.
     #[error(transparent)]
     Network(#[from] NetworkError),

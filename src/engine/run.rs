@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status};
-use crate::network::{Network, without_loopback};
+use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
+use crate::network::{Network, PublishedPort, without_loopback};
+use crate::oci::Config;
 use crate::plan::NetworkMode;
 use crate::solve::{Stack, make_upper};
 
@@ -13,59 +14,81 @@ use super::error::EngineError;
 use super::{Engine, HostFiles};
 
 /// What to run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RunRequest {
     /// The image.
     pub image: String,
     /// The command; empty takes the image's own.
     pub command: Vec<String>,
+    /// Goes before the command in the place of the image's entrypoint, whose command then does not count either. An
+    /// empty one is no entrypoint at all.
+    pub entrypoint: Option<String>,
+    /// Variables that are added to the image's or replace them.
+    pub env: Vec<(String, String)>,
+    /// The working directory, in the place of the image's.
+    pub workdir: Option<String>,
+    /// `user[:group]`, in the place of the image's.
+    pub user: Option<String>,
+    /// The host name; otherwise one is made up.
+    pub hostname: Option<String>,
     /// The network that it sees.
     pub network: NetworkMode,
+    /// Ports of the machine that lead into the container. They need a network of its own.
+    pub ports: Vec<PublishedPort>,
+    /// Whether the root file system cannot be written to.
+    pub read_only: bool,
+}
+
+/// What a container is connected to.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection<'a> {
+    /// Whether it has the caller's standard input.
+    pub interactive: bool,
+    /// The terminal that it has, in the place of the caller's standard streams.
+    pub terminal: Option<Terminal<'a>>,
+    /// Signals for its command.
+    pub signals: &'a Signals,
 }
 
 /// The search path of an image that sets none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
-    /// Runs a command in a container that is removed when it ends. The command has the caller's output; `signals`
-    /// reach it.
+    /// Runs a command in a container that is removed when it ends.
     pub fn run(
         &self,
         request: &RunRequest,
-        signals: &Signals,
+        connection: Connection<'_>,
         cancel: &CancelToken,
     ) -> Result<Status, EngineError> {
+        if !request.ports.is_empty() && request.network != NetworkMode::Private {
+            return Err(EngineError::PortsWithoutNetwork);
+        }
         let image = self.load_documents(self.find(&request.image)?)?;
         let config = &image.config.config;
-        let entrypoint = config.entrypoint.clone().unwrap_or_default();
-        let command = if request.command.is_empty() {
-            config.cmd.clone().unwrap_or_default()
-        } else {
-            request.command.clone()
-        };
-        let args: Vec<OsString> = entrypoint.into_iter().chain(command).map(OsString::from).collect();
+        let args = arguments(request, config);
         if args.is_empty() {
             return Err(EngineError::NoCommand(request.image.clone()));
         }
         self.prepare_sandboxes()?;
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
-        let upper = make_upper(work.path())?;
+        let upper = if request.read_only { None } else { Some(make_upper(work.path())?) };
         let host = HostFiles::read();
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let spec = Spec {
             root: exec::Root {
                 lowers: stack.lowers(work.path())?,
                 skeleton: self.store.skeleton(),
-                upper: Some(upper),
+                upper,
                 volatile: true,
                 mount_api: exec::MountApi::Best,
             },
             args,
-            env: environment(&config.env),
-            cwd: PathBuf::from(if config.working_dir.is_empty() { "/" } else { &config.working_dir }),
-            user: config.user.clone(),
-            hostname: id.unwrap_or_default(),
+            env: environment(&config.env, request, connection.terminal.is_some()),
+            cwd: working_directory(request, config),
+            user: request.user.clone().unwrap_or_else(|| config.user.clone()),
+            hostname: request.hostname.clone().or(id).unwrap_or_default(),
             network: match request.network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
@@ -80,28 +103,58 @@ impl Engine {
             mounts: Vec::new(),
         };
         let network = match request.network {
-            NetworkMode::Private => Some(self.networks.publish(&[])?),
+            NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
             NetworkMode::Host | NetworkMode::None => None,
         };
         let io = Io {
-            network: network.as_ref().map(Network::namespace),
+            stdin: if connection.interactive { Stdin::Inherit } else { Stdin::Null },
             output: Output::Inherit,
-            signals: Some(signals),
+            terminal: connection.terminal,
+            network: network.as_ref().map(Network::namespace),
+            signals: Some(connection.signals),
             foreground: true,
-            ..Io::default()
         };
         Ok(self.executor.run(&spec, io, &[work.as_fd()], cancel)?.status)
     }
 }
 
-fn environment(image: &[String]) -> Vec<(OsString, OsString)> {
-    let mut variables: Vec<(OsString, OsString)> = image
-        .iter()
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect();
-    if !variables.iter().any(|(name, _)| name == "PATH") {
-        variables.push(("PATH".into(), PATH.into()));
+/// Entrypoint and command, each the user's or the image's; the image's command belongs to the image's entrypoint.
+fn arguments(request: &RunRequest, config: &Config) -> Vec<OsString> {
+    let entrypoint = match &request.entrypoint {
+        Some(entrypoint) => Some(entrypoint).filter(|text| !text.is_empty()).cloned().into_iter().collect(),
+        None => config.entrypoint.clone().unwrap_or_default(),
+    };
+    let command = if request.command.is_empty() && request.entrypoint.is_none() {
+        config.cmd.clone().unwrap_or_default()
+    } else {
+        request.command.clone()
+    };
+    entrypoint.into_iter().chain(command).map(OsString::from).collect()
+}
+
+/// A relative one is below the image's.
+fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
+    let image = Path::new("/").join(&config.working_dir);
+    request.workdir.as_ref().map_or(image.clone(), |path| image.join(path))
+}
+
+/// The image's variables with the user's, `PATH` always and, for a terminal, `TERM`, as Docker has them.
+fn environment(image: &[String], request: &RunRequest, terminal: bool) -> Vec<(OsString, OsString)> {
+    let mut variables: Vec<(&str, &str)> = image.iter().filter_map(|pair| pair.split_once('=')).collect();
+    let mut defaults = vec![("PATH", PATH)];
+    if terminal {
+        defaults.push(("TERM", "xterm"));
     }
-    variables
+    for (name, value) in defaults {
+        if !variables.iter().any(|(known, _)| *known == name) {
+            variables.push((name, value));
+        }
+    }
+    for (name, value) in &request.env {
+        match variables.iter_mut().find(|(known, _)| known == name) {
+            Some(known) => known.1 = value,
+            None => variables.push((name, value)),
+        }
+    }
+    variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }

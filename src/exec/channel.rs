@@ -13,6 +13,7 @@ use std::vec::IntoIter;
 use super::engine::{Status, Usage};
 use super::error::UserProblem;
 use super::spec::{Mount, MountApi, MountSource, Network, Root, Script, Secret, Spec, Upper};
+use crate::sys::terminal::Size;
 
 /// What the stage is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +21,21 @@ pub(super) struct Request {
     pub(super) spec: Spec,
     /// The seccomp program.
     pub(super) seccomp: Vec<u8>,
-    /// Whether the first descriptor that comes along is the command's standard input.
-    pub(super) stdin: bool,
+    /// What the command's standard input is.
+    pub(super) input: Input,
     pub(super) foreground: bool,
+}
+
+/// A command's standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// `/dev/null`.
+    Null,
+    /// The first descriptor that comes along.
+    Given,
+    /// A terminal of this size that is also its output; the first descriptor that comes along is the socket that its
+    /// other end goes to.
+    Terminal(Size),
 }
 
 /// What happened in the sandbox.
@@ -119,7 +132,7 @@ impl<'a> Decoder<'a> {
 
 impl Request {
     /// The bytes of a request, which [`Request::decode`] reads.
-    pub(super) fn encode(spec: &Spec, seccomp: &[u8], stdin: bool, foreground: bool) -> Vec<u8> {
+    pub(super) fn encode(spec: &Spec, seccomp: &[u8], input: Input, foreground: bool) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
         let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script, mounts } = spec;
         encode_root(root, &mut out);
@@ -155,7 +168,15 @@ impl Request {
             encode_mount(mount, &mut out);
         }
         out.bytes(seccomp);
-        out.number(u64::from(stdin));
+        match input {
+            Input::Null => out.number(0),
+            Input::Given => out.number(1),
+            Input::Terminal(Size { rows, columns }) => {
+                out.number(2);
+                out.number(rows.into());
+                out.number(columns.into());
+            }
+        }
         out.number(u64::from(foreground));
         out.0
     }
@@ -182,7 +203,13 @@ impl Request {
                 .next(),
             mounts: from.list(decode_mount)?,
         };
-        Some(Self { spec, seccomp: from.bytes()?.to_vec(), stdin: from.flag()?, foreground: from.flag()? })
+        let seccomp = from.bytes()?.to_vec();
+        let input = match from.number()? {
+            0 => Input::Null,
+            1 => Input::Given,
+            _ => Input::Terminal(Size { rows: from.number()? as u16, columns: from.number()? as u16 }),
+        };
+        Some(Self { spec, seccomp, input, foreground: from.flag()? })
     }
 }
 
@@ -405,9 +432,12 @@ mod tests {
             mounts: Vec::new(),
             ..spec()
         };
-        for (spec, stdin, foreground) in [(spec(), true, false), (plain, false, true)] {
-            let bytes = Request::encode(&spec, &[1, 2, 3], stdin, foreground);
-            let request = Request { spec, seccomp: vec![1, 2, 3], stdin, foreground };
+        let terminal = Input::Terminal(Size { rows: 24, columns: 80 });
+        for (spec, input, foreground) in
+            [(spec(), Input::Given, false), (plain.clone(), Input::Null, true), (plain, terminal, true)]
+        {
+            let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground);
+            let request = Request { spec, seccomp: vec![1, 2, 3], input, foreground };
             assert_eq!(Request::decode(&bytes), Some(request));
             assert_eq!(Request::decode(&bytes[..bytes.len() - 1]), None);
         }

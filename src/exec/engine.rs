@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, PipeReader};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -16,11 +16,12 @@ use rustix::net::{
 };
 
 use super::cancel::{CancelToken, Signals};
-use super::channel::Request;
+use super::channel::{Input, Request};
 use super::error::{ExecError, SpecProblem};
 use super::sandbox::Sandbox;
 use super::spec::{MAX_LOWERS, MountSource, Network, Spec};
 use super::stage::LENGTH_BYTES;
+use super::terminal::Terminal;
 use super::{MAX_KEPT, MAX_SENT, STAGE_NAME, seccomp};
 use crate::progress::Stream;
 
@@ -38,6 +39,8 @@ pub struct Io<'a> {
     pub stdin: Stdin,
     /// Standard output and standard error.
     pub output: Output<'a>,
+    /// A terminal for the command, in the place of the three streams.
+    pub terminal: Option<Terminal<'a>>,
     /// The network namespace of [`Network::Given`].
     pub network: Option<BorrowedFd<'a>>,
     /// Signals to be sent to the command while it runs.
@@ -142,10 +145,20 @@ impl Executor {
         }
         let seccomp = seccomp::program();
         let (mut sandbox, output) = self.start(&io)?;
+        let terminal = match io.terminal {
+            Some(terminal) => Some((terminal, socket_pair()?)),
+            None => None,
+        };
         let stdin = (io.stdin == Stdin::Inherit).then(rustix::stdio::stdin);
-        let request = Request::encode(spec, seccomp, stdin.is_some(), io.foreground);
+        let input = match &terminal {
+            Some((terminal, _)) => Input::Terminal(terminal.size()),
+            None if stdin.is_some() => Input::Given,
+            None => Input::Null,
+        };
+        let request = Request::encode(spec, seccomp, input, io.foreground);
+        let theirs = terminal.as_ref().map(|(_, (_, theirs))| theirs.as_fd());
         let fds: Vec<BorrowedFd<'_>> =
-            stdin.into_iter().chain(io.network).chain(keep.iter().copied()).collect();
+            theirs.or(stdin).into_iter().chain(io.network).chain(keep.iter().copied()).collect();
         let sent = send_request(sandbox.socket.as_fd(), &request, &fds);
         // A stage that dies while it is spoken to is found out about below: its end of the socket closes.
         if let Err(errno) = sent
@@ -154,16 +167,20 @@ impl Executor {
         {
             return Err(engine_error("send the stage its request")(errno));
         }
-        sandbox.follow(output, io, cancel)?;
+        match terminal {
+            Some((terminal, (ours, theirs))) => {
+                drop(theirs);
+                sandbox.follow_terminal(ours, terminal, io.signals, cancel)?;
+            }
+            None => sandbox.follow(output, io, cancel)?,
+        }
         sandbox.finish(spec, cancel)
     }
 
     /// Starts a stage. Everything it gets from us it gets over its standard input or its standard output and error,
     /// so that no other child of this process can inherit a part of it.
     fn start(&self, io: &Io<'_>) -> Result<(Sandbox, Option<[PipeReader; 2]>), ExecError> {
-        let (socket, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-                .map_err(engine_error("make a socket"))?;
+        let (socket, theirs) = socket_pair()?;
         let mut command = Command::new(&self.stage);
         command.arg0(STAGE_NAME).env_clear().stdin(theirs);
         let output = match io.output {
@@ -223,6 +240,11 @@ fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
 /// An error of the engine's side.
 pub(super) fn engine_error(doing: &'static str) -> impl Fn(Errno) -> ExecError {
     move |errno| ExecError::Engine { doing, source: errno.into() }
+}
+
+fn socket_pair() -> Result<(OwnedFd, OwnedFd), ExecError> {
+    socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+        .map_err(engine_error("make a socket"))
 }
 
 fn pipe() -> Result<(PipeReader, io::PipeWriter), ExecError> {

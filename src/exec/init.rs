@@ -14,11 +14,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, umask, wait};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::channel::{Failure, Report, Request};
+use super::channel::{Failure, Input, Report, Request};
 use super::engine::{Status, Usage};
 use super::spec::{Network, Spec};
 use super::user::{self, User};
-use super::{mounts, rights, root, stage};
+use super::{mounts, rights, root, stage, terminal};
 use crate::sys::mount::MountError;
 use crate::sys::namespace::{Fork, Namespaces, fork_into, loopback_up};
 use crate::sys::process::{child_usage, execute, exit_now, kill, reset_signals, wait_signal};
@@ -143,11 +143,18 @@ fn start(
 /// Turns the process into the command. Returns only if that failed.
 fn become_command(request: &Request, stdin: Option<OwnedFd>, user: &User) -> Failure {
     let prepared = (|| {
-        if !request.foreground {
+        let terminal = match request.input {
+            Input::Terminal(size) => Some(size),
+            Input::Null | Input::Given => None,
+        };
+        if !request.foreground || terminal.is_some() {
             rustix::process::setsid().step("setsid")?;
         }
         let input = stdin.map_or_else(null_input, Ok)?;
-        rustix::stdio::dup2_stdin(&input).step("set up standard input")?;
+        match terminal {
+            Some(size) => terminal::take(&input, size, user)?,
+            None => rustix::stdio::dup2_stdin(&input).step("set up standard input")?,
+        }
         drop(input);
         reset_signals().step("reset signals")?;
         rights::reduce(user, &request.seccomp)

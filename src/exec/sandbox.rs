@@ -46,8 +46,13 @@ impl Sandbox {
     }
 
     /// Makes the stage kill init: it sees our end of the socket close.
-    fn give_up(&self) {
+    pub(super) fn give_up(&self) {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Sends the command a signal. A sandbox that is gone needs none.
+    pub(super) fn signal(&self, signal: u8) {
+        let _ = send(&self.socket, &[signal], SendFlags::NOSIGNAL);
     }
 
     /// Passes output, reports and signals on until stage and init are gone.
@@ -87,8 +92,7 @@ impl Sandbox {
             if ready[3]
                 && let Some(signal) = io.signals.and_then(Signals::take)
             {
-                // A sandbox that is gone needs no signals.
-                let _ = send(&self.socket, &[signal], SendFlags::NOSIGNAL);
+                self.signal(signal);
             }
             if ready[4] && self.receive(&mut buffer)? {
                 break;
@@ -101,7 +105,7 @@ impl Sandbox {
     }
 
     /// Takes reports in. Whether the socket has ended, which is when no process of the sandbox is left.
-    fn receive(&mut self, buffer: &mut [u8]) -> Result<bool, ExecError> {
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Result<bool, ExecError> {
         match rustix::io::read(&self.socket, &mut *buffer) {
             Ok(0) | Err(Errno::CONNRESET) => return Ok(true),
             Ok(count) => self.buffer.extend_from_slice(&buffer[..count]),

@@ -16,7 +16,7 @@ use rustix::process::{
     set_parent_process_death_signal, waitpid,
 };
 
-use super::channel::{Failure, Report, Request};
+use super::channel::{Failure, Input, Report, Request};
 use super::init;
 use super::spec::Network;
 use super::{MAX_SENT, STAGE_NAME};
@@ -47,7 +47,7 @@ fn stage() -> Result<(), Errno> {
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     let (bytes, mut fds) = receive(socket.as_fd())?;
     let request = Request::decode(&bytes).ok_or(Errno::BADMSG)?;
-    let stdin = request.stdin.then(|| fds.remove(0));
+    let stdin = (request.input != Input::Null).then(|| fds.remove(0));
     let network = (request.spec.network == Network::Given).then(|| fds.remove(0));
 
     let me = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;

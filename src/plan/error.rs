@@ -8,6 +8,7 @@ use crate::dockerfile::port::PortError;
 use crate::dockerfile::remote::RemoteError;
 use crate::dockerfile::{ParseError, ParseErrorKind};
 use crate::oci::platform::PlatformError;
+use crate::tree::glob::PatternError;
 
 use super::{ChmodError, triggers};
 
@@ -68,6 +69,10 @@ pub(super) enum PlanErrorKind {
     #[error(transparent)]
     Chmod(#[from] ChmodError),
     #[error(transparent)]
+    Pattern(#[from] PatternError),
+    #[error("`!` has no pattern behind it")]
+    LoneExclamation,
+    #[error(transparent)]
     Platform(#[from] PlatformError),
 }
 
@@ -92,6 +97,7 @@ impl PlanErrorKind {
                 format!("give it a value: `ARG {variable}=…` before the first `FROM`")
             }
             Self::Signal { .. } => "write a number or a name such as `SIGTERM`".to_owned(),
+            Self::LoneExclamation => "`--exclude=!PATTERN` copies what an earlier one leaves out".to_owned(),
             Self::CopyRemote { .. } => "`ADD` fetches".to_owned(),
             Self::Network { network: Network::Host } => {
                 "agree to it with `--network host` on the command line".to_owned()

@@ -60,13 +60,14 @@ pub struct Run {
 }
 
 /// The network that a command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NetworkMode {
     /// The host's.
     Host,
     /// Loopback only.
     None,
     /// A network of its own, with a way out.
+    #[default]
     Private,
 }
 
@@ -117,8 +118,8 @@ impl Copy {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     /// A pattern of Go's `filepath.Match`, or a path, relative to the place's root and cleaned; empty is the root
-    /// itself. One without wildcards must be there. With [`Copy::parents`] a `.` component marks where the kept part
-    /// of the path begins.
+    /// itself. One without wildcards must be there. With [`Copy::parents`] the kept part may also have `**`, and a `.`
+    /// component (`a/./b`) marks where it begins; otherwise all of the path is kept.
     Pattern(String),
     /// A file whose content the Dockerfile has.
     Inline(InlineFile),

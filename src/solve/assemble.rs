@@ -1,21 +1,23 @@
 //! What a COPY puts where: sources and a destination to the entries of a layer.
 //!
 //! Works on indexes only. What it needs to know of the file system below, it asks an [`Observer`], so that the
-//! answers become the step's observed inputs.
+//! answers become the step's observed inputs. What an earlier source of the same instruction has put somewhere is there
+//! for the later ones.
 
 use std::collections::BTreeMap;
 
 use crate::cache::Observer;
 use crate::plan::Chmod;
-use crate::tree::{Entry, Kind, LastLink, ResolveError, Time, Tree, TreePath, resolve_new};
+use crate::tree::{Entry, Kind, LastLink, Lookup, Node, ResolveError, Time, Tree, TreePath, resolve_new};
 
-use super::source::{Origin, SourceItem, SourceNode};
+use super::source::{ItemKind, Piece, SourceItem};
 
-/// Entries of a layer that is to be made, and where their contents come from.
-pub(super) type Placed = BTreeMap<TreePath, (Entry, Option<Origin>)>;
+/// Entries of a layer that is to be made, and where their contents come from. Until [`Assembly::finish`] the files that
+/// have several names are told by their numbers, afterwards by hard links.
+pub(super) type Placed = BTreeMap<TreePath, Piece>;
 
 /// How things are copied.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Manner<'a> {
     /// `--chown`, as numbers: the owner of all that is copied or made.
     pub(super) owner: Option<(u32, u32)>,
@@ -29,9 +31,7 @@ pub(super) struct Manner<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError<E> {
     /// A directory would go where something else is.
-    #[error(
-        "cannot copy the directory `{source_path}` to `{path}`: there is something else than a directory"
-    )]
+    #[error("cannot copy to non-directory: `{path}` is no place for the directory `{source_path}`")]
     NotADirectory {
         /// What was to be copied.
         source_path: TreePath,
@@ -39,7 +39,7 @@ pub enum AssembleError<E> {
         path: TreePath,
     },
     /// A file would go where a directory is.
-    #[error("cannot copy `{source_path}` over `{path}`: there is a directory")]
+    #[error("cannot replace to directory `{path}` with file `{source_path}`")]
     OverDirectory {
         /// What was to be copied.
         source_path: TreePath,
@@ -71,10 +71,12 @@ pub(super) struct Destination<'a> {
 
 pub(super) struct Assembly<'a, T: Tree> {
     below: &'a Observer<'a, T>,
-    manner: &'a Manner<'a>,
+    manner: Manner<'a>,
     placed: Placed,
     /// A directory that is new: nothing below it needs to be looked for in the file system below.
     new: Option<TreePath>,
+    /// The first number that no file with several names has yet.
+    files: usize,
 }
 
 /// What is at a path already.
@@ -86,29 +88,32 @@ enum There {
 }
 
 impl<'a, T: Tree> Assembly<'a, T> {
-    pub(super) fn new(below: &'a Observer<'a, T>, manner: &'a Manner<'a>) -> Self {
-        Self { below, manner, placed: Placed::new(), new: None }
+    pub(super) fn new(below: &'a Observer<'a, T>, manner: Manner<'a>) -> Self {
+        Self { below, manner, placed: Placed::new(), new: None, files: 0 }
     }
 
     /// The entries, with hard links put in place of files that are one.
-    pub(super) fn finish(self) -> Placed {
+    pub(super) fn finish(mut self) -> Placed {
+        link(&mut self.placed);
         self.placed
     }
 
-    /// Copies one source.
+    /// Copies one thing.
     pub(super) fn copy(
         &mut self,
-        item: &SourceItem,
+        item: SourceItem,
         to: Destination<'_>,
     ) -> Result<(), AssembleError<T::Error>> {
         let resolved = self.resolve(to.path)?;
-        if item.root.entry.is_directory() {
-            return self.copy_directory(item, &resolved);
+        match item.kind {
+            ItemKind::Directory(time) => self.copy_directory(item, &resolved, time),
+            ItemKind::File => {
+                let into_directory = to.directory || self.there(&resolved)? == There::Directory;
+                let target = if into_directory { resolved.child(&item.name) } else { resolved };
+                self.make_parents(&target)?;
+                self.put_all(item, &target)
+            }
         }
-        let into_directory = to.directory || self.there(&resolved)? == There::Directory;
-        let target = if into_directory { resolved.child(&item.name) } else { resolved };
-        self.make_parents(&target)?;
-        self.put(&target, &item.root)
     }
 
     /// Makes a directory with its parents, all new ones alike; those that exist stay as they are, and leave no
@@ -127,57 +132,76 @@ impl<'a, T: Tree> Assembly<'a, T> {
 
     fn copy_directory(
         &mut self,
-        item: &SourceItem,
+        item: SourceItem,
         target: &TreePath,
+        time: Option<Time>,
     ) -> Result<(), AssembleError<T::Error>> {
-        let from = &item.root.entry;
         self.make_parents(target)?;
         if !target.is_root() {
             if self.there(target)? == There::Other {
-                let (source_path, path) = (from.path.clone(), target.clone());
-                return Err(AssembleError::NotADirectory { source_path, path });
+                let path = target.clone();
+                return Err(AssembleError::NotADirectory { source_path: item.real, path });
             }
             // Owner and mode of the top directory are those that it has or that a made one gets, its time is the
             // source's.
             self.ensure_directory(target, target)?;
-            if let Some((entry, _)) = self.placed.get_mut(target) {
-                entry.mtime = from.mtime.whole();
+            if let (Some(time), Some(piece)) = (time, self.placed.get_mut(target)) {
+                piece.entry.mtime = time.whole();
             }
         }
-        for node in &item.below {
-            let below = node.entry.path.below(&from.path).unwrap_or_default();
-            self.put(&target.join(&below), node)?;
+        self.put_all(item, target)
+    }
+
+    /// Puts the pieces of an item at and below `target`, whose parents are there.
+    fn put_all(&mut self, item: SourceItem, target: &TreePath) -> Result<(), AssembleError<T::Error>> {
+        let first = self.files;
+        for mut piece in item.pieces {
+            let source_path = item.real.join(&piece.entry.path);
+            self.number(&mut piece, first);
+            self.put(target.join(&piece.entry.path), piece, source_path)?;
         }
         Ok(())
     }
 
-    fn put(&mut self, path: &TreePath, node: &SourceNode) -> Result<(), AssembleError<T::Error>> {
-        let there = self.there(path)?;
-        let source_path = || node.entry.path.clone();
-        let is_directory = node.entry.is_directory();
+    /// Makes a number that is unique in an item unique among all: `first` is the first that the item may use.
+    fn number(&mut self, piece: &mut Piece, first: usize) {
+        if let Some(file) = &mut piece.file {
+            *file += first;
+            self.files = self.files.max(*file + 1);
+        }
+    }
+
+    fn put(
+        &mut self,
+        path: TreePath,
+        mut piece: Piece,
+        source_path: TreePath,
+    ) -> Result<(), AssembleError<T::Error>> {
+        let there = self.there(&path)?;
+        let is_directory = piece.entry.is_directory();
         match there {
             There::Directory if !is_directory => {
-                return Err(AssembleError::OverDirectory { source_path: source_path(), path: path.clone() });
+                return Err(AssembleError::OverDirectory { source_path, path });
             }
             There::Other if is_directory => {
-                return Err(AssembleError::NotADirectory { source_path: source_path(), path: path.clone() });
+                return Err(AssembleError::NotADirectory { source_path, path });
             }
+            There::Directory if piece.entry.implied => return self.ensure_directory(&path, &path),
             _ => {}
         }
         if there == There::Nothing && is_directory {
-            self.is_new(path);
+            self.is_new(&path);
         }
-        let mut entry = node.entry.clone();
-        entry.path = path.clone();
-        entry.mtime = entry.mtime.whole();
-        entry.part = 0;
-        entry.implied = false;
-        if let Kind::Directory { opaque } = &mut entry.kind {
-            *opaque = false;
-        }
-        self.dress(&mut entry);
-        self.placed.insert(path.clone(), (entry, node.origin.clone()));
+        self.dress(&mut piece.entry);
+        self.insert(path, piece);
         Ok(())
+    }
+
+    fn insert(&mut self, path: TreePath, mut piece: Piece) {
+        piece.entry.path = path.clone();
+        piece.entry.mtime = piece.entry.mtime.whole();
+        piece.entry.implied = false;
+        self.placed.insert(path, piece);
     }
 
     /// Gives an entry the owner and mode that the flags ask for.
@@ -206,8 +230,8 @@ impl<'a, T: Tree> Assembly<'a, T> {
         wanted: &TreePath,
     ) -> Result<(), AssembleError<T::Error>> {
         let blocked = || AssembleError::Blocked { path: wanted.clone(), at: path.clone() };
-        if let Some((entry, _)) = self.placed.get(path) {
-            return if entry.is_directory() { Ok(()) } else { Err(blocked()) };
+        if let Some(piece) = self.placed.get(path) {
+            return if piece.entry.is_directory() { Ok(()) } else { Err(blocked()) };
         }
         let entry = match self.there(path)? {
             There::Other => return Err(blocked()),
@@ -226,7 +250,7 @@ impl<'a, T: Tree> Assembly<'a, T> {
                 entry
             }
         };
-        self.placed.insert(path.clone(), (entry, None));
+        self.placed.insert(path.clone(), Piece::bare(entry));
         Ok(())
     }
 
@@ -241,18 +265,31 @@ impl<'a, T: Tree> Assembly<'a, T> {
         if path.is_root() {
             return Ok(There::Directory);
         }
-        if let Some((entry, _)) = self.placed.get(path) {
-            return Ok(kind(entry));
+        if let Some(piece) = self.placed.get(path) {
+            return Ok(kind(&piece.entry));
         }
-        if self.new.as_ref().is_some_and(|new| path.is_below(new)) {
+        if self.is_in_new(path) {
             return Ok(There::Nothing);
         }
         let found = self.below.kind(path).map_err(AssembleError::Lookup)?;
         Ok(found.as_ref().map_or(There::Nothing, kind))
     }
 
+    fn is_in_new(&self, path: &TreePath) -> bool {
+        self.new.as_ref().is_some_and(|new| path.is_below(new))
+    }
+
+    /// What links lead through: what was placed, and what is below.
+    fn node(&self, path: &TreePath) -> Result<Option<Node>, T::Error> {
+        match self.placed.get(path) {
+            Some(piece) => Ok(Some(Node::from(&piece.entry))),
+            None if self.is_in_new(path) => Ok(None),
+            None => self.below.node(path),
+        }
+    }
+
     fn resolve(&self, path: &TreePath) -> Result<TreePath, AssembleError<T::Error>> {
-        resolve_new(self.below, path, LastLink::Follow).map_err(|error| match error {
+        resolve_new(|at| self.node(at), path, LastLink::Follow).map_err(|error| match error {
             ResolveError::NotADirectory { at, .. } | ResolveError::Missing { at, .. } => {
                 AssembleError::Blocked { path: path.clone(), at }
             }
@@ -263,17 +300,17 @@ impl<'a, T: Tree> Assembly<'a, T> {
 }
 
 /// Turns files that are one file under several names into one file and hard links to it, as a layer lists them.
-pub(super) fn link(placed: &mut Placed) {
-    let mut first: BTreeMap<(usize, usize, TreePath), TreePath> = BTreeMap::new();
-    for (path, (entry, origin)) in placed.iter_mut() {
-        let Some(Origin::Layer { shared: Some(group), .. }) = origin else { continue };
-        match first.get(group) {
+fn link(placed: &mut Placed) {
+    let mut first: BTreeMap<usize, TreePath> = BTreeMap::new();
+    for (path, piece) in placed.iter_mut() {
+        let Some(file) = piece.file else { continue };
+        match first.get(&file) {
             Some(target) => {
-                entry.kind = Kind::Hardlink { target: target.clone() };
-                *origin = None;
+                piece.entry.kind = Kind::Hardlink { target: target.clone() };
+                piece.origin = None;
             }
             None => {
-                first.insert(group.clone(), path.clone());
+                first.insert(file, path.clone());
             }
         }
     }

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::context::{ContextError, Dockerignore, Scan};
-use crate::tree::{Index, SelectError, Selected, TreePath, select};
+use crate::context::{ContextError, Dockerignore, FileId, Scan};
+use crate::tree::{Index, SelectError, TreePath};
+
+use super::choose::{Choice, Choosing};
 
 /// Where the context is, and how it is read.
 #[derive(Debug, Clone)]
@@ -32,18 +34,23 @@ impl Context {
         Ok(Self { scan: Arc::new(Mutex::new(scan)), root })
     }
 
-    /// What one source selects.
-    pub(super) fn select(
+    /// What one source means.
+    pub(super) fn choose(
         &self,
         source: &str,
-    ) -> Result<Vec<Selected>, SelectError<std::convert::Infallible>> {
-        select(&*self.lock(), source.as_bytes())
+        choosing: &Choosing,
+    ) -> Result<Vec<Choice>, SelectError<std::convert::Infallible>> {
+        choosing.choose(&*self.lock(), source)
     }
 
-    /// The entries of what was selected, with the digests of their contents.
-    pub(super) fn index(&self, selected: &[Selected]) -> Result<Index, ContextError> {
-        let paths: Vec<TreePath> = selected.iter().map(|one| one.real.clone()).collect();
-        self.lock().index(&paths)
+    /// The entries at and below `trees`, and those at `alone`, with the digests of their contents.
+    pub(super) fn index(&self, trees: &[TreePath], alone: &[TreePath]) -> Result<Index, ContextError> {
+        self.lock().index_with(trees, alone)
+    }
+
+    /// Which file is at `path`, if it has other names too.
+    pub(super) fn file_id(&self, path: &TreePath) -> Option<FileId> {
+        self.lock().file_id(path)
     }
 
     /// Opens a file's content.

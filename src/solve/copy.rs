@@ -6,20 +6,22 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 use crate::cache::{self, Input, Observer};
+use crate::context::Dockerignore;
 use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
 use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step, Unpack};
 use crate::progress;
 use crate::store::Layer;
 use crate::tree::{
-    Entry, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Time, TreePath, View, select,
+    Entry, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Time, TreePath, View,
 };
 
-use super::assemble::{Assembly, Destination, Manner, Placed, link};
+use super::assemble::{Assembly, Destination, Manner, Placed};
+use super::choose::Choosing;
 use super::context::Context;
 use super::error::StepError;
 use super::make::make;
-use super::owner::{self, Accounts, Unknown};
-use super::source::{Origin, Selection, SourceItem, SourceNode, SourceTree};
+use super::owner::{needs_accounts, resolve_owner};
+use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, SourceTree, from_context, from_state};
 use super::state::{Opened, State};
 use super::step::{Product, Request, SOURCES, text};
 use super::workdir::now;
@@ -34,6 +36,9 @@ impl Solver<'_> {
         state: &dyn Fn(Root) -> State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
+        if let Some(owner) = copy.chown.as_ref().filter(|owner| copy.link && needs_accounts(owner)) {
+            return Err(StepError::LinkedOwner { owner: owner.clone() });
+        }
         let source = match copy.from {
             Place::Context(id) => SourceTree::Context(id),
             Place::Root(root) => SourceTree::State(state(root)),
@@ -54,18 +59,21 @@ impl Solver<'_> {
                 Some(selection) => selection,
                 None => self.select(copy, &source)?,
             };
-            let opened = from.open(self.store, self.work)?;
+            // What is linked looks at nothing: it is put into an empty file system.
+            let below = if copy.link { State::scratch() } else { from.clone() };
+            let opened = below.open(self.store, self.work)?;
             let observer = Observer::new(&opened.view);
-            let mut placed = self.assemble(copy, &selection, &opened, &observer, scratch, running)?;
-            link(&mut placed);
+            let placed = self.assemble(copy, selection, &opened, &observer, scratch, running)?;
             // A near layer only saves space: one that cannot be read is as good as none.
             let near = self.near(&family).ok().flatten();
             if let Some((_, index)) = &near {
                 tell_changes(&placed, index, running);
             }
             let near = near.as_ref().map(|(layer, index)| (layer, index));
-            let made = make(&placed, near, scratch.join("part"), self.scanned(copy.from), self.cancel)?;
-            Ok(Product { made, observed: observer.finish() })
+            let context = self.scanned(copy.from);
+            let made = make(&placed, near, scratch.join("part"), context.as_ref(), self.cancel)?;
+            let observed = if copy.link { Vec::new() } else { observer.finish() };
+            Ok(Product { made, observed })
         })
     }
 
@@ -78,9 +86,11 @@ impl Solver<'_> {
         let memo = match source {
             SourceTree::Context(_) => None,
             SourceTree::State(state) => {
-                let mut hasher = FingerprintHasher::new("selection of v2");
+                let mut hasher = FingerprintHasher::new("selection of v3");
                 hasher.value(state.chain.key().digest());
                 hasher.value(&copy.patterns().map(str::to_owned).collect::<Vec<_>>());
+                hasher.value(&copy.exclude);
+                hasher.value(&copy.parents);
                 Some(CacheKey(hasher.finish()))
             }
         };
@@ -98,39 +108,37 @@ impl Solver<'_> {
     }
 
     fn select(&self, copy: &Copy, source: &SourceTree) -> Result<Selection, StepError> {
-        match source {
+        let exclude = Dockerignore::from_patterns(copy.exclude.iter().map(String::as_bytes))?;
+        let choosing = Choosing { exclude, parents: copy.parents };
+        let sources = match source {
             SourceTree::Context(_) if copy.patterns().next().is_none() => {
-                Ok(Selection::Context { selected: Vec::new(), index: Index::default() })
+                copy.sources.iter().map(|_| Vec::new()).collect()
             }
             SourceTree::Context(id) => {
                 let context = self.context(*id)?;
-                let mut selected = Vec::new();
-                for pattern in copy.patterns() {
-                    let matches = context.select(pattern);
-                    selected.extend(matches.map_err(|error| no_context_source(pattern, &error, &context))?);
-                }
-                let index = context.index(&selected)?;
-                Ok(Selection::Context { selected, index })
+                let choose = |pattern: &String| {
+                    let choices = context.choose(pattern, &choosing);
+                    choices.map_err(|error| no_context_source(pattern, &error, &context))
+                };
+                from_context(&context, &each_pattern(copy, choose)?)?
             }
             SourceTree::State(state) => {
                 let opened = state.open(self.store, self.work)?;
-                let mut selected = Vec::new();
-                for pattern in copy.patterns() {
-                    let matches = select(&opened.view, pattern.as_bytes());
-                    for one in matches.map_err(|error| no_state_source(pattern, error, &opened.view))? {
-                        let found = opened.view.walk(&one.real)?;
-                        selected.push((one, found));
-                    }
-                }
-                Ok(Selection::State { selected, opened })
+                let choose = |pattern: &String| {
+                    let choices = choosing.choose(&opened.view, pattern);
+                    let choices = choices.map_err(|error| no_state_source(pattern, error, &opened.view))?;
+                    Ok(from_state(&opened, &choices)?)
+                };
+                each_pattern(copy, choose)?
             }
-        }
+        };
+        Ok(Selection { sources })
     }
 
     fn assemble(
         &self,
         copy: &Copy,
-        selection: &Selection,
+        selection: Selection,
         opened: &Opened,
         observer: &Observer<'_, View>,
         scratch: &Path,
@@ -138,23 +146,27 @@ impl Solver<'_> {
     ) -> Result<Placed, StepError> {
         let owner = match &copy.chown {
             None => None,
-            Some(text) if owner::needs_accounts(text) && opened.layers.is_empty() => {
+            Some(text) if needs_accounts(text) && opened.layers.is_empty() => {
                 return Err(StepError::NoAccounts { owner: text.clone() });
             }
             Some(text) => Some(resolve_owner(text, opened, observer, running)?),
         };
-        let time = Time::from_seconds(now());
-        let manner = Manner { owner, chmod: copy.chmod.as_ref(), now: time };
-        let mut assembly = Assembly::new(observer, &manner);
+        let now = Time::from_seconds(now());
+        let mut assembly = Assembly::new(observer, Manner { owner, chmod: copy.chmod.as_ref(), now });
         let to = Destination { path: &copy.destination.path, directory: copy.destination.directory };
-        let mut items = selection.items();
-        if copy.unpack != Unpack::Never {
-            self.refuse_archives(&items, copy.from)?;
-        }
-        items.extend(inline(copy, scratch, time)?);
-        for item in &mut items {
-            settle_sockets(item);
-            assembly.copy(item, to)?;
+        for (number, (source, mut items)) in copy.sources.iter().zip(selection.sources).enumerate() {
+            match source {
+                Source::Inline(file) => {
+                    items.push(inline(file, &scratch.join(format!("inline-{number}")), now)?)
+                }
+                Source::Pattern(_) if copy.unpack != Unpack::Never => {
+                    self.refuse_archives(&items, copy.from)?
+                }
+                Source::Pattern(_) => {}
+            }
+            for item in items {
+                assembly.copy(item, to)?;
+            }
         }
         Ok(assembly.finish())
     }
@@ -206,11 +218,8 @@ impl Solver<'_> {
     }
 
     fn refuse_archives(&self, items: &[SourceItem], from: Place) -> Result<(), StepError> {
-        for item in items {
-            if !matches!(item.root.entry.kind, Kind::File { .. }) {
-                continue;
-            }
-            let mut file = match &item.root.origin {
+        for item in items.iter().filter(|item| item.kind == ItemKind::File) {
+            let mut file = match &item.pieces[0].origin {
                 Some(Origin::Context(path)) => match self.scanned(from) {
                     Some(context) => context.open_file(path)?,
                     None => return Err(StepError::NoContext),
@@ -218,7 +227,7 @@ impl Solver<'_> {
                 _ => continue,
             };
             let mut head = Vec::with_capacity(512);
-            let path = &item.root.entry.path;
+            let path = &item.real;
             Read::by_ref(&mut file).take(512).read_to_end(&mut head).map_err(|source| StepError::Io {
                 operation: "read",
                 path: path.as_path().to_owned(),
@@ -232,64 +241,39 @@ impl Solver<'_> {
     }
 }
 
-/// The numbers that `text` stands for in a state; unknown names are told to the user.
-pub(super) fn resolve_owner(
-    text: &str,
-    opened: &Opened,
-    observer: &Observer<'_, View>,
-    running: &progress::Step<'_>,
-) -> Result<(u32, u32), StepError> {
-    let mut accounts = Accounts::default();
-    if owner::needs_accounts(text) {
-        let read = |name: &str| -> Result<Vec<u8>, StepError> {
-            let path = match crate::tree::resolve(observer, &name.into(), crate::tree::LastLink::Follow) {
-                Ok(path) => path,
-                Err(ResolveError::Lookup(error)) => return Err(error.into()),
-                Err(_) => return Ok(Vec::new()),
-            };
-            observer.content(&path)?;
-            Ok(opened.read_file(&path)?.unwrap_or_default())
-        };
-        accounts = Accounts { passwd: read("etc/passwd")?, group: read("etc/group")? };
-    }
-    let (owner, unknown) = owner::resolve(text, &accounts);
-    for name in unknown {
-        running.note(match name {
-            Unknown::User(name) => {
-                format!("warning: the image has no user `{name}`; 0:0 is used, as BuildKit does")
-            }
-            Unknown::Group(name) => {
-                format!("warning: the image has no group `{name}`; {} is used, as BuildKit does", owner.1)
-            }
-        });
-    }
-    Ok(owner)
-}
-
 /// Whether a file begins as a tar, or as one of the compressions that tars come in.
 fn looks_like_archive(head: &[u8]) -> bool {
     const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
     MAGICS.iter().any(|magic| head.starts_with(magic)) || head.get(257..262) == Some(b"ustar")
 }
 
-/// Files that the Dockerfile itself holds.
-fn inline(copy: &Copy, scratch: &Path, time: Time) -> Result<Vec<SourceItem>, StepError> {
-    let mut items = Vec::new();
-    for (i, file) in inline_files(copy).enumerate() {
-        let path = scratch.join(format!("inline-{i}"));
-        fs::write(&path, &file.content).map_err(|source| StepError::Io {
-            operation: "write",
-            path: path.clone(),
-            source,
-        })?;
-        let kind =
-            Kind::File { size: file.content.len() as u64, digest: Digest::of(file.content.as_bytes()) };
-        let name = TreePath::clean(file.name.as_bytes());
-        let entry = Entry::new(name.clone(), kind, 0o644, time);
-        let root = SourceNode { entry, origin: Some(Origin::Layer { file: path, shared: None }) };
-        items.push(SourceItem { name: name.name().into(), root, below: Vec::new() });
-    }
-    Ok(items)
+/// What each pattern among the sources comes to; for the others an empty list.
+fn each_pattern<T>(
+    copy: &Copy,
+    choose: impl Fn(&String) -> Result<Vec<T>, StepError>,
+) -> Result<Vec<Vec<T>>, StepError> {
+    let one = |source: &Source| match source {
+        Source::Pattern(pattern) => choose(pattern),
+        Source::Inline(_) => Ok(Vec::new()),
+    };
+    copy.sources.iter().map(one).collect()
+}
+
+/// A file that the Dockerfile itself holds; its content is written to `path`.
+fn inline(file: &InlineFile, path: &Path, time: Time) -> Result<SourceItem, StepError> {
+    fs::write(path, &file.content).map_err(|source| StepError::Io {
+        operation: "write",
+        path: path.to_owned(),
+        source,
+    })?;
+    let kind = Kind::File { size: file.content.len() as u64, digest: Digest::of(file.content.as_bytes()) };
+    let entry = Entry::new(TreePath::root(), kind, 0o644, time);
+    Ok(SourceItem {
+        name: file.name.as_bytes().into(),
+        real: TreePath::clean(file.name.as_bytes()),
+        kind: ItemKind::File,
+        pieces: vec![Piece { entry, origin: Some(Origin::File(path.to_owned())), file: None }],
+    })
 }
 
 fn inline_files(copy: &Copy) -> impl Iterator<Item = &InlineFile> {
@@ -299,21 +283,15 @@ fn inline_files(copy: &Copy) -> impl Iterator<Item = &InlineFile> {
     })
 }
 
-/// A socket of the context becomes an empty file, as BuildKit makes it.
-fn settle_sockets(item: &mut SourceItem) {
-    for node in std::iter::once(&mut item.root).chain(&mut item.below) {
-        if matches!(node.entry.kind, Kind::Socket) {
-            node.entry.kind = Kind::File { size: 0, digest: Digest::of(b"") };
-            node.origin = Some(Origin::Empty);
-        }
-    }
-}
-
 fn inputs(copy: &Copy, digest: &ContentDigest) -> Vec<Input> {
     let mut inputs = vec![Input::new(SOURCES, digest.to_string())];
     inputs.push(Input::new("the destination", copy.destination.path.to_string()));
     inputs.push(Input::new("--chown", copy.chown.clone().unwrap_or_default()));
     inputs.push(Input::new("--chmod", format!("{:?}", copy.chmod)));
+    inputs.push(Input::new("--exclude", copy.exclude.join(" ")));
+    inputs.push(Input::new("--parents", copy.parents.to_string()));
+    inputs.push(Input::new("--link", copy.link.to_string()));
+    inputs.push(Input::new("--unpack", format!("{:?}", copy.unpack)));
     inputs.extend(
         inline_files(copy).map(|file| Input::new(format!("the heredoc {}", file.name), file.content.clone())),
     );
@@ -326,7 +304,7 @@ const NAMED: usize = 3;
 /// Names what differs from the layer that this instruction made before.
 fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
     let mut changes = Vec::new();
-    for (path, (entry, _)) in placed {
+    for (path, Piece { entry, .. }) in placed {
         match before.get(path) {
             None => changes.push(format!("`{path}` is new")),
             Some(old) if !old.same_but_time(entry) => changes.push(format!("`{path}` changed")),

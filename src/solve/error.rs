@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::context::ContextError;
+use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
 use crate::layer::{PartsError, PlaceError, StreamError};
@@ -74,6 +74,15 @@ pub enum StepError {
         /// As written.
         owner: String,
     },
+    /// A name in `--chown` cannot be looked up because of `--link`.
+    #[error("`--chown={owner}` has a name in it, and with `--link` nothing is looked up in the image")]
+    LinkedOwner {
+        /// As written.
+        owner: String,
+    },
+    /// A pattern of `--exclude` is malformed.
+    #[error(transparent)]
+    Exclude(#[from] DockerignoreError),
     /// ADD of an archive.
     #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
     Archive(TreePath),

@@ -36,10 +36,10 @@ pub(super) fn make(
     placed: &Placed,
     near: Option<(&Layer, &Index)>,
     directory: PathBuf,
-    context: Option<Context>,
+    context: Option<&Context>,
     cancel: &CancelToken,
 ) -> Result<Made, StepError> {
-    let mut entries: Vec<Entry> = placed.values().map(|(entry, _)| entry.clone()).collect();
+    let mut entries: Vec<Entry> = placed.values().map(|piece| piece.entry.clone()).collect();
     let below = match near {
         Some((layer, index)) if share(&mut entries, layer, index) => layer.parts.clone(),
         _ => Vec::new(),
@@ -50,7 +50,7 @@ pub(super) fn make(
             placer.place(entry)?;
         }
     }
-    let content = Filling { placed, placer: &placer, below: &below, context: context.as_ref(), cancel };
+    let content = Filling { placed, placer: &placer, below: &below, context, cancel };
     let mut tar = Digester::new(io::sink());
     stream(&entries, &content, &mut tar, StreamOptions::default()).map_err(stream_error)?;
     // A hard link can only be made when the file that it is another name of is there.
@@ -125,12 +125,12 @@ impl Content for Filling<'_> {
         if let Some(part) = usize::from(entry.part).checked_sub(1) {
             return open(&self.below[part].join(entry.path.as_path()));
         }
-        match self.placed.get(&entry.path).and_then(|(_, origin)| origin.as_ref()) {
+        match self.placed.get(&entry.path).and_then(|piece| piece.origin.as_ref()) {
             Some(Origin::Context(path)) => match self.context {
                 Some(context) => Ok(context.open_file(path)?),
                 None => Err(StepError::Changed(path.clone())),
             },
-            Some(Origin::Layer { file, .. }) => open(file),
+            Some(Origin::File(file)) => open(file),
             Some(Origin::Empty) | None => open(Path::new("/dev/null")),
         }
     }
@@ -147,8 +147,8 @@ impl Content for Filling<'_> {
             && expected != found
         {
             let stored = PartsError::Damaged { path: entry.path.clone(), expected: *expected, found: *found };
-            return Err(match self.placed.get(&entry.path) {
-                Some((_, Some(Origin::Context(path)))) if entry.part == 0 => StepError::Changed(path.clone()),
+            return Err(match self.placed.get(&entry.path).and_then(|piece| piece.origin.as_ref()) {
+                Some(Origin::Context(path)) if entry.part == 0 => StepError::Changed(path.clone()),
                 _ => stored.into(),
             });
         }

@@ -18,16 +18,19 @@ use crate::oci::{CacheKey, ContentDigest, FingerprintHasher};
 use crate::plan::{Bind, Cache, Mount, MountKind, Root, Run, Secret};
 use crate::progress;
 use crate::store::{CacheMount, Sharing};
-use crate::tree::{LastLink, ResolveError, SelectError, Selected, Time, TreePath, View, resolve};
+use crate::tree::{
+    Entry, LastLink, ResolveError, SelectError, Time, Tree as _, TreePath, View, fingerprint_at, resolve,
+};
 
 use super::Solver;
 use super::agent::Agent;
-use super::assemble::{Assembly, Destination, Manner, link};
+use super::assemble::{Assembly, Destination, Manner};
+use super::choose::{Choice, Extent, Part};
 use super::copy::no_state_source;
 use super::error::StepError;
 use super::make::make;
 use super::run::make_upper;
-use super::source::Selection;
+use super::source::{ItemKind, SourceItem, state_item};
 use super::state::{Opened, State};
 use super::workdir::now;
 
@@ -57,6 +60,13 @@ pub(super) struct Preparing<'p> {
     pub(super) running: &'p progress::Step<'p>,
 }
 
+/// What a mount shows of a state.
+struct Shown {
+    /// Its own entry; `None` for a root that nothing is known of.
+    top: Option<Entry>,
+    item: SourceItem,
+}
+
 impl Solver<'_> {
     /// The content digests of what each mount shows of a state.
     pub(super) fn mounted_contents(
@@ -79,18 +89,27 @@ impl Solver<'_> {
         if let Some(digest) = self.store.memo(&key)? {
             return Ok(ContentDigest(digest));
         }
-        let digest = self.selection(state, path)?.digest();
-        self.store.set_memo(&key, digest.digest())?;
-        Ok(digest)
+        let Shown { top, item } = self.shown(state, path)?;
+        let mut hasher = FingerprintHasher::new("content v1");
+        if let Some(top) = top.filter(Entry::is_directory) {
+            fingerprint_at(&top, b"", &mut hasher);
+        }
+        hasher.value(&item);
+        let digest = hasher.finish();
+        self.store.set_memo(&key, &digest)?;
+        Ok(ContentDigest(digest))
     }
 
     /// What lies at a path of a state, under no name.
-    fn selection(&self, state: &State, path: &TreePath) -> Result<Selection, StepError> {
+    fn shown(&self, state: &State, path: &TreePath) -> Result<Shown, StepError> {
         let opened = state.open(self.store, self.work)?;
         let real = real_path(path, &opened)?;
-        let found = opened.view.walk(&real)?;
-        let selected = vec![(Selected { named: TreePath::root(), real }, found)];
-        Ok(Selection::State { selected, opened })
+        let top = if real.is_root() { None } else { opened.view.entry(&real)? };
+        let is_directory = top.as_ref().is_none_or(Entry::is_directory);
+        let parts = vec![Part { below: TreePath::root(), real: real.clone(), extent: Extent::Tree }];
+        let choice = Choice { name: Box::default(), real, is_directory, parts };
+        let item = state_item(&opened, &choice)?;
+        Ok(Shown { top, item })
     }
 
     /// Gets everything ready.
@@ -207,22 +226,22 @@ impl Solver<'_> {
     /// Copies a directory of a state to the disk; gives where, and whose it is there.
     fn seed(&self, state: &State, source: &TreePath, place: &Path) -> Result<(PathBuf, Owner), StepError> {
         const NAME: &str = "seed";
-        let selection = self.selection(state, source)?;
-        let items = selection.items();
-        let Some(item) = items.first().filter(|item| item.root.entry.is_directory()) else {
+        let Shown { top, item } = self.shown(state, source)?;
+        if item.kind == ItemKind::File {
             let why = "a cache can only begin as a directory".to_owned();
             return Err(StepError::BadSource { source_path: source.to_string(), why });
-        };
+        }
         let nothing = View::new(Vec::new());
         let observer = Observer::new(&nothing);
         let manner = Manner { owner: None, chmod: None, now: Time::from_seconds(now()) };
-        let mut assembly = Assembly::new(&observer, &manner);
+        let mut assembly = Assembly::new(&observer, manner);
         assembly.copy(item, Destination { path: &TreePath::from(NAME), directory: false })?;
-        let mut placed = assembly.finish();
-        link(&mut placed);
-        make(&placed, None, place.join("seeded"), None, self.cancel)?;
-        let top = &item.root.entry;
-        let owner = Owner { mode: Some(top.mode), uid: Some(top.uid), gid: Some(top.gid) };
+        make(&assembly.finish(), None, place.join("seeded"), None, self.cancel)?;
+        let owner = top.map_or_else(Owner::default, |top| Owner {
+            mode: Some(top.mode),
+            uid: Some(top.uid),
+            gid: Some(top.gid),
+        });
         Ok((place.join("seeded").join(NAME), owner))
     }
 

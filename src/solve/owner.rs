@@ -1,5 +1,12 @@
 //! Users and groups by name, as an image's own files know them.
 
+use crate::cache::Observer;
+use crate::progress;
+use crate::tree::{LastLink, ResolveError, View};
+
+use super::error::StepError;
+use super::state::Opened;
+
 /// What `/etc/passwd` and `/etc/group` of a root file system say; empty where a file is missing.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
@@ -12,6 +19,40 @@ pub(super) struct Accounts {
 pub(super) enum Unknown {
     User(String),
     Group(String),
+}
+
+/// The numbers that `text` stands for in a state; unknown names are told to the user.
+pub(super) fn resolve_owner(
+    text: &str,
+    opened: &Opened,
+    observer: &Observer<'_, View>,
+    running: &progress::Step<'_>,
+) -> Result<(u32, u32), StepError> {
+    let mut accounts = Accounts::default();
+    if needs_accounts(text) {
+        let read = |name: &str| -> Result<Vec<u8>, StepError> {
+            let path = match crate::tree::resolve(observer, &name.into(), LastLink::Follow) {
+                Ok(path) => path,
+                Err(ResolveError::Lookup(error)) => return Err(error.into()),
+                Err(_) => return Ok(Vec::new()),
+            };
+            observer.content(&path)?;
+            Ok(opened.read_file(&path)?.unwrap_or_default())
+        };
+        accounts = Accounts { passwd: read("etc/passwd")?, group: read("etc/group")? };
+    }
+    let (owner, unknown) = resolve(text, &accounts);
+    for name in unknown {
+        running.note(match name {
+            Unknown::User(name) => {
+                format!("warning: the image has no user `{name}`; 0:0 is used, as BuildKit does")
+            }
+            Unknown::Group(name) => {
+                format!("warning: the image has no group `{name}`; {} is used, as BuildKit does", owner.1)
+            }
+        });
+    }
+    Ok(owner)
 }
 
 /// Whether `text`, in the form `user[:group]`, has a name in it that must be looked up.

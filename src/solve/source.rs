@@ -1,12 +1,17 @@
-//! Where a COPY's files come from: the context, another state of a file system, or the Dockerfile itself.
+//! Where a COPY's files come from: a context, another state of a file system, an archive, or the Dockerfile itself.
+//!
+//! Owns the common form that all of these get before anything is put anywhere, and what of it counts for the cache.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use crate::oci::{ContentDigest, FingerprintHasher};
+use crate::oci::{ContentDigest, Fingerprint, FingerprintHasher};
 use crate::plan::ContextId;
-use crate::tree::{Entry, Found, Index, Selected, TreePath, fingerprint_at};
+use crate::tree::{Entry, Found, Kind, Time, Tree, TreePath, ViewError, fingerprint_at};
 
+use super::choose::{Choice, Extent};
+use super::context::Context;
+use super::error::StepError;
 use super::state::{Opened, State};
 
 /// Where the content of a file lies.
@@ -14,13 +19,8 @@ use super::state::{Opened, State};
 pub(super) enum Origin {
     /// In the context, at this path.
     Context(TreePath),
-    /// In a file of the store. Files of one group are one file under several names.
-    Layer {
-        /// The file on the host.
-        file: PathBuf,
-        /// The group: the source's number, the layer's number and the path in it.
-        shared: Option<(usize, usize, TreePath)>,
-    },
+    /// In a file on the host that nobody changes.
+    File(PathBuf),
     /// Nowhere: it is empty.
     Empty,
 }
@@ -34,122 +34,252 @@ pub(super) enum SourceTree {
     State(State),
 }
 
-/// One thing that a source names, with all that is below it.
+/// One thing that a source names.
 #[derive(Debug)]
 pub(super) struct SourceItem {
     /// What its copy is called in a directory.
     pub(super) name: Box<[u8]>,
-    /// The thing itself.
-    pub(super) root: SourceNode,
-    /// What is below it, in order, by paths of the source's tree.
-    pub(super) below: Vec<SourceNode>,
+    /// Where it is, for messages.
+    pub(super) real: TreePath,
+    pub(super) kind: ItemKind,
+    /// What it consists of, in order, by paths below it. Never a hard link: see [`Piece::file`].
+    pub(super) pieces: Vec<Piece>,
 }
 
-/// An entry of a source.
-#[derive(Debug)]
-pub(super) struct SourceNode {
+/// How an item is put to its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    /// A single piece, whose path is the root.
+    File,
+    /// The content of a directory, which had this time.
+    Directory(Option<Time>),
+}
+
+/// An entry with what is needed to make it.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    /// The entry. One that is implied is a directory that is only there for what is in it: if there is one already where
+    /// it goes, that one stays as it is.
     pub(super) entry: Entry,
+    /// Where its content is, for a file.
     pub(super) origin: Option<Origin>,
+    /// Pieces of one item with the same number are one file under several names.
+    pub(super) file: Option<usize>,
+}
+
+impl Piece {
+    /// A piece without a content.
+    pub(super) fn bare(entry: Entry) -> Self {
+        Self { entry, origin: None, file: None }
+    }
 }
 
 /// What the sources of a COPY select, before anything is made of it.
-pub(super) enum Selection {
-    /// From the context.
-    Context {
-        /// What was selected.
-        selected: Vec<Selected>,
-        /// The entries of all of it.
-        index: Index,
-    },
-    /// From another state of a file system.
-    State {
-        /// What was selected, each with itself and all below it.
-        selected: Vec<(Selected, Vec<Found>)>,
-        /// That state.
-        opened: Arc<Opened>,
-    },
+#[derive(Debug)]
+pub(super) struct Selection {
+    /// For each source of the instruction, in its order, what it names. A source that the Dockerfile itself holds names
+    /// nothing here: it is among the arguments of the step.
+    pub(super) sources: Vec<Vec<SourceItem>>,
 }
 
 impl Selection {
-    /// What of the selection counts for the cache: names, types, metadata and contents, but of a directory that is
-    /// named only what is in it.
+    /// What of the selection counts for the cache: names, types, metadata and contents, and which names are one file, but
+    /// of a directory that is named only what is in it.
     pub(super) fn digest(&self) -> ContentDigest {
-        let mut hasher = FingerprintHasher::new("selection v2");
-        match self {
-            Self::Context { selected, index } => {
-                for one in selected {
-                    fingerprint(&mut hasher, one, index.subtree(&one.real).iter());
-                }
-            }
-            Self::State { selected, .. } => {
-                for (one, found) in selected {
-                    fingerprint(&mut hasher, one, found.iter().map(|found| &found.entry));
-                }
-            }
+        let mut hasher = FingerprintHasher::new("selection v3");
+        for item in self.sources.iter().flatten() {
+            hasher.value(item);
         }
         ContentDigest(hasher.finish())
     }
+}
 
-    /// The things to be copied.
-    pub(super) fn items(&self) -> Vec<SourceItem> {
-        match self {
-            Self::Context { selected, index } => {
-                let node = |entry: &Entry| SourceNode {
-                    origin: Some(Origin::Context(entry.path.clone())),
-                    entry: entry.clone(),
-                };
-                selected
-                    .iter()
-                    .filter_map(|one| item(one, index.subtree(&one.real).iter().map(node)))
-                    .collect()
-            }
-            Self::State { selected, opened } => {
-                // One file under several names stays one within a source, but not across sources: those are copies.
-                let node = |number: usize, found: &Found| SourceNode {
-                    origin: Some(Origin::Layer {
-                        file: opened.content_path(found),
-                        shared: Some((number, found.layer, found.content.clone())),
-                    }),
-                    entry: found.entry.clone(),
-                };
-                let sources = selected.iter().enumerate();
-                sources
-                    .filter_map(|(i, (one, found))| item(one, found.iter().map(|found| node(i, found))))
-                    .collect()
+impl Fingerprint for SourceItem {
+    /// Whether the thing is a directory counts, and how many pieces it has: else a file and a directory with one file of
+    /// the same name would be alike.
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        let is_file = self.kind == ItemKind::File;
+        hasher.value(&!is_file);
+        hasher.number(self.pieces.len() as u64);
+        let mut first: HashMap<usize, &TreePath> = HashMap::new();
+        for Piece { entry, file, .. } in &self.pieces {
+            let path = if is_file { &self.name } else { entry.path.as_bytes() };
+            match file.map(|file| *first.entry(file).or_insert(&entry.path)) {
+                Some(target) if *target != entry.path => {
+                    let kind = Kind::Hardlink { target: target.clone() };
+                    fingerprint_at(&Entry { kind, ..entry.clone() }, path, hasher);
+                }
+                _ => fingerprint_at(entry, path, hasher),
             }
         }
     }
 }
 
-/// The root of a tree has no entry in a layer's index, so one is made up for it.
-fn item(selected: &Selected, nodes: impl Iterator<Item = SourceNode>) -> Option<SourceItem> {
-    let mut below: Vec<SourceNode> = nodes.collect();
-    let has_root = below.first().is_some_and(|node| node.entry.path == selected.real);
-    let root = if has_root {
-        below.remove(0)
-    } else if selected.real.is_root() {
-        let entry = Entry::directory(TreePath::root(), 0o755, crate::tree::Time::default());
-        SourceNode { entry, origin: None }
-    } else {
-        return None;
-    };
-    Some(SourceItem { name: selected.named.name().into(), root, below })
+/// Gives numbers to the files of an item that have several names.
+struct Numbers<K>(HashMap<K, usize>);
+
+impl<K: std::hash::Hash + Eq> Numbers<K> {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    fn of(&mut self, file: K) -> usize {
+        let next = self.0.len();
+        *self.0.entry(file).or_insert(next)
+    }
 }
 
-/// Whether the thing is a directory counts, and how many entries it has: else a file and a directory with one file of
-/// the same name would be alike.
-fn fingerprint<'e>(hasher: &mut FingerprintHasher, one: &Selected, entries: impl Iterator<Item = &'e Entry>) {
-    let entries: Vec<(TreePath, &Entry)> =
-        entries.filter_map(|entry| Some((entry.path.below(&one.real)?, entry))).collect();
-    let is_directory = one.real.is_root()
-        || entries.first().is_some_and(|(below, entry)| below.is_root() && entry.is_directory());
-    hasher.value(&is_directory);
-    hasher.number(entries.len() as u64);
-    for (below, entry) in entries {
-        match below.is_root() {
-            true if entry.is_directory() => {}
-            true => fingerprint_at(entry, one.named.name(), hasher),
-            false => fingerprint_at(entry, below.as_bytes(), hasher),
+/// Reads what was chosen of a context.
+pub(super) fn from_context(
+    context: &Context,
+    choices: &[Vec<Choice>],
+) -> Result<Vec<Vec<SourceItem>>, StepError> {
+    let (mut trees, mut alone) = (Vec::new(), Vec::new());
+    for part in choices.iter().flatten().flat_map(|choice| &choice.parts) {
+        let list = if part.extent == Extent::Tree { &mut trees } else { &mut alone };
+        list.push(part.real.clone());
+    }
+    let index = context.index(&trees, &alone)?;
+    let item = |choice: &Choice| {
+        let mut numbers = Numbers::new();
+        let mut pieces = Vec::new();
+        for part in &choice.parts {
+            let entries = index.subtree(&part.real);
+            let count = if part.extent == Extent::Tree { entries.len() } else { entries.len().min(1) };
+            for entry in &entries[..count] {
+                let Some(path) = path_in(choice, part.below.join(&below(&entry.path, &part.real))) else {
+                    continue;
+                };
+                let is_file = matches!(entry.kind, Kind::File { .. });
+                let file = if is_file { context.file_id(&entry.path) } else { None };
+                // Names of one file that do not agree were read while it was being changed.
+                let file = file.map(|id| numbers.of((id, entry.kind.clone())));
+                let origin = is_file.then(|| Origin::Context(entry.path.clone()));
+                let entry = settled(entry.clone(), path, part.extent);
+                pieces.push(socket_as_file(Piece { entry, origin, file }));
+            }
         }
+        let time = index.get(&choice.real).map(|entry| entry.mtime);
+        SourceItem { name: choice.name.clone(), real: choice.real.clone(), kind: kind(choice, time), pieces }
+    };
+    Ok(choices.iter().map(|choices| choices.iter().map(item).collect()).collect())
+}
+
+/// Looks up what was chosen of a state.
+pub(super) fn from_state(opened: &Opened, choices: &[Choice]) -> Result<Vec<SourceItem>, ViewError> {
+    choices.iter().map(|choice| state_item(opened, choice)).collect()
+}
+
+/// Looks up one thing that was chosen of a state.
+pub(super) fn state_item(opened: &Opened, choice: &Choice) -> Result<SourceItem, ViewError> {
+    let mut found: Vec<(TreePath, Extent, Found)> = Vec::new();
+    for part in &choice.parts {
+        let entries = match part.extent {
+            Extent::Tree => opened.view.walk(&part.real)?,
+            Extent::Alone | Extent::Parent => opened.view.lookup(&part.real)?.into_iter().collect(),
+        };
+        for one in entries {
+            if let Some(path) = path_in(choice, part.below.join(&below(&one.entry.path, &part.real))) {
+                found.push((path, part.extent, one));
+            }
+        }
+    }
+    let place = |found: &Found| (found.layer, found.content.clone());
+    let links = found.iter().filter(|(.., found)| found.content != found.entry.path);
+    let linked: HashSet<(usize, TreePath)> = links.map(|(.., found)| place(found)).collect();
+    let mut numbers = Numbers::new();
+    let pieces = found.into_iter().map(|(path, extent, found)| {
+        let file = (!linked.is_empty()).then(|| place(&found)).filter(|place| linked.contains(place));
+        let is_file = matches!(found.entry.kind, Kind::File { .. });
+        Piece {
+            origin: is_file.then(|| Origin::File(opened.content_path(&found))),
+            file: file.map(|place| numbers.of(place)),
+            entry: settled(found.entry, path, extent),
+        }
+    });
+    let pieces = pieces.collect();
+    let own = if choice.real.is_root() { None } else { opened.view.entry(&choice.real)? };
+    let kind = kind(choice, own.map(|entry| entry.mtime));
+    Ok(SourceItem { name: choice.name.clone(), real: choice.real.clone(), kind, pieces })
+}
+
+/// Where something goes below its item; `None` for a directory that is the item itself.
+fn path_in(choice: &Choice, path: TreePath) -> Option<TreePath> {
+    (!choice.is_directory || !path.is_root()).then_some(path)
+}
+
+fn below(path: &TreePath, dir: &TreePath) -> TreePath {
+    path.below(dir).unwrap_or_default()
+}
+
+fn kind(choice: &Choice, time: Option<Time>) -> ItemKind {
+    if choice.is_directory { ItemKind::Directory(time) } else { ItemKind::File }
+}
+
+/// An entry without what only its own tree gives a meaning to.
+fn settled(entry: Entry, path: TreePath, extent: Extent) -> Entry {
+    let mut entry = Entry { path, implied: extent == Extent::Parent, part: 0, ..entry };
+    if let Kind::Directory { opaque } = &mut entry.kind {
+        *opaque = false;
+    }
+    entry
+}
+
+/// A socket becomes an empty file, as BuildKit makes it.
+fn socket_as_file(piece: Piece) -> Piece {
+    if !matches!(piece.entry.kind, Kind::Socket) {
+        return piece;
+    }
+    let kind = Kind::File { size: 0, digest: crate::oci::Digest::of(b"") };
+    Piece { entry: Entry { kind, ..piece.entry }, origin: Some(Origin::Empty), ..piece }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Digest;
+
+    fn piece(path: &str, content: &str, file: Option<usize>) -> Piece {
+        let kind = Kind::File { size: content.len() as u64, digest: Digest::of(content.as_bytes()) };
+        let entry = Entry::new(path.into(), kind, 0o644, Time::default());
+        Piece { entry, origin: Some(Origin::Empty), file }
+    }
+
+    fn digest(name: &str, kind: ItemKind, pieces: Vec<Piece>) -> ContentDigest {
+        let item = SourceItem { name: name.as_bytes().into(), real: name.into(), kind, pieces };
+        Selection { sources: vec![vec![item]] }.digest()
+    }
+
+    #[test]
+    fn what_a_selection_is_counts() {
+        let directory = ItemKind::Directory(None);
+        let parent = |implied| {
+            let dir = Entry { implied, ..Entry::directory("d".into(), 0o755, Time::default()) };
+            vec![Piece::bare(dir), piece("d/a", "1", None)]
+        };
+        let different = [
+            digest("a", ItemKind::File, vec![piece("", "1", None)]),
+            digest("b", ItemKind::File, vec![piece("", "1", None)]),
+            digest("x", directory, vec![piece("a", "1", None)]),
+            digest("x", directory, vec![piece("a", "1", None), piece("b", "1", None)]),
+            digest("x", directory, vec![piece("a", "1", Some(0)), piece("b", "1", Some(0))]),
+            digest("x", directory, parent(false)),
+            digest("x", directory, parent(true)),
+            digest("x", directory, Vec::new()),
+        ];
+        for (i, one) in different.iter().enumerate() {
+            assert_eq!(different.iter().position(|other| other == one), Some(i));
+        }
+    }
+
+    #[test]
+    fn names_of_directories_and_numbers_of_files_do_not_count() {
+        let pair = |file| vec![piece("a", "1", file), piece("b", "1", None)];
+        let directory = ItemKind::Directory(None);
+        // A file whose other names are elsewhere is a file like others.
+        assert_eq!(digest("x", directory, pair(Some(7))), digest("y", directory, pair(None)));
+        let links = |file| vec![piece("a", "1", Some(file)), piece("b", "1", Some(file))];
+        let time = ItemKind::Directory(Some(Time::from_seconds(1)));
+        assert_eq!(digest("x", directory, links(3)), digest("x", time, links(0)));
     }
 }

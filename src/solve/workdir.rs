@@ -6,9 +6,9 @@ use crate::progress;
 use crate::tree::Time;
 
 use super::assemble::{Assembly, Manner};
-use super::copy::resolve_owner;
 use super::error::StepError;
 use super::make::make;
+use super::owner::resolve_owner;
 use super::state::State;
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
@@ -39,7 +39,7 @@ impl Solver<'_> {
             let observer = Observer::new(&opened.view);
             let owner = resolve_owner(&workdir.user, &opened, &observer, running)?;
             let manner = Manner { owner: Some(owner), chmod: None, now: Time::from_seconds(now()) };
-            let mut assembly = Assembly::new(&observer, &manner);
+            let mut assembly = Assembly::new(&observer, manner);
             assembly.make_directory(&workdir.path)?;
             let placed = assembly.finish();
             let made = make(&placed, None, scratch.join("part"), None, self.cancel)?;

@@ -86,7 +86,7 @@ pub enum SelectError<E> {
 pub struct Selected {
     /// The path by which it was named; its last component names the copy.
     pub named: TreePath,
-    /// The path of what is copied: not a symbolic link, and none on the way.
+    /// The path of what is copied, with no symbolic link on the way. [`select`] gives none that is a link itself.
     pub real: TreePath,
 }
 
@@ -99,24 +99,25 @@ pub fn resolve<L: Lookup>(
     path: &TreePath,
     last: LastLink,
 ) -> Result<TreePath, ResolveError<L::Error>> {
-    follow(tree, path, last, false)
+    follow(|at| tree.node(at), path, last, false)
 }
 
-/// The same for something that is to be made: components that are not there yet are where they would be.
-pub fn resolve_new<L: Lookup>(
-    tree: &L,
+/// The same for something that is to be made, in a tree that only says what stands at a path: components that are not
+/// there yet are where they would be.
+pub fn resolve_new<E>(
+    node: impl Fn(&TreePath) -> Result<Option<Node>, E>,
     path: &TreePath,
     last: LastLink,
-) -> Result<TreePath, ResolveError<L::Error>> {
-    follow(tree, path, last, true)
+) -> Result<TreePath, ResolveError<E>> {
+    follow(node, path, last, true)
 }
 
-fn follow<L: Lookup>(
-    tree: &L,
+fn follow<E>(
+    node: impl Fn(&TreePath) -> Result<Option<Node>, E>,
     path: &TreePath,
     last: LastLink,
     new: bool,
-) -> Result<TreePath, ResolveError<L::Error>> {
+) -> Result<TreePath, ResolveError<E>> {
     let mut real = TreePath::root();
     // What is still to be walked, the next component at the end.
     let mut ahead: Vec<Box<[u8]>> = path.components().rev().map(Into::into).collect();
@@ -131,7 +132,7 @@ fn follow<L: Lookup>(
             _ => {}
         }
         let at = real.child(&component);
-        let target = match tree.node(&at).map_err(ResolveError::Lookup)? {
+        let target = match node(&at).map_err(ResolveError::Lookup)? {
             None if new => {
                 real = at;
                 continue;
@@ -163,12 +164,7 @@ fn follow<L: Lookup>(
 /// each thing that is selected.
 pub fn select<L: Lookup>(tree: &L, source: &[u8]) -> Result<Vec<Selected>, SelectError<L::Error>> {
     let source = TreePath::clean(source);
-    let literal = source.components().take_while(|component| !is_wildcard(component)).count();
-    let mut base = TreePath::root();
-    for component in source.components().take(literal) {
-        base = base.child(component);
-    }
-    let wild = source.below(&base).unwrap_or_default();
+    let (base, wild) = split_wildcards(&source);
     if wild.is_root() {
         let real = resolve(tree, &source, LastLink::Follow)?;
         return Ok(vec![Selected { named: source, real }]);
@@ -185,6 +181,51 @@ pub fn select<L: Lookup>(tree: &L, source: &[u8]) -> Result<Vec<Selected>, Selec
         selected.push(Selected { named, real });
     }
     Ok(selected)
+}
+
+/// What `source` selects below the directory `base`, which no link is on the way to, by paths below it: what a source
+/// of COPY with `--parents` keeps of its path. Here `**` stands for any number of components, and nothing is selected
+/// that lies below another selected thing. Links before the first wildcard are followed, but for the last component;
+/// a path without wildcards must be there.
+pub fn select_below<L: Lookup>(
+    tree: &L,
+    base: &TreePath,
+    source: &TreePath,
+) -> Result<Vec<Selected>, SelectError<L::Error>> {
+    let (literal, wild) = split_wildcards(source);
+    if wild.is_root() {
+        let real = resolve(tree, &base.join(source), LastLink::Keep)?;
+        return Ok(vec![Selected { named: literal, real }]);
+    }
+    let pattern = Pattern::new(wild.as_bytes(), Stars::Double).map_err(SelectError::Pattern)?;
+    let start = match resolve(tree, &base.join(&literal), LastLink::Follow) {
+        Err(ResolveError::Missing { .. } | ResolveError::NotADirectory { .. }) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut selected: Vec<Selected> = Vec::new();
+    for real in expand(tree, &start, &pattern).map_err(ResolveError::Lookup)? {
+        if selected.last().is_some_and(|above| real.is_below(&above.real)) {
+            continue;
+        }
+        let named = literal.join(&real.below(&start).unwrap_or_default());
+        selected.push(Selected { named, real });
+    }
+    Ok(selected)
+}
+
+/// Whether a source has a wildcard in any of its components.
+pub fn has_wildcards(source: &[u8]) -> bool {
+    source.split(|&b| b == b'/').any(is_wildcard)
+}
+
+/// The components before the first with a wildcard, and the rest.
+fn split_wildcards(source: &TreePath) -> (TreePath, TreePath) {
+    let mut literal = TreePath::root();
+    for component in source.components().take_while(|component| !is_wildcard(component)) {
+        literal = literal.child(component);
+    }
+    let wild = source.below(&literal).unwrap_or_default();
+    (literal, wild)
 }
 
 /// The paths below `base` whose part below it fits `pattern`, in the order of the tree. No link is followed, and only
@@ -339,6 +380,37 @@ mod tests {
             let expected: Vec<_> = expected.iter().map(|(n, r)| ((*n).to_owned(), (*r).to_owned())).collect();
             assert_eq!(paths, expected, "{source}");
         }
+    }
+
+    #[test]
+    fn kept_paths_select() {
+        for (base, source, expected) in [
+            ("", "a/b/f", &[("/a/b/f", "/a/b/f")][..]),
+            ("a", "b", &[("/b", "/a/b")]),
+            ("a", "", &[("/", "/a")]),
+            // The link is what is selected, unless something below it is.
+            ("", "l", &[("/l", "/l")]),
+            ("", "l/f", &[("/l/f", "/a/b/f")]),
+            ("", "abs/*/f", &[("/abs/b/f", "/a/b/f")]),
+            ("", "**/f*", &[("/a/b/f", "/a/b/f"), ("/sub/d1/foo", "/sub/d1/foo")]),
+            (
+                "sub",
+                "**",
+                &[("/.h", "/sub/.h"), ("/d1", "/sub/d1"), ("/x.go", "/sub/x.go"), ("/y.go", "/sub/y.go")],
+            ),
+            ("", "s*/**/foo", &[("/sub/d1/foo", "/sub/d1/foo")]),
+            ("", "none/*", &[]),
+            ("sub", "*.c", &[]),
+        ] {
+            let selected = select_below(&sample(), &base.into(), &source.into()).unwrap();
+            let paths: Vec<_> = selected.iter().map(|s| (s.named.to_string(), s.real.to_string())).collect();
+            let expected: Vec<_> = expected.iter().map(|(n, r)| ((*n).to_owned(), (*r).to_owned())).collect();
+            assert_eq!(paths, expected, "{base} {source}");
+        }
+        assert!(matches!(
+            select_below(&sample(), &"a".into(), &"none".into()),
+            Err(SelectError::Resolve(ResolveError::Missing { .. }))
+        ));
     }
 
     #[test]

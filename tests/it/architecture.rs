@@ -10,7 +10,7 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 18] = [
+const MAP: [(&str, u32); 19] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
@@ -20,6 +20,7 @@ const MAP: [(&str, u32); 18] = [
     ("context", 2),
     ("exec", 2),
     ("layer", 2),
+    ("network", 2),
     ("plan", 2),
     ("remote", 2),
     ("store", 2),

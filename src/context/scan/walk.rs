@@ -147,7 +147,8 @@ impl Collector<'_> {
             return Ok(WalkState::Skip);
         }
         let path = TreePath::clean(path);
-        self.entries.push(Found { path, status, what, xattrs: None, hidden });
+        let linked = matches!(what, What::File(_)) && stat.st_nlink > 1;
+        self.entries.push(Found { path, status, what, xattrs: None, hidden, linked });
         Ok(if is_dir || !listed { WalkState::Continue } else { WalkState::Skip })
     }
 

@@ -170,7 +170,8 @@ impl Encoder {
             let deflater = if random { &mut self.stored } else { &mut self.deflater };
             let bound = deflater.gzip_compress_bound(input.len());
             if self.scratch.len() < bound {
-                self.scratch.resize(bound, 0);
+                // Fresh zeros come from the kernel, and only for what is used: most of it never is.
+                self.scratch = vec![0; bound];
             }
             let len =
                 deflater.gzip_compress(input, &mut self.scratch).expect("there is room for the worst case");

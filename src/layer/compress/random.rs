@@ -50,7 +50,10 @@ impl Detector {
         for start in (0..input.len()).step_by(BLOCK) {
             let end = input.len().min(start + BLOCK);
             let random = end - start == BLOCK
-                && is_even(input[start..end].chunks_exact(STRIDE).map(|stretch| &stretch[..SAMPLE]))
+                && is_even(
+                    input[start..end].chunks_exact(STRIDE).map(|stretch| &stretch[..SAMPLE]),
+                    BLOCK / STRIDE * SAMPLE,
+                )
                 && !self.repeats(input, start..end);
             match parts.last_mut() {
                 Some((last, same)) if *same == random => last.end = end,
@@ -107,7 +110,7 @@ fn absorb_short(parts: &mut Vec<(Range<usize>, bool)>) {
 fn move_borders(input: &[u8], parts: &mut [(Range<usize>, bool)]) {
     for i in 1..parts.len() {
         let border = parts[i].0.start;
-        let even = |range: Range<usize>| is_even(std::iter::once(&input[range]));
+        let even = |range: Range<usize>| is_even(std::iter::once(&input[range]), STEP);
         let moved = if parts[i].1 {
             let len = parts[i - 1].0.len().min(BLOCK);
             let steps = (1..len / STEP).take_while(|n| even(border - n * STEP..border - (n - 1) * STEP));
@@ -122,19 +125,26 @@ fn move_borders(input: &[u8], parts: &mut [(Range<usize>, bool)]) {
     }
 }
 
-/// Whether all byte values are about as frequent.
-fn is_even<'a>(stretches: impl Iterator<Item = &'a [u8]>) -> bool {
+/// Whether all byte values are about as frequent in stretches that have `total` bytes. Mostly they are not, and a
+/// part tells.
+fn is_even<'a>(stretches: impl Iterator<Item = &'a [u8]>, total: usize) -> bool {
+    let total = total as u64;
+    // chi squared = 256 / total * squares - total
+    let limit = total * (total + UNEVEN);
     let mut counts = [0_u64; 256];
-    let mut total = 0;
+    let mut squares = 0;
     for stretch in stretches {
-        total += stretch.len() as u64;
         for &byte in stretch {
-            counts[usize::from(byte)] += 1;
+            let count = &mut counts[usize::from(byte)];
+            squares += 2 * *count + 1;
+            *count += 1;
+        }
+        // More bytes never make the sum of the squares smaller.
+        if 256 * squares >= limit {
+            return false;
         }
     }
-    let squares: u64 = counts.iter().map(|count| count * count).sum();
-    // chi squared = 256 / total * squares - total
-    256 * squares < total * (total + UNEVEN)
+    true
 }
 
 #[cfg(test)]

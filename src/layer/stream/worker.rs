@@ -107,27 +107,54 @@ impl<C: Content> Worker<'_, C> {
         Ok(digest)
     }
 
-    /// A file that makes several pieces. A thread of its own reads and copies it, so that this one only hashes.
+    /// A file that makes several pieces.
     fn large_file(&mut self, place: &mut Place, i: usize, entry: &Entry) -> Result<(), Stop<C::Error>> {
         let file = self.content.open(entry).map_err(StreamError::Content)?;
-        let mut copy = self.content.copy_to(entry).map_err(StreamError::Content)?;
+        let copy = self.content.copy_to(entry).map_err(StreamError::Content)?;
         if self.options.tar {
             let mut header = self.buffer()?;
             tar::encode_header(entry, &mut header).map_err(StreamError::Tar)?;
             self.outlet.send(place, header, Vec::new(), false)?;
         }
+        let reading = LargeFile { entry, file: &file, copy: copy.as_ref(), left: entry.size() };
+        let (mut last, digest) = if self.options.digests {
+            self.pass_hashed(place, reading)?
+        } else {
+            (self.pass(place, reading)?, None)
+        };
+        self.content.finish(entry, copy.as_ref(), digest.as_ref()).map_err(StreamError::Content)?;
+        last.resize(last.len() + tar::padding(entry.size()), 0);
+        self.outlet.send(place, last, digest.map(|digest| (i, digest)).into_iter().collect(), true)
+    }
+
+    /// Sends all pieces of a file but the last one, which it returns.
+    fn pass(&self, place: &mut Place, mut reading: LargeFile<'_>) -> Result<Vec<u8>, Stop<C::Error>> {
+        loop {
+            let mut bytes = next_buffer(&self.buffers)?;
+            reading.fill(&mut bytes)?;
+            if reading.left == 0 {
+                return Ok(bytes);
+            }
+            self.outlet.send(place, bytes, Vec::new(), false)?;
+        }
+    }
+
+    /// The same with the file's digest. A thread of its own reads and copies, so that this one only hashes.
+    fn pass_hashed(
+        &mut self,
+        place: &mut Place,
+        reading: LargeFile<'_>,
+    ) -> Result<(Vec<u8>, Option<Digest>), Stop<C::Error>> {
         let mut hash = Digester::new(io::sink());
         let mut last = Vec::new();
-        let mut left = entry.size();
+        let mut left = reading.left;
         thread::scope(|scope| {
             let (send, filled) = channel();
-            let (buffers, copy) = (&mut self.buffers, copy.as_mut());
-            let reader = scope.spawn(move || read_large(entry, &file, copy, buffers, &send));
+            let buffers = &mut self.buffers;
+            let reader = scope.spawn(move || reading.read_all(buffers, &send));
             for bytes in filled {
-                if self.options.digests {
-                    // A sink takes everything.
-                    let _ = hash.write_all(&bytes);
-                }
+                // A sink takes everything.
+                let _ = hash.write_all(&bytes);
                 left -= bytes.len() as u64;
                 if left == 0 {
                     last = bytes;
@@ -137,15 +164,14 @@ impl<C: Content> Worker<'_, C> {
             }
             reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
-        let (_, digest, _) = hash.finish();
-        let digest = self.options.digests.then_some(digest);
-        self.content.finish(entry, copy.as_ref(), digest.as_ref()).map_err(StreamError::Content)?;
-        last.resize(last.len() + tar::padding(entry.size()), 0);
-        self.outlet.send(place, last, digest.map(|digest| (i, digest)).into_iter().collect(), true)
+        Ok((last, Some(hash.finish().1)))
     }
 
+    /// An empty buffer.
     fn buffer(&self) -> Result<Vec<u8>, Stop<C::Error>> {
-        next_buffer(&self.buffers)
+        let mut buffer = next_buffer(&self.buffers)?;
+        buffer.clear();
+        Ok(buffer)
     }
 }
 
@@ -179,37 +205,48 @@ impl<E> Drop for Outlet<E> {
     }
 }
 
-/// An empty buffer, once there is one.
+/// A buffer, once there is one, with whatever it was used for last.
 fn next_buffer<E>(buffers: &Receiver<Vec<u8>>) -> Result<Vec<u8>, Stop<E>> {
-    let mut buffer = buffers.recv().map_err(|_| Stop::Gone)?;
-    buffer.clear();
-    Ok(buffer)
+    buffers.recv().map_err(|_| Stop::Gone)
 }
 
-/// Reads all of a file in buffers of [`PIECE`] bytes, the last one shorter, and writes them to the copy.
-fn read_large<E>(
-    entry: &Entry,
-    mut file: &File,
-    mut copy: Option<&mut File>,
-    buffers: &Receiver<Vec<u8>>,
-    filled: &Sender<Vec<u8>>,
-) -> Result<(), Stop<E>> {
-    let mut left = entry.size();
-    while left > 0 {
-        let mut bytes = next_buffer(buffers)?;
-        let want = left.min(PIECE as u64);
-        file.take(want).read_to_end(&mut bytes).map_err(|source| read_error(entry, source))?;
-        left -= want;
-        let longer = left == 0 && file.read(&mut [0]).map_err(|source| read_error(entry, source))? > 0;
-        if (bytes.len() as u64) < want || longer {
-            return Err(size_error(entry).into());
+/// A large file on its way, in buffers of [`PIECE`] bytes, the last one shorter.
+struct LargeFile<'a> {
+    entry: &'a Entry,
+    file: &'a File,
+    copy: Option<&'a File>,
+    /// What is not read yet, in bytes.
+    left: u64,
+}
+
+impl LargeFile<'_> {
+    /// Replaces `bytes` by the file's next ones, and writes them to the copy.
+    fn fill<E>(&mut self, bytes: &mut Vec<u8>) -> Result<(), StreamError<E>> {
+        let want = self.left.min(PIECE as u64) as usize;
+        // A buffer that was as long before is not set to zeros again.
+        bytes.resize(want, 0);
+        self.file.read_exact(bytes).map_err(|source| match source.kind() {
+            io::ErrorKind::UnexpectedEof => size_error(self.entry),
+            _ => read_error(self.entry, source),
+        })?;
+        self.left -= want as u64;
+        if self.left == 0 && self.file.read(&mut [0]).map_err(|source| read_error(self.entry, source))? > 0 {
+            return Err(size_error(self.entry));
         }
-        if let Some(copy) = &mut copy {
-            copy.write_all(&bytes).map_err(|source| copy_error(entry, source))?;
+        if let Some(mut copy) = self.copy {
+            copy.write_all(bytes).map_err(|source| copy_error(self.entry, source))?;
         }
-        filled.send(bytes).map_err(|_| Stop::Gone)?;
+        Ok(())
     }
-    Ok(())
+
+    fn read_all<E>(mut self, buffers: &Receiver<Vec<u8>>, filled: &Sender<Vec<u8>>) -> Result<(), Stop<E>> {
+        while self.left > 0 {
+            let mut bytes = next_buffer(buffers)?;
+            self.fill(&mut bytes)?;
+            filled.send(bytes).map_err(|_| Stop::Gone)?;
+        }
+        Ok(())
+    }
 }
 
 /// Reads until `bytes` has more than `end` bytes or the file ends.

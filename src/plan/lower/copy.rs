@@ -1,11 +1,12 @@
 //! COPY and ADD.
 
 use crate::diagnostic::Spanned;
-use crate::dockerfile::ast::{self, Files, Instruction};
+use crate::dockerfile::ast::{self, Files, Instruction, InstructionKind};
 use crate::dockerfile::heredoc::Heredoc;
 use crate::dockerfile::remote::{self, RemoteSource};
 use crate::dockerfile::word::Word;
 use crate::tree::TreePath;
+use crate::tree::glob::{Pattern, Stars};
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
@@ -17,14 +18,11 @@ use super::{Stage, not_found};
 
 impl Stage<'_, '_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
-        if copy.parents {
-            return Err(unsupported(instruction, "`COPY --parents`"));
-        }
         let source = match &copy.from {
             None => self.main_context(),
             Some(from) => Place::Root(self.copied_root(from)?),
         };
-        self.files(instruction, &copy.files, source, Unpack::Never)
+        self.files(instruction, &copy.files, source, (copy.parents, Unpack::Never))
     }
 
     pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), PlanError> {
@@ -34,11 +32,13 @@ impl Stage<'_, '_> {
         if add.keep_git_dir.is_some() {
             return Err(unsupported(instruction, "`ADD --keep-git-dir`"));
         }
-        if add.unpack.is_some() {
-            return Err(unsupported(instruction, "`ADD --unpack`"));
-        }
+        let unpack = match add.unpack {
+            None => Unpack::Local,
+            Some(true) => Unpack::Always,
+            Some(false) => Unpack::Never,
+        };
         let from = self.main_context();
-        self.files(instruction, &add.files, from, Unpack::Local)
+        self.files(instruction, &add.files, from, (false, unpack))
     }
 
     pub(super) fn main_context(&mut self) -> Place {
@@ -67,15 +67,12 @@ impl Stage<'_, '_> {
         instruction: &Instruction,
         files: &Files,
         from: Place,
-        unpack: Unpack,
+        (parents, unpack): (bool, Unpack),
     ) -> Result<(), PlanError> {
-        if files.link {
-            return Err(unsupported(instruction, "`--link`"));
-        }
-        if let Some(exclude) = files.exclude.first() {
-            return Err(PlanErrorKind::Unsupported { what: "`--exclude`" }.at(exclude.span));
-        }
         let mut created_by = instruction.kind.keyword().to_owned();
+        if parents {
+            created_by.push_str(" --parents");
+        }
         let chown = self.flag(files.chown.as_ref(), "--chown", &mut created_by)?;
         if let (Some(chown), Some(word)) = (&chown, &files.chown) {
             check_user(chown, word.span)?;
@@ -86,12 +83,13 @@ impl Stage<'_, '_> {
             }
             _ => None,
         };
+        let exclude = self.exclude(&files.exclude)?;
         let mut sources = Vec::with_capacity(files.sources.len() + files.heredocs.len());
         for word in &files.sources {
             let pattern = self.expand(word)?;
-            local(&pattern, word, unpack != Unpack::Never)?;
+            local(&pattern, word, matches!(instruction.kind, InstructionKind::Add(_)))?;
             created_by.extend([" ", &pattern]);
-            sources.push(Source::Pattern(absolute("", &pattern).split_off(1)));
+            sources.push(Source::Pattern(if parents { kept(&pattern) } else { clean(&pattern) }));
         }
         for heredoc in &files.heredocs {
             created_by.extend([" <<", &heredoc.name]);
@@ -100,17 +98,9 @@ impl Stage<'_, '_> {
         let destination = self.expand(&files.destination)?;
         created_by.extend([" ", &destination, " # buildkit"]);
         let destination = self.destination(&destination);
-        let copy = Copy {
-            from,
-            sources,
-            destination,
-            chown,
-            chmod,
-            exclude: Vec::new(),
-            parents: false,
-            link: false,
-            unpack,
-        };
+        // As in BuildKit, a mode undoes the link.
+        let link = files.link && chmod.is_none();
+        let copy = Copy { from, sources, destination, chown, chmod, exclude, parents, link, unpack };
         let shown = self.shown(instruction);
         self.step(StepKind::Copy(copy), &shown, created_by, instruction.span);
         Ok(())
@@ -134,6 +124,26 @@ impl Stage<'_, '_> {
         Ok(Some(value))
     }
 
+    /// The patterns of `--exclude`, without those that are empty.
+    fn exclude(&mut self, words: &[Word]) -> Result<Vec<String>, PlanError> {
+        let mut patterns = Vec::with_capacity(words.len());
+        for word in words {
+            let text = self.expand(word)?;
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
+            }
+            let pattern = text.strip_prefix('!').unwrap_or(text).trim_start();
+            if pattern.is_empty() {
+                return Err(PlanErrorKind::LoneExclamation.at(word.span));
+            }
+            Pattern::new(pattern.as_bytes(), Stars::Double)
+                .map_err(|error| PlanErrorKind::Pattern(error).at(word.span))?;
+            patterns.push(text.to_owned());
+        }
+        Ok(patterns)
+    }
+
     fn inline(&mut self, heredoc: &Heredoc) -> Result<InlineFile, PlanError> {
         let name = &heredoc.name;
         if name.contains('/') || matches!(name.as_str(), "." | "..") {
@@ -148,6 +158,20 @@ impl Stage<'_, '_> {
         let directory = matches!(text, "" | "." | "..") || text.ends_with('/') || text.ends_with("/.");
         let path = TreePath::clean(absolute(&self.state.config.working_dir, text).as_bytes());
         Destination { directory: directory || path.is_root(), path }
+    }
+}
+
+/// A path below the root of what is copied from, in normal form.
+fn clean(path: &str) -> String {
+    absolute("", path).split_off(1)
+}
+
+/// A source with `--parents`, in normal form but for the first `/./`, behind which its kept part begins.
+fn kept(source: &str) -> String {
+    match source.split_once("/./") {
+        Some((before, kept)) if !clean(before).is_empty() => format!("{}/./{}", clean(before), clean(kept)),
+        Some((_, kept)) => clean(kept),
+        None => clean(source),
     }
 }
 
