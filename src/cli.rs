@@ -12,6 +12,7 @@ pub mod human;
 mod images;
 mod inspect;
 mod ports;
+mod remotes;
 pub mod render;
 mod run;
 mod signals;

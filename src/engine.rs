@@ -4,13 +4,18 @@
 //! terminal and the arguments are the command line's business. Must not print.
 
 mod archives;
+mod bases;
 mod build;
 mod change;
+mod context;
 mod error;
 mod export;
 mod find;
+mod given;
 mod images;
 mod inspect;
+mod keys;
+mod options;
 mod run;
 
 use std::fs;
@@ -18,10 +23,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Dockerfile, Metadata, SecretSource};
+pub use build::{BuildReport, BuildRequest, Metadata};
+pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource, Remotes};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
+pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
+pub use keys::KeysError;
 pub use run::{Connection, RunRequest};
 
 use crate::exec::{self, Executor};

@@ -4,6 +4,7 @@ mod apply;
 mod compress;
 #[cfg(test)]
 mod described;
+mod magic;
 mod parts;
 mod place;
 mod stream;
@@ -13,6 +14,7 @@ mod whiteout;
 
 pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Problem, apply};
 pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits};
+pub use magic::{HEAD, is_archive};
 pub use parts::{Parts, PartsError};
 pub use place::{PlaceError, Placer};
 pub use stream::{Content, StreamError, StreamOptions, stream};

@@ -10,6 +10,7 @@
 //! Must not know how steps are run, cached or stored.
 
 mod chmod;
+mod contexts;
 mod dump;
 mod error;
 mod graph;
@@ -30,6 +31,7 @@ use crate::oci::{Config, ImageConfig, Platform};
 use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
+pub use contexts::{NamedContext, context_name};
 pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
@@ -47,8 +49,14 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// The platform to build for.
     pub platform: Platform,
-    /// The platform to build on: the only one whose programs can run.
+    /// Whether the user chose that platform. The image is for it then, whatever its base is for.
+    pub platform_is_chosen: bool,
+    /// The platform to build on: the one whose programs can run.
     pub build_platform: Platform,
+    /// `--build-context`s, by [`context_name()`].
+    pub contexts: BTreeMap<String, NamedContext>,
+    /// `--no-cache-filter`: names of stages that are built anew.
+    pub no_cache_stages: Vec<String>,
     /// The network of each RUN that does not choose one.
     pub network: NetworkMode,
     /// Has the user agreed that a RUN may choose the host's network?
@@ -58,8 +66,11 @@ pub struct Options {
 /// An image that the target needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseRef {
-    /// The reference as written, variables expanded, otherwise untouched. The key of [`lower()`]'s map.
+    /// The reference as written, variables expanded, otherwise untouched; or that of the named context which stands
+    /// for what was written. The key of [`lower()`]'s map.
     pub reference: String,
+    /// The platform that it is needed for.
+    pub platform: Platform,
     /// Where it is first needed: the image in its FROM, the value of `--from`, or the FROM that runs a trigger.
     pub span: Span,
     /// The ONBUILD trigger that needs it.
@@ -88,7 +99,7 @@ pub struct ContextId(pub u32);
 pub enum ContextName {
     /// The build's own context.
     Main,
-    /// A named context.
+    /// A named context, by its key in [`Options::contexts`].
     Named(String),
 }
 
@@ -172,8 +183,9 @@ pub struct Target {
 /// One entry of the history that the build adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryItem {
-    /// The instruction, in BuildKit's words.
-    pub created_by: String,
+    /// The instruction, in BuildKit's words; `None` for a layer that no instruction made: the files of a context that a
+    /// stage starts from.
+    pub created_by: Option<String>,
     /// The step that made the layer; `None` if the instruction made none.
     pub step: Option<StepId>,
 }

@@ -39,7 +39,7 @@ mod work;
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub use blobs::{BlobWriter, Expected};
@@ -98,6 +98,16 @@ impl Store {
     /// The stat cache of the context at `context`, an absolute path.
     pub fn stat_cache(&self, context: &Path) -> PathBuf {
         self.root.join("stat").join(Digest::of(context.as_os_str().as_bytes()).hex())
+    }
+
+    /// Where what was fetched is kept, for one kind of fetching. Nobody else can look into it: what was fetched with a
+    /// password is as private as that.
+    pub fn sources(&self, kind: &str) -> Result<PathBuf, StoreError> {
+        let path = self.root.join("sources");
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(StoreError::io("make", &path, e)),
+            _ => Ok(path.join(kind)),
+        }
     }
 
     /// Waits until no other thread or process makes the step `key`; while the reservation is held none does. `waiting`

@@ -36,7 +36,7 @@ pub use destination::Destination;
 pub use docker_archive::write_docker;
 pub use error::ExportError;
 pub use import::{ImportOptions, import};
-pub use load::{DEFAULT_LIMITS, LoadOptions, Loaded, load};
+pub use load::{DEFAULT_LIMITS, ImageChoice, LoadOptions, Loaded, load};
 pub use load_error::{LoadError, Part};
 pub use local_dir::write_local;
 pub use merged::Merged;

@@ -1,27 +1,36 @@
 //! `build`.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::IsTerminal as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use crate::engine::{BuildReport, BuildRequest, Dockerfile, OutputSpec};
+use crate::dockerfile::remote::RemoteError;
+use crate::engine::{
+    BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, OutputDestination, OutputFormat,
+    OutputSpec,
+};
 use crate::exec::CancelToken;
+use crate::oci::Platform;
 use crate::plan::NetworkMode;
 use crate::progress::Reporter;
 
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, dumb, explain, given, print, reference, signals};
+use super::{App, colour, dumb, explain, given, print, reference, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
 #[command(args_override_self = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct BuildArgs {
     /// Name of the image, `name[:tag]`; may be repeated
     #[arg(short, long = "tag", value_name = "NAME")]
     tags: Vec<String>,
-    /// Dockerfile [default: Dockerfile in the context]
+    /// Dockerfile, a path or a URL; `-` is standard input [default: Dockerfile in the context]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Build argument; without a value it comes from the environment
@@ -30,9 +39,19 @@ pub(super) struct BuildArgs {
     /// Stage to build [default: the last one]
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
+    /// What stands for a stage or an image of this name: a directory, the URL of a file or a Git repository,
+    /// `docker-image://REF` or `oci-layout://DIR[:TAG][@DIGEST]`; may be repeated
+    #[arg(long = "build-context", value_name = "NAME=VALUE")]
+    contexts: Vec<String>,
+    /// Platform of the image, such as `linux/arm64` [env: DOCKER_DEFAULT_PLATFORM] [default: this machine's]
+    #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
+    platforms: Vec<String>,
     /// Do every RUN, COPY and ADD anew
     #[arg(long)]
     no_cache: bool,
+    /// Do every RUN, COPY and ADD of these stages anew
+    #[arg(long = "no-cache-filter", value_name = "STAGE", value_delimiter = ',')]
+    no_cache_stages: Vec<String>,
     /// Read every file of the context, also those that look unchanged
     #[arg(long)]
     no_stat_cache: bool,
@@ -57,16 +76,20 @@ pub(super) struct BuildArgs {
     /// Secret that RUNs may mount: `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`; may be repeated
     #[arg(long = "secret", value_name = "SECRET")]
     secrets: Vec<String>,
-    /// SSH agent that RUNs may mount: `default`, or `NAME=SOCKET`; may be repeated
+    /// SSH agent that RUNs may mount: `default`, `NAME=SOCKET` or `NAME=KEY[,KEY]`; may be repeated
     #[arg(long = "ssh", value_name = "AGENT")]
     agents: Vec<String>,
+    /// Put the image into the store, also if there is an `--output`
+    #[arg(long)]
+    load: bool,
     /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
     /// How many steps may run at once
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Directory with the files that the Dockerfile copies
+    /// Directory with the files that the Dockerfile copies, or the URL of a tar or a Git repository; `-` is standard
+    /// input, with a tar or a Dockerfile
     context: PathBuf,
 }
 
@@ -157,16 +180,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 /// What was typed, as the engine takes it.
 fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Usage, message);
-    if args.context == Path::new("-") {
-        return Err(usage("not supported yet: a context from standard input".to_owned()));
-    }
-    if args.file.as_deref() == Some(Path::new("-")) {
-        return Err(usage("not supported yet: a Dockerfile from standard input".to_owned()));
-    }
-    let remote = args.context.to_string_lossy();
-    if ["http://", "https://", "git://", "git@", "ssh://"].iter().any(|scheme| remote.starts_with(scheme)) {
-        return Err(usage("not supported yet: a context from a URL".to_owned()));
-    }
     if args.jobs == Some(0) {
         return Err(usage("`--jobs` must be at least 1".to_owned()));
     }
@@ -174,9 +187,16 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
     if let Some(tag) = tags.iter().find(|tag| tag.digest().is_some()) {
         return Err(usage(format!("`{}` has a digest, which cannot be given to an image", tag.familiar())));
     }
+    let contexts = args.contexts.iter().map(|text| ContextSpec::parse(text)).collect::<Result<_, _>>();
+    let platform = platform(&args.platforms)?;
+    let (context, dockerfile) = input(args)?;
     Ok(BuildRequest {
-        context: args.context.clone(),
-        dockerfile: args.file.clone().map_or(Dockerfile::InContext, Dockerfile::At),
+        context,
+        dockerfile,
+        contexts: contexts.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
+        platform,
+        remotes: remotes::from_environment(),
+        no_cache_stages: args.no_cache_stages.clone(),
         tags,
         build_args: build_args(&args.build_args),
         target: args.target.clone(),
@@ -187,13 +207,75 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         agents: given::agents(&args.agents)?,
         network: args.network.map(NetworkChoice::mode),
         jobs: args.jobs,
-        outputs: args
-            .outputs
-            .iter()
-            .map(|text| OutputSpec::parse(text))
-            .collect::<Result<_, _>>()
-            .map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
+        outputs: outputs(args)?,
     })
+}
+
+/// The context and the Dockerfile. Standard input is opened here, once, for one of the two.
+fn input(args: &BuildArgs) -> Result<(ContextSource, Dockerfile), CliError> {
+    let dash = Path::new("-");
+    let (as_context, as_file) = (args.context == dash, args.file.as_deref() == Some(dash));
+    if as_context && as_file {
+        let message = "standard input cannot be both the context and the Dockerfile";
+        return Err(CliError::new(ErrorKind::Usage, message)
+            .hint("leave `--file -` out: if what comes is no archive, it is the Dockerfile"));
+    }
+    let wrong = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: RemoteError| {
+            CliError::from_error(ErrorKind::Usage, &error).context(format!("`{path}` is wrong"))
+        }
+    };
+    let context = match &args.context {
+        _ if as_context => ContextSource::Stream(stdin()?),
+        path => ContextSource::named(path).map_err(wrong(path))?,
+    };
+    let dockerfile = match &args.file {
+        None => Dockerfile::InContext,
+        Some(_) if as_file => Dockerfile::Stream(stdin()?),
+        Some(file) => Dockerfile::named(file).map_err(wrong(file))?,
+    };
+    Ok((context, dockerfile))
+}
+
+fn stdin() -> Result<Arc<File>, CliError> {
+    if std::io::stdin().is_terminal() {
+        return Err(CliError::new(ErrorKind::Usage, "refusing to read a build from a terminal").hint(
+            "send a Dockerfile or an archive to standard input, such as `strata build - < Dockerfile`",
+        ));
+    }
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+    stdin.map(|stdin| Arc::new(File::from(stdin))).map_err(|error| {
+        CliError::from_error(ErrorKind::General, &error).context("cannot open standard input")
+    })
+}
+
+/// The platform that was asked for, on the command line or else by the environment.
+fn platform(typed: &[String]) -> Result<Option<Platform>, CliError> {
+    let default = std::env::var("DOCKER_DEFAULT_PLATFORM").ok().filter(|default| !default.is_empty());
+    let texts = if typed.is_empty() { default.as_slice() } else { typed };
+    let mut platforms: Vec<Platform> = Vec::new();
+    for text in texts {
+        let platform = text.parse().map_err(|error: crate::oci::platform::PlatformError| {
+            CliError::from_error(ErrorKind::Usage, &error)
+        })?;
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    if platforms.len() > 1 {
+        return Err(CliError::new(ErrorKind::Usage, "not supported yet: an image for several platforms"));
+    }
+    Ok(platforms.pop())
+}
+
+fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {
+    let outputs = args.outputs.iter().map(|text| OutputSpec::parse(text)).collect::<Result<Vec<_>, _>>();
+    let mut outputs = outputs.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?;
+    if args.load && !outputs.is_empty() {
+        outputs.push(OutputSpec { format: OutputFormat::Image, destination: OutputDestination::Store });
+    }
+    Ok(outputs)
 }
 
 /// `NAME=VALUE`, or `NAME` for the environment's value; a name that the environment has not is not given.

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{BuildError, EngineError};
+use crate::engine::{BuildError, EngineError, KeysError};
 use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
@@ -52,6 +52,20 @@ fn build(error: &BuildError) -> CliError {
         BuildError::Interrupted => CliError::new(ErrorKind::Interrupted, error.to_string()),
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
+        }
+        BuildError::Http(http) => http.remedy().into_iter().fold(general(error), CliError::hint),
+        BuildError::Git(git) => git.remedy().into_iter().fold(general(error), CliError::hint),
+        BuildError::NoNamedContext { .. } => {
+            general(error).hint("paths of `--build-context` are relative to the current directory")
+        }
+        BuildError::Keys { source: KeysError::Start(_), .. } => {
+            general(error).hint("install `openssh-client`, or give the socket of an agent")
+        }
+        BuildError::Keys { .. } => {
+            general(error).hint("add keys with a passphrase to an agent with `ssh-add`, and give its socket")
+        }
+        BuildError::TwoDockerfiles => {
+            general(error).hint("leave `--file` out, or give the context as a directory or an archive")
         }
         BuildError::NoDockerfile { .. } => general(error).hint("name another file with `--file`"),
         other => general(other),

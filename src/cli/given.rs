@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use crate::engine::SecretSource;
+use crate::engine::{AgentSource, SecretSource};
 use crate::exec::Secret;
 
 use super::error::{CliError, ErrorKind};
@@ -23,32 +23,55 @@ pub(super) fn secrets(typed: &[String]) -> Result<BTreeMap<String, SecretSource>
     Ok(secrets)
 }
 
-/// Reads `--ssh`s.
-pub(super) fn agents(typed: &[String]) -> Result<BTreeMap<String, PathBuf>, CliError> {
+/// Reads `--ssh`s: the name of an agent, and its socket or files with keys for it.
+pub(super) fn agents(typed: &[String]) -> Result<BTreeMap<String, AgentSource>, CliError> {
     let agent = |text: &String| {
-        let (id, socket) = text.split_once('=').unwrap_or((text, ""));
+        let (id, paths) = text.split_once('=').unwrap_or((text, ""));
         if id.is_empty() {
             return Err(usage(format!("`--ssh {text}` has no name")));
         }
-        let socket = match socket {
-            "" => std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).ok_or_else(|| {
-                usage(format!("`--ssh {text}` needs an SSH agent, and `SSH_AUTH_SOCK` names none"))
-                    .hint("start one with `ssh-agent`, or name its socket: `--ssh default=SOCKET`")
-            })?,
-            socket => OsString::from(socket),
+        let source = match paths {
+            "" => AgentSource::Socket(own_agent(text)?),
+            paths => agent_source(text, paths.split(',').map(PathBuf::from).collect())?,
         };
-        let metadata = Path::new(&socket).metadata().map_err(|error| {
-            let shown = Path::new(&socket).display();
-            CliError::from_error(ErrorKind::Usage, &error)
-                .context(format!("cannot use `{shown}` as SSH agent"))
-        })?;
-        if !metadata.file_type().is_socket() {
-            return Err(usage(format!("`--ssh {text}` is not the socket of an agent"))
-                .hint("not supported yet: keys; add them to an agent with `ssh-add`"));
-        }
-        Ok((id.to_owned(), PathBuf::from(socket)))
+        Ok((id.to_owned(), source))
     };
     typed.iter().map(agent).collect()
+}
+
+/// The socket of the agent that the user has.
+fn own_agent(text: &str) -> Result<PathBuf, CliError> {
+    let socket = std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty());
+    let socket = PathBuf::from(socket.ok_or_else(|| {
+        usage(format!("`--ssh {text}` needs an SSH agent, and `SSH_AUTH_SOCK` names none"))
+            .hint(format!("start one with `ssh-agent`, or name a socket or a key: `--ssh {text}=FILE`"))
+    })?);
+    if !is_socket(&socket)? {
+        let message = format!("`SSH_AUTH_SOCK` is `{}`, which is not a socket", socket.display());
+        return Err(usage(message));
+    }
+    Ok(socket)
+}
+
+fn agent_source(text: &str, mut paths: Vec<PathBuf>) -> Result<AgentSource, CliError> {
+    let mut sockets = 0;
+    for path in &paths {
+        sockets += usize::from(is_socket(path)?);
+    }
+    match (sockets, paths.len()) {
+        (0, _) => Ok(AgentSource::Keys(paths)),
+        (1, 1) => Ok(AgentSource::Socket(paths.remove(0))),
+        _ => Err(usage(format!("`--ssh {text}` names a socket and something else"))
+            .hint("name one socket, or files with keys")),
+    }
+}
+
+fn is_socket(path: &Path) -> Result<bool, CliError> {
+    let metadata = path.metadata().map_err(|error| {
+        let shown = path.display();
+        CliError::from_error(ErrorKind::Usage, &error).context(format!("cannot use `{shown}` for SSH"))
+    })?;
+    Ok(metadata.file_type().is_socket())
 }
 
 fn usage(message: String) -> CliError {

@@ -93,19 +93,28 @@ impl Dockerignore {
     /// Reads the ignore file of a build: `<dockerfile>.dockerignore` beside the Dockerfile if it is there, else
     /// `.dockerignore` in the context, else nothing is hidden.
     pub fn find(context: &Path, dockerfile: Option<&Path>) -> Result<Self, DockerignoreError> {
-        let beside = dockerfile.map(|dockerfile| {
-            let mut file = dockerfile.as_os_str().to_owned();
-            file.push(".dockerignore");
-            PathBuf::from(file)
-        });
-        for file in beside.into_iter().chain([context.join(".dockerignore")]) {
-            match fs::read(&file) {
-                Ok(text) => return Self::parse(&text, Some(file)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(DockerignoreError::Read { file, source }),
+        for file in dockerfile.map(Self::beside).into_iter().chain([context.join(".dockerignore")]) {
+            if let Some(ignore) = Self::read(file)? {
+                return Ok(ignore);
             }
         }
         Ok(Self::default())
+    }
+
+    /// Where a Dockerfile's own ignore file is, if it has one.
+    pub fn beside(dockerfile: &Path) -> PathBuf {
+        let mut file = dockerfile.as_os_str().to_owned();
+        file.push(".dockerignore");
+        PathBuf::from(file)
+    }
+
+    /// Reads an ignore file; `None` if there is none.
+    pub fn read(file: PathBuf) -> Result<Option<Self>, DockerignoreError> {
+        match fs::read(&file) {
+            Ok(text) => Self::parse(&text, Some(file)).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(DockerignoreError::Read { file, source }),
+        }
     }
 
     /// Compiles the text of an ignore file; `file` is its name in messages.

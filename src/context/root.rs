@@ -1,7 +1,7 @@
 //! The context's directory, held open.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,20 @@ impl Root {
             return Err(ContextError::Changed { path: path.clone() });
         }
         Ok(file)
+    }
+
+    /// The content of the file at `path`, with links followed inside this directory.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        // Not blocking, in case it is a pipe.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::openat2(&self.dir, path, flags, Mode::empty(), resolve)?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Whether anything stands at `path`, with links followed inside this directory.

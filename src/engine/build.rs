@@ -1,58 +1,39 @@
 //! Builds: Dockerfile and context in, image or files out.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::context::Dockerignore;
-use crate::diagnostic::{Diagnostic, Source, nearest};
+use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile;
-use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
-use crate::exec::{CancelToken, Secret};
+use crate::dockerfile::remote::RemoteSource;
+use crate::exec::CancelToken;
 use crate::image::{self, BuiltLayer};
-use crate::oci::{Compression, Descriptor, DiffId, ImageId, ManifestDigest, MediaType, Platform, Reference};
+use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
-use crate::solve::{ContextOptions, Runner, SolveOptions, Solved, Solver, StepError};
+use crate::solve::{Runner, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
+use super::bases::Resolving;
+use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile, Remotes};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
-use super::{Engine, HostFiles};
-
-/// Where the Dockerfile is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Dockerfile {
-    /// `Dockerfile` in the context, or `dockerfile` if there is none of that name.
-    InContext,
-    /// This file.
-    At(PathBuf),
-}
-
-/// Where a secret is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretSource {
-    /// Here.
-    Value(Secret),
-    /// In this file, which is read when the build begins.
-    File(PathBuf),
-}
-
-/// The largest secret, as in BuildKit.
-const MAX_SECRET: u64 = 500 * 1024;
+use super::given::{AgentSource, Given, SecretSource};
+use super::{Engine, options};
 
 /// What to build, and what to do with it.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
-    /// The context directory.
-    pub context: PathBuf,
+    /// Where the files are.
+    pub context: ContextSource,
     /// The Dockerfile.
     pub dockerfile: Dockerfile,
+    /// How what is elsewhere is fetched.
+    pub remotes: Remotes,
+    /// What stands for stages, images and files of a name; of two of one name the last counts.
+    pub contexts: Vec<ContextSpec>,
     /// Names for the image.
     pub tags: Vec<Reference>,
     /// Build arguments.
@@ -63,12 +44,16 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// Whether every RUN, COPY and ADD is done anew.
     pub no_cache: bool,
+    /// Stages whose RUN, COPY and ADD are done anew.
+    pub no_cache_stages: Vec<String>,
+    /// The platform to build for; `None` is this machine's.
+    pub platform: Option<Platform>,
     /// Whether the context's stat cache is used.
     pub stat_cache: bool,
     /// Secrets that RUNs may mount, by their names.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// Sockets of SSH agents that RUNs may mount, by their names.
-    pub agents: BTreeMap<String, PathBuf>,
+    /// SSH agents that RUNs may mount, by their names.
+    pub agents: BTreeMap<String, AgentSource>,
     /// The network of RUN; `None` if the user did not choose.
     pub network: Option<NetworkMode>,
     /// How many steps may run at once; `None` chooses.
@@ -119,14 +104,18 @@ impl Engine {
         reporter: &Reporter,
         cancel: &CancelToken,
     ) -> Result<BuildReport, EngineError> {
-        let context = context_root(&request.context)?;
-        let (path, text) = read_dockerfile(&context, &request.dockerfile)?;
-        let source = Source::new(shown_path(&path), text);
+        let options = options::for_plan(request)?;
+        let work = self.store.work_dir()?;
+        let (store, remotes) = (&*self.store, &request.remotes);
+        let bringing = Bringing { store, work: &work, remotes, reporter, cancel };
+        let context = keeping_git_dir(request);
+        let input = context::prepare(&context, &request.dockerfile, bringing)?;
+        let source = input.dockerfile.clone();
         let parsed = dockerfile::parse(&source)
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
-        let options = plan_options(request);
-        let work = self.store.work_dir()?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
+        let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
+        let resolving = Resolving { source: &source, dockerfile, contexts, bringing };
         let mut bases = BTreeMap::new();
         loop {
             let wanted = plan::bases(&parsed.dockerfile, &options, &bases).map_err(refused)?;
@@ -135,12 +124,13 @@ impl Engine {
             if new.is_empty() {
                 break;
             }
-            bases.extend(self.resolve_bases(&source, &parsed.dockerfile, &new)?);
+            bases.extend(self.resolve_bases(&new, &resolving)?);
         }
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let solve_options = self.solve_options(request, &plan, &context, &path)?;
+        let given = Given::take(request, &work)?;
+        let solve_options = self.solve_options(request, &plan, input.files, bringing, &given)?;
         let solver = Solver::new(
             (&self.store, &work),
             (&plan, &base_layers),
@@ -169,88 +159,6 @@ impl Engine {
             names: request.tags.clone(),
             stored,
             warnings: warnings.chain(plan.warnings).map(|warning| (source.clone(), warning)).collect(),
-        })
-    }
-
-    /// The images that the plan needs, from the store.
-    fn resolve_bases(
-        &self,
-        source: &Source,
-        dockerfile: &Ast,
-        wanted: &[plan::BaseRef],
-    ) -> Result<BTreeMap<String, BaseImage>, EngineError> {
-        let mut bases = BTreeMap::new();
-        let mut missing = Vec::new();
-        for base in wanted {
-            match self.find(&base.reference) {
-                Ok(row) => {
-                    let name = base
-                        .reference
-                        .parse::<Reference>()
-                        .map_or_else(|_| base.reference.clone(), |r| r.to_string());
-                    let image = self.load_documents(row)?;
-                    bases.insert(base.reference.clone(), BaseImage { name, config: image.config });
-                }
-                Err(EngineError::NoImage { similar, .. }) => {
-                    missing.push(unknown_base(base, dockerfile, similar))
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        if missing.is_empty() { Ok(bases) } else { Err(findings(source, missing)) }
-    }
-
-    /// The layers of each base, with leases on them.
-    fn base_layers(
-        &self,
-        plan: &Plan,
-        bases: &BTreeMap<String, BaseImage>,
-        work: &WorkDir,
-        reporter: &Reporter,
-    ) -> Result<Vec<Vec<DiffId>>, EngineError> {
-        let mut all = Vec::new();
-        for base in &plan.bases {
-            let step = reporter.start(&base.name);
-            let layers = bases
-                .get(&base.reference)
-                .map(|image| image.config.rootfs.diff_ids.clone())
-                .unwrap_or_default();
-            for &layer in &layers {
-                if self.store.layer(&layer, work)?.is_none() {
-                    return Err(EngineError::NoLayer { name: base.reference.clone(), layer });
-                }
-            }
-            step.cached();
-            all.push(layers);
-        }
-        Ok(all)
-    }
-
-    fn solve_options(
-        &self,
-        request: &BuildRequest,
-        plan: &Plan,
-        context: &Path,
-        dockerfile: &Path,
-    ) -> Result<SolveOptions, EngineError> {
-        let ignore = Dockerignore::find(context, Some(dockerfile)).map_err(|error| Box::new(error.into()))?;
-        let host = HostFiles::read();
-        // Steps wait for commands and disks as often as for cores.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let main = ContextOptions {
-            root: context.to_owned(),
-            ignore: Arc::new(ignore),
-            stat_cache: request.stat_cache.then(|| self.store.stat_cache(context)),
-        };
-        Ok(SolveOptions {
-            contexts: plan.contexts.iter().map(|_| main.clone()).collect(),
-            scope: context.to_string_lossy().into_owned(),
-            no_cache: request.no_cache,
-            jobs: request.jobs.unwrap_or((2 * cores).max(4)),
-            hosts: host.hosts,
-            resolv_conf: host.resolv_conf,
-            secrets: secrets(request)?,
-            agents: request.agents.clone(),
         })
     }
 
@@ -302,89 +210,20 @@ impl Engine {
     }
 }
 
-/// Reads the secrets that are in files.
-fn secrets(request: &BuildRequest) -> Result<BTreeMap<String, Secret>, EngineError> {
-    let read = |(id, source): (&String, &SecretSource)| {
-        let secret = match source {
-            SecretSource::Value(secret) => secret.clone(),
-            SecretSource::File(path) => {
-                let failed =
-                    |source| Box::new(BuildError::Secret { id: id.clone(), path: path.clone(), source });
-                let mut bytes = Vec::new();
-                let file = fs::File::open(path).map_err(failed)?;
-                file.take(MAX_SECRET + 1).read_to_end(&mut bytes).map_err(failed)?;
-                Secret(bytes)
-            }
-        };
-        if secret.0.len() as u64 > MAX_SECRET {
-            return Err(EngineError::from(Box::new(BuildError::LargeSecret {
-                id: id.clone(),
-                max: MAX_SECRET,
-            })));
-        }
-        Ok((id.clone(), secret))
-    };
-    request.secrets.iter().map(read).collect()
-}
-
-fn plan_options(request: &BuildRequest) -> plan::Options {
-    plan::Options {
-        build_args: request.build_args.clone(),
-        target: request.target.clone(),
-        labels: request.labels.clone(),
-        platform: Platform::host(),
-        build_platform: Platform::host(),
-        network: request.network.unwrap_or(NetworkMode::Private),
-        host_network_allowed: request.network == Some(NetworkMode::Host),
+/// The context, which keeps its `.git` if a build argument says so.
+fn keeping_git_dir(request: &BuildRequest) -> ContextSource {
+    let mut context = request.context.clone();
+    if let ContextSource::Remote(RemoteSource::Git(source)) = &mut context
+        && let Some(keep) = request.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR")
+    {
+        source
+            .keep_git_dir
+            .get_or_insert(matches!(keep.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"));
     }
+    context
 }
 
-fn context_root(path: &Path) -> Result<PathBuf, EngineError> {
-    match fs::canonicalize(path) {
-        Ok(root) if root.is_dir() => Ok(root),
-        _ => Err(Box::new(BuildError::NoContext { path: path.to_owned() }).into()),
-    }
-}
-
-fn read_dockerfile(context: &Path, which: &Dockerfile) -> Result<(PathBuf, String), EngineError> {
-    let candidates = match which {
-        Dockerfile::InContext => vec![context.join("Dockerfile"), context.join("dockerfile")],
-        Dockerfile::At(path) => vec![path.clone()],
-    };
-    for path in &candidates {
-        match fs::read(path) {
-            Ok(bytes) => return Ok((path.clone(), String::from_utf8_lossy(&bytes).into_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(Box::new(BuildError::Dockerfile { path: path.clone(), source }).into()),
-        }
-    }
-    let path = candidates.into_iter().next().unwrap_or_default();
-    Err(Box::new(BuildError::NoDockerfile { path }).into())
-}
-
-/// A path as messages show it: relative to where the user is, if it lies there.
-fn shown_path(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
-    short.unwrap_or(path).display().to_string()
-}
-
-fn findings(source: &Source, findings: Vec<Diagnostic>) -> EngineError {
+/// The error for what is wrong with a Dockerfile.
+pub(super) fn findings(source: &Source, findings: Vec<Diagnostic>) -> EngineError {
     Box::new(BuildError::Findings { text: source.clone(), findings }).into()
-}
-
-fn unknown_base(base: &plan::BaseRef, dockerfile: &Ast, similar: Option<String>) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
-        .at(base.span)
-        .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
-    if let Some(trigger) = &base.trigger {
-        diagnostic = diagnostic.note(plan::trigger_note(trigger));
-    }
-    if let Some(similar) = similar {
-        diagnostic = diagnostic.help(format!("the store has `{similar}`"));
-    }
-    if let Some(stage) = nearest(&base.reference, dockerfile.stages.iter().filter_map(Stage::name)) {
-        diagnostic = diagnostic.help(format!("did you mean the stage `{stage}`?"));
-    }
-    diagnostic
 }

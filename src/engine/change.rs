@@ -40,7 +40,10 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
         target: None,
         labels: BTreeMap::new(),
         platform: Platform::host(),
+        platform_is_chosen: false,
         build_platform: Platform::host(),
+        contexts: BTreeMap::new(),
+        no_cache_stages: Vec::new(),
         network: NetworkMode::None,
         host_network_allowed: false,
     };

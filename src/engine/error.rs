@@ -3,15 +3,20 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::context::DockerignoreError;
+use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::exec::ExecError;
 use crate::image::AssembleError;
+use crate::layer::ApplyError;
 use crate::network::NetworkError;
 use crate::oci::{DiffId, ManifestError};
+use crate::remote::git::GitError;
+use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
+
+use super::keys::KeysError;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +113,58 @@ pub enum BuildError {
         /// As given.
         path: PathBuf,
     },
+    /// A named context is not a directory.
+    #[error("the build context `{name}` is `{}`, which is not a directory", path.display())]
+    NoNamedContext {
+        /// Its name.
+        name: String,
+        /// As given.
+        path: PathBuf,
+    },
+    /// A context cannot be read.
+    #[error(transparent)]
+    Context(ContextError),
+    /// A stream gives no bytes, or not those of its format.
+    #[error("cannot read the stream with the context or the Dockerfile")]
+    Stream {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The archive with the context cannot be unpacked.
+    #[error("cannot unpack the build context")]
+    Unpack {
+        /// Why not.
+        source: ApplyError,
+    },
+    /// A stream is neither an archive nor a text.
+    #[error("the stream is no archive, and is too large for a Dockerfile: it has {limit} bytes or more")]
+    NoText {
+        /// The most that a Dockerfile may have, in bytes.
+        limit: u64,
+    },
+    /// The stream that should be the context holds a Dockerfile, and another one was named.
+    #[error("there are two Dockerfiles: the stream that should be the context is one, and another was named")]
+    TwoDockerfiles,
+    /// An image of a layout cannot be loaded.
+    #[error("cannot load `{text}`")]
+    Layout {
+        /// As given.
+        text: String,
+        /// Why not.
+        source: LoadError,
+    },
+    /// A file cannot be fetched.
+    #[error(transparent)]
+    Http(HttpError),
+    /// A Git repository cannot be used.
+    #[error(transparent)]
+    Git(GitError),
+    /// Something that cannot be done yet.
+    #[error("not supported yet: {what}")]
+    Unsupported {
+        /// What.
+        what: String,
+    },
     /// There is no Dockerfile.
     #[error("there is no Dockerfile at `{}`", path.display())]
     NoDockerfile {
@@ -131,6 +188,14 @@ pub enum BuildError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// There is no agent for the user's SSH keys.
+    #[error("cannot use the SSH keys of `{id}`")]
+    Keys {
+        /// The agent's name.
+        id: String,
+        /// Why not.
+        source: KeysError,
     },
     /// A secret is more than what a secret may be.
     #[error("the secret `{id}` is larger than {max} bytes")]

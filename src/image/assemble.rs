@@ -16,7 +16,7 @@ use super::time::rfc3339;
 /// The comment on entries of a build.
 const COMMENT: &str = "buildkit.dockerfile.v0";
 
-/// The comment on entries that stand for a base image's layers without history.
+/// The comment on entries that stand for layers without history: a base image's, or a context's.
 const REPAIRED: &str = "buildkit.exporter.image.v0";
 
 /// A layer that a step made.
@@ -64,9 +64,9 @@ pub fn assemble(
         }
         added.push(History {
             created: created.clone(),
-            created_by: Some(item.created_by.clone()),
+            created_by: item.created_by.clone(),
             author: None,
-            comment: Some(COMMENT.to_owned()),
+            comment: Some(if item.created_by.is_some() { COMMENT } else { REPAIRED }.to_owned()),
             empty_layer: layer.is_none(),
         });
     }
@@ -92,9 +92,9 @@ fn layer<'l>(
 ) -> Result<Option<&'l BuiltLayer>, AssembleError> {
     item.step
         .map(|step| {
-            layers
-                .get(&step)
-                .ok_or_else(|| AssembleError::MissingLayer { created_by: item.created_by.clone() })
+            layers.get(&step).ok_or_else(|| AssembleError::MissingLayer {
+                created_by: item.created_by.clone().unwrap_or_else(|| "FROM".to_owned()),
+            })
         })
         .transpose()
 }

@@ -13,7 +13,7 @@ fn diff_id(n: u8) -> DiffId {
 }
 
 fn item(created_by: &str, step: Option<u32>) -> HistoryItem {
-    HistoryItem { created_by: created_by.to_owned(), step: step.map(StepId) }
+    HistoryItem { created_by: Some(created_by.to_owned()), step: step.map(StepId) }
 }
 
 fn target(base: Option<BaseId>, history: Vec<HistoryItem>) -> Target {

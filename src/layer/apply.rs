@@ -29,6 +29,7 @@ use std::thread;
 
 pub use self::archive::ArchiveError;
 use self::archive::Reader;
+pub(super) use self::fields::checksum_is_right;
 use self::pool::Pool;
 use self::unpack::{Stop, Unpacking};
 use super::place::{PlaceError, Placer};

@@ -32,6 +32,17 @@ impl Platform {
         Self::normalized("linux", std::env::consts::ARCH, "")
     }
 
+    /// Whether a machine of this platform runs programs for `other` by itself. Of variants it is assumed that the
+    /// machine has what they need: a program may look for itself.
+    pub fn runs(&self, other: &Self) -> bool {
+        let also = match self.architecture.as_str() {
+            "amd64" => &["386"][..],
+            _ => &[],
+        };
+        self.os == other.os
+            && (self.architecture == other.architecture || also.contains(&other.architecture.as_str()))
+    }
+
     /// The platform with other names of the same architecture (`x86_64`, `arm64/v8`) replaced by Go's.
     pub fn normalized(os: &str, architecture: &str, variant: &str) -> Self {
         let architecture = architecture.to_ascii_lowercase();
@@ -47,7 +58,10 @@ impl Platform {
         let variant = if variant.is_empty() { default_variant } else { variant };
         let variant = match (architecture, variant) {
             ("arm64", "v8" | "8") | ("amd64", "v1") => "",
-            ("arm", "7") | ("arm", "") => "v7",
+            ("arm", "7" | "") => "v7",
+            ("arm", "5") => "v5",
+            ("arm", "6") => "v6",
+            ("arm", "8") => "v8",
             (_, variant) => variant,
         };
         Self {
@@ -71,13 +85,22 @@ impl FromStr for Platform {
             return Err(PlatformError { text: text.to_owned() });
         }
         match parts[..] {
-            ["local"] => Ok(Self::host()),
-            ["linux"] => Ok(Self::host()),
+            ["local" | "linux"] => Ok(Self::host()),
+            [architecture] if is_architecture(architecture) => {
+                Ok(Self::normalized("linux", architecture, ""))
+            }
             [os, architecture] => Ok(Self::normalized(os, architecture, "")),
             [os, architecture, variant] => Ok(Self::normalized(os, architecture, variant)),
             _ => Err(PlatformError { text: text.to_owned() }),
         }
     }
+}
+
+/// Whether a word alone can only mean an architecture.
+fn is_architecture(word: &str) -> bool {
+    const KNOWN: [&str; 9] =
+        ["386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"];
+    KNOWN.contains(&Platform::normalized("linux", word, "").architecture.as_str())
 }
 
 impl fmt::Display for Platform {
@@ -102,11 +125,32 @@ mod tests {
             ("linux/arm64/v8", "linux/arm64"),
             ("linux/armhf", "linux/arm/v7"),
             ("linux/arm/v6", "linux/arm/v6"),
+            ("linux/arm/6", "linux/arm/v6"),
+            ("linux/arm", "linux/arm/v7"),
+            ("linux/amd64/v1", "linux/amd64"),
+            ("linux/amd64/v3", "linux/amd64/v3"),
+            ("arm64", "linux/arm64"),
+            ("x86_64", "linux/amd64"),
         ] {
             assert_eq!(text.parse::<Platform>().unwrap().to_string(), normal, "{text}");
         }
-        for text in ["", "amd64/", "a/b/c/d", "linux/am d"] {
+        assert_eq!("local".parse(), Ok(Platform::host()));
+        for text in ["", "amd64/", "a/b/c/d", "linux/am d", "arm65"] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_machine_runs_what_its_processor_understands() {
+        let runs = |machine: &str, other: &str| {
+            machine.parse::<Platform>().unwrap().runs(&other.parse::<Platform>().unwrap())
+        };
+        for other in ["linux/amd64", "linux/amd64/v2", "linux/386"] {
+            assert!(runs("linux/amd64", other), "{other}");
+        }
+        assert!(!runs("linux/amd64", "linux/arm64"));
+        assert!(!runs("linux/amd64", "windows/amd64"));
+        assert!(!runs("linux/arm64", "linux/arm"));
+        assert!(!runs("linux/386", "linux/amd64"));
     }
 }

@@ -24,6 +24,9 @@ impl Display for Plan {
             let step = self.step(id);
             writeln!(f, "{id}: {}", step.name)?;
             writeln!(f, "  from {}", step.from)?;
+            if step.no_cache {
+                writeln!(f, "  without the cache")?;
+            }
             match &step.kind {
                 StepKind::Run(run) => run.fmt(f)?,
                 StepKind::Copy(copy) => copy.fmt(f)?,
@@ -179,9 +182,11 @@ impl Display for Target {
             writeln!(f, "  {key} {value}")?;
         }
         for item in &self.history {
+            let created_by =
+                item.created_by.as_ref().map_or("(no instruction)".to_owned(), |it| format!("{it:?}"));
             match item.step {
-                Some(step) => writeln!(f, "  history {:?} ({step})", item.created_by)?,
-                None => writeln!(f, "  history {:?}", item.created_by)?,
+                Some(step) => writeln!(f, "  history {created_by} ({step})")?,
+                None => writeln!(f, "  history {created_by}")?,
             }
         }
         Ok(())

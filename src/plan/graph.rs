@@ -53,12 +53,20 @@ impl<'i> Graph<'i> {
         ContextId(number as u32)
     }
 
+    /// What a context is called.
+    pub(super) fn context_name(&self, id: ContextId) -> &ContextName {
+        &self.contexts[id.0 as usize]
+    }
+
     /// The number of a step; that of the earlier one, if one does the same to the same root.
     pub(super) fn step(&mut self, step: Step) -> StepId {
-        *self.step_ids.entry((step.from, step.kind.clone())).or_insert_with(|| {
+        let no_cache = step.no_cache;
+        let id = *self.step_ids.entry((step.from, step.kind.clone())).or_insert_with(|| {
             self.steps.push(step);
             StepId(self.steps.len() as u32 - 1)
-        })
+        });
+        self.steps[id.0 as usize].no_cache |= no_cache;
+        id
     }
 
     /// The bases, contexts and steps.

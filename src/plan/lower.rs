@@ -7,11 +7,12 @@
 mod config;
 mod copy;
 mod mounts;
+mod platform;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::dockerfile::ast::{Arg, Dockerfile, Instruction, InstructionKind, Statement};
 use crate::dockerfile::word::{Expanded, Word, expand_text};
 use crate::oci::{Config, Platform};
@@ -21,7 +22,7 @@ use super::graph::Graph;
 use super::scope::{Scope, not_consumed};
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::{self, Trigger};
-use super::{BaseId, BaseImage, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
+use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
 
 /// What commands find programs with, unless the image says otherwise.
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -61,6 +62,7 @@ pub(super) fn lower(
     let mut all = std::mem::take(&mut stages.warnings);
     all.extend(warnings);
     all.extend(not_consumed(dockerfile, options, &arguments));
+    all.extend(unknown_stages(dockerfile, options));
     Ok(Plan { bases, contexts, steps, target, warnings: all })
 }
 
@@ -91,6 +93,8 @@ struct Lowering<'a> {
 struct State {
     root: Root,
     base: Option<BaseId>,
+    /// The platform that the base says it is for, if it does.
+    base_platform: Option<Platform>,
     config: Config,
     author: Option<String>,
     scope: Scope,
@@ -116,14 +120,14 @@ impl Counter {
             use InstructionKind::{Add, Copy, Run, Workdir};
             matches!(instruction.kind, Run(_) | Copy(_) | Add(_) | Workdir(_))
         };
-        let from = usize::from(matches!(needed.origin, Origin::Image(_)));
+        let from = usize::from(matches!(needed.origin, Origin::Image(_) | Origin::Files(_)));
         let stage = match needed.stage.name() {
             _ if !are_several => String::new(),
             Some(name) => format!("{name} "),
             None => format!("stage-{} ", needed.index),
         };
         let triggers = needed.triggers.iter().map(|trigger| &trigger.instruction);
-        let counted = triggers.chain(&needed.stage.instructions).filter(counts).count();
+        let counted = triggers.chain(needed.instructions()).filter(counts).count();
         Self { stage, next: 1, total: from + counted }
     }
 
@@ -145,6 +149,8 @@ struct Stage<'s, 'a> {
     arguments: &'s mut BTreeSet<String>,
     warnings: &'s mut Vec<Diagnostic>,
     index: usize,
+    /// Whether its steps are done anew.
+    no_cache: bool,
     counter: Counter,
     state: State,
     /// The trigger that is running, and where the FROM names what has it.
@@ -159,6 +165,7 @@ impl Lowering<'_> {
             Origin::Stage(parent) => Ok(self.done.get(parent)?.continued()),
             Origin::Scratch => Ok(self.scratch()),
             Origin::Image(reference) => self.image(reference, needed, &mut counter),
+            Origin::Files(name) => Ok(self.files(name, needed, &mut counter)),
         };
         let state = state.map_err(|error| self.errors.push(error)).ok()?;
         let mut stage = Stage {
@@ -169,6 +176,7 @@ impl Lowering<'_> {
             arguments: &mut self.arguments,
             warnings: &mut self.warnings,
             index: needed.index,
+            no_cache: is_without_cache(needed, self.options),
             counter,
             state,
             trigger: None,
@@ -178,7 +186,7 @@ impl Lowering<'_> {
                 self.errors.push(error);
             }
         }
-        for instruction in &needed.stage.instructions {
+        for instruction in needed.instructions() {
             if let Err(error) = stage.instruction(instruction) {
                 self.errors.push(error);
             }
@@ -212,8 +220,28 @@ impl Lowering<'_> {
         let name = counter.name(&format!("FROM {}", image.name));
         let base = self.graph.base(image, reference, name, span);
         let author = image.config.author.clone().filter(|author| !author.is_empty());
-        let platform = self.options.build_platform.clone();
-        Ok(self.started(Root::Base(base), Some(base), config, author, platform))
+        let base_platform = platform::of_image(image);
+        self.warnings.extend(platform::mismatch(image, &needed.platform, span));
+        let state = self.started(Root::Base(base), Some(base), config, author, needed.platform.clone());
+        Ok(State { base_platform, ..state })
+    }
+
+    /// A stage that starts from the files of a named context: they become its root, in a layer of their own.
+    fn files(&mut self, name: &str, needed: &Needed<'_>, counter: &mut Counter) -> State {
+        let context = self.graph.context(ContextName::Named(name.to_owned()));
+        let step = self.graph.step(Step {
+            name: counter.name(&format!("FROM {name}")),
+            span: needed.stage.from.kind.image.span,
+            trigger: None,
+            no_cache: is_without_cache(needed, self.options),
+            from: Root::Scratch,
+            kind: StepKind::Copy(copy::everything(context)),
+        });
+        let mut state = self.scratch();
+        state.platform = needed.platform.clone();
+        state.root = Root::Step(step);
+        state.history.push(HistoryItem { created_by: None, step: Some(step) });
+        state
     }
 
     fn started(
@@ -229,7 +257,8 @@ impl Lowering<'_> {
             let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
             scope.set(name, value);
         }
-        State { root, base, config, author, scope, history: Vec::new(), platform, has_cmd: false }
+        let (base_platform, history) = (None, Vec::new());
+        State { root, base, base_platform, config, author, scope, history, platform, has_cmd: false }
     }
 }
 
@@ -250,7 +279,10 @@ impl State {
             base: self.base,
             config,
             author: self.author,
-            platform: options.platform.clone(),
+            platform: match self.base_platform {
+                Some(platform) if !options.platform_is_chosen => platform,
+                _ => options.platform.clone(),
+            },
             history: self.history,
         }
     }
@@ -344,7 +376,7 @@ impl<'s> Stage<'s, '_> {
 
     /// Notes an instruction that makes no layer.
     fn history(&mut self, created_by: String) {
-        self.state.history.push(HistoryItem { created_by, step: None });
+        self.state.history.push(HistoryItem { created_by: Some(created_by), step: None });
     }
 
     /// Does `kind`. `text` is what progress shows, `created_by` what the history says.
@@ -355,10 +387,10 @@ impl<'s> Stage<'s, '_> {
         };
         let trigger = self.trigger.map(|(trigger, _)| trigger.text.clone());
         let span = self.place(span);
-        let step = Step { name, span, trigger, from: self.state.root, kind };
+        let step = Step { name, span, trigger, no_cache: self.no_cache, from: self.state.root, kind };
         let step = self.graph.step(step);
         self.state.root = Root::Step(step);
-        self.state.history.push(HistoryItem { created_by, step: Some(step) });
+        self.state.history.push(HistoryItem { created_by: Some(created_by), step: Some(step) });
     }
 
     /// The instruction as progress shows it, its variables expanded if that is possible.
@@ -377,4 +409,34 @@ fn upper_case_keyword(text: &str) -> String {
 
 fn not_found(reference: &str, span: Span) -> PlanError {
     PlanErrorKind::ImageNotFound { reference: reference.to_owned() }.at(span)
+}
+
+/// Whether the user wants the stage's steps done anew. A stage without a name is called by its number, as in BuildKit.
+fn is_without_cache(needed: &Needed<'_>, options: &Options) -> bool {
+    let number = format!("stage-{}", needed.index);
+    let name = needed.stage.name().unwrap_or(&number);
+    options.no_cache_stages.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
+}
+
+/// A warning for each stage that is to be done anew but is not in the file.
+fn unknown_stages(dockerfile: &Dockerfile, options: &Options) -> Vec<Diagnostic> {
+    let names: Vec<String> = dockerfile
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(index, stage)| stage.name().map_or_else(|| format!("stage-{index}"), str::to_owned))
+        .collect();
+    let unknown = options
+        .no_cache_stages
+        .iter()
+        .filter(|wanted| !names.iter().any(|name| name.eq_ignore_ascii_case(wanted)));
+    let warning = |wanted: &String| {
+        let message = format!("`--no-cache-filter={wanted}` has no effect: there is no stage of that name");
+        let warning = Diagnostic::warning("NoCacheFilter", message);
+        match nearest(wanted, names.iter().map(String::as_str)) {
+            Some(similar) => warning.help(format!("did you mean `{similar}`?")),
+            None => warning,
+        }
+    };
+    unknown.map(warning).collect()
 }

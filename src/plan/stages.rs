@@ -2,7 +2,8 @@
 //!
 //! A FROM refers to the nearest earlier stage of that name, `COPY --from` to the last one of that name in the file,
 //! which has to come before. So everything that a stage needs has a smaller number, and there are no cycles. A
-//! trigger counts as an instruction of the stage that runs it.
+//! trigger counts as an instruction of the stage that runs it. Named contexts stand in for stages and images of their
+//! names; a stage that is replaced is not looked at.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
 use crate::dockerfile::mount::Mount;
 use crate::oci::Platform;
 
+use super::contexts;
 use super::error::{PlanError, PlanErrorKind};
 use super::scope::Scope;
 use super::triggers::Trigger;
@@ -25,6 +27,8 @@ pub(super) enum Origin {
     Stage(usize),
     /// An image, by its reference.
     Image(String),
+    /// The files of a named context.
+    Files(String),
 }
 
 /// A stage that the target needs.
@@ -36,6 +40,10 @@ pub(super) struct Needed<'d> {
     pub(super) stage: &'d Stage,
     /// What it starts from.
     pub(super) origin: Origin,
+    /// The platform that its image is wanted for.
+    pub(super) platform: Platform,
+    /// Whether a named context stands for all of it: nothing is done in it then.
+    pub(super) replaced: bool,
     /// What that asks to be done first.
     pub(super) triggers: Vec<Trigger>,
 }
@@ -48,7 +56,12 @@ struct From<'n> {
     trigger: Option<&'n str>,
 }
 
-impl Needed<'_> {
+impl<'d> Needed<'d> {
+    /// What is done in the stage by itself.
+    pub(super) fn instructions(&self) -> &'d [Instruction] {
+        if self.replaced { &[] } else { &self.stage.instructions }
+    }
+
     /// What the stage copies from or mounts.
     fn froms(&self) -> impl Iterator<Item = From<'_>> {
         let place = self.stage.from.kind.image.span;
@@ -58,7 +71,7 @@ impl Needed<'_> {
                 trigger: Some(trigger.text.as_str()),
             })
         });
-        let own = self.stage.instructions.iter().flat_map(froms);
+        let own = self.instructions().iter().flat_map(froms);
         of_triggers.chain(own.map(|name| From { name, trigger: None }))
     }
 }
@@ -67,6 +80,7 @@ impl Needed<'_> {
 #[derive(Debug)]
 pub(super) struct Stages<'d> {
     all: &'d [Stage],
+    options: &'d Options,
     /// In the order of the file; the last one is the target.
     pub(super) needed: Vec<Needed<'d>>,
     /// The variables of FROM lines.
@@ -80,11 +94,12 @@ impl<'d> Stages<'d> {
     /// Triggers are those of images in `known`.
     pub(super) fn find(
         dockerfile: &'d Dockerfile,
-        options: &Options,
+        options: &'d Options,
         known: &BTreeMap<String, BaseImage>,
     ) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
-        let mut stages = Self { all: &dockerfile.stages, needed: Vec::new(), globals, warnings: Vec::new() };
+        let all = &dockerfile.stages;
+        let mut stages = Self { all, options, needed: Vec::new(), globals, warnings: Vec::new() };
         let target = stages.target(options).map_err(|error| vec![error])?;
         let mut wanted = vec![false; stages.all.len()];
         wanted[target] = true;
@@ -94,29 +109,16 @@ impl<'d> Stages<'d> {
             if !wanted[index] {
                 continue;
             }
-            let origin = stages.origin(index, options).unwrap_or_else(|error| {
-                errors.push(error);
-                Origin::Scratch
-            });
-            if let Origin::Stage(parent) = origin {
+            let needed = stages.needed(index, known, &mut errors);
+            if let Origin::Stage(parent) = needed.origin {
                 wanted[parent] = true;
             }
-            let triggers = stages.triggers(index, &origin, known).unwrap_or_else(|error| {
-                errors.push(error);
-                Vec::new()
-            });
-            let needed = Needed { index, stage: &stages.all[index], origin, triggers };
             for from in needed.froms() {
-                let error = match stages.copy_origin(index, &from.name) {
-                    Ok(Origin::Stage(source)) => {
-                        wanted[source] = true;
-                        None
-                    }
-                    Ok(Origin::Image(_)) => foreign(&options.platform, options, &from.name),
-                    Ok(Origin::Scratch) => None,
-                    Err(error) => Some(error),
-                };
-                errors.extend(error.map(|error| from.blame(error)));
+                match stages.copy_origin(index, &from.name) {
+                    Ok(Origin::Stage(source)) => wanted[source] = true,
+                    Ok(Origin::Image(_) | Origin::Files(_) | Origin::Scratch) => {}
+                    Err(error) => errors.push(from.blame(error)),
+                }
             }
             stages.needed.push(needed);
         }
@@ -128,19 +130,20 @@ impl<'d> Stages<'d> {
     /// The images that are needed, each once, in the order of the file.
     pub(super) fn images(&self) -> Vec<BaseRef> {
         let mut images: Vec<BaseRef> = Vec::new();
-        let mut add = |reference: &str, span, trigger: Option<&str>| {
+        let mut add = |reference: &str, platform: &Platform, span, trigger: Option<&str>| {
             if !images.iter().any(|image| image.reference == reference) {
+                let (reference, platform) = (reference.to_owned(), platform.clone());
                 let trigger = trigger.map(str::to_owned);
-                images.push(BaseRef { reference: reference.to_owned(), span, trigger });
+                images.push(BaseRef { reference, platform, span, trigger });
             }
         };
         for needed in &self.needed {
             if let Origin::Image(reference) = &needed.origin {
-                add(reference, needed.stage.from.kind.image.span, None);
+                add(reference, &needed.platform, needed.stage.from.kind.image.span, None);
             }
             for from in needed.froms() {
                 if let Ok(Origin::Image(reference)) = self.copy_origin(needed.index, &from.name) {
-                    add(&reference, from.name.span, from.trigger);
+                    add(&reference, &self.options.platform, from.name.span, from.trigger);
                 }
             }
         }
@@ -170,7 +173,7 @@ impl<'d> Stages<'d> {
             Origin::Image(reference) => known.get(reference).map_or(Ok(Vec::new()), |image| {
                 Trigger::of_image(&image.config.config, self.all[index].from.kind.image.span)
             }),
-            Origin::Scratch => Ok(Vec::new()),
+            Origin::Scratch | Origin::Files(_) => Ok(Vec::new()),
         }
     }
 
@@ -185,12 +188,11 @@ impl<'d> Stages<'d> {
             Ok(index) => index,
             Err(_) => match self.named(name) {
                 Some(index) => index,
-                None if name == "scratch" => return Ok(Origin::Scratch),
-                None => return Ok(Origin::Image(name.clone())),
+                None => return Ok(self.image(name, &self.options.platform)),
             },
         };
         if index < current {
-            return Ok(Origin::Stage(index));
+            return self.stage(index);
         }
         let name = name.clone();
         let kind = if index == current {
@@ -218,30 +220,73 @@ impl<'d> Stages<'d> {
         self.all.iter().rposition(|stage| stage.name() == Some(&name))
     }
 
-    fn origin(&mut self, index: usize, options: &Options) -> Result<Origin, PlanError> {
-        let from = &self.all[index].from.kind;
-        let image = self.globals.expand(&from.image)?;
-        self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &image.unmatched, from.image.span));
-        let parent = self.all[..index].iter().rposition(|stage| stage.name() == Some(&image.text));
-        match (parent, image.text.as_str()) {
-            (Some(parent), _) => Ok(Origin::Stage(parent)),
-            (None, "scratch") => Ok(Origin::Scratch),
+    /// A stage with what it starts from and what that asks for. What is wrong with it goes to `errors`.
+    fn needed(
+        &mut self,
+        index: usize,
+        known: &BTreeMap<String, BaseImage>,
+        errors: &mut Vec<PlanError>,
+    ) -> Needed<'d> {
+        let stage = &self.all[index];
+        let platform = self.platform(index).unwrap_or_else(|error| {
+            errors.push(error);
+            self.options.platform.clone()
+        });
+        if let Some(origin) = self.replacement(index, &platform) {
+            return Needed { index, stage, origin, platform, replaced: true, triggers: Vec::new() };
+        }
+        let origin = self.origin(index, &platform).unwrap_or_else(|error| {
+            errors.push(error);
+            Origin::Scratch
+        });
+        let triggers = self.triggers(index, &origin, known).unwrap_or_else(|error| {
+            errors.push(error);
+            Vec::new()
+        });
+        Needed { index, stage, origin, platform, replaced: false, triggers }
+    }
+
+    /// What the FROM of a stage names.
+    fn origin(&mut self, index: usize, platform: &Platform) -> Result<Origin, PlanError> {
+        let image = &self.all[index].from.kind.image;
+        let name = self.globals.expand(image)?;
+        self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &name.unmatched, image.span));
+        let parent = self.all[..index].iter().rposition(|stage| stage.name() == Some(&name.text));
+        match (parent, name.text.as_str()) {
+            (Some(parent), _) => self.stage(parent),
             (None, "") => {
-                let (text, variable) = (from.image.text.clone(), image.unmatched.into_iter().next());
-                Err(PlanErrorKind::EmptyImage { text, variable }.at(from.image.span))
+                let (text, variable) = (image.text.clone(), name.unmatched.into_iter().next());
+                Err(PlanErrorKind::EmptyImage { text, variable }.at(image.span))
             }
-            (None, _) => {
-                let platform = self.platform(index, options)?;
-                foreign(&platform, options, &Spanned::new(image.text.clone(), from.image.span))
-                    .map_or(Ok(Origin::Image(image.text)), Err)
-            }
+            (None, name) => Ok(self.image(name, platform)),
+        }
+    }
+
+    /// What a stage is to those that refer to it: itself, or the named context that stands for it.
+    fn stage(&self, index: usize) -> Result<Origin, PlanError> {
+        if self.options.contexts.is_empty() {
+            return Ok(Origin::Stage(index));
+        }
+        Ok(self.replacement(index, &self.platform(index)?).unwrap_or(Origin::Stage(index)))
+    }
+
+    fn replacement(&self, index: usize, platform: &Platform) -> Option<Origin> {
+        contexts::replacement(self.options, self.all[index].name()?, platform)
+    }
+
+    /// What a name is that is no stage's.
+    fn image(&self, name: &str, platform: &Platform) -> Origin {
+        match contexts::replacement(self.options, name, platform) {
+            _ if name == "scratch" => Origin::Scratch,
+            Some(origin) => origin,
+            None => Origin::Image(name.to_owned()),
         }
     }
 
     /// The platform of the image that a FROM names.
-    fn platform(&self, index: usize, options: &Options) -> Result<Platform, PlanError> {
+    fn platform(&self, index: usize) -> Result<Platform, PlanError> {
         let Some(word) = &self.all[index].from.kind.platform else {
-            return Ok(options.platform.clone());
+            return Ok(self.options.platform.clone());
         };
         let expanded = self.globals.expand(word)?;
         if expanded.text.is_empty() {
@@ -270,14 +315,4 @@ fn froms(instruction: &Instruction) -> impl Iterator<Item = Spanned<String>> {
     };
     let mounted = mounts.iter().filter_map(Mount::from);
     copied.into_iter().chain(mounted.map(|word| Spanned::new(word.text.clone(), word.span)))
-}
-
-/// An error if an image's platform is not the one that we run on.
-fn foreign(platform: &Platform, options: &Options, image: &Spanned<String>) -> Option<PlanError> {
-    let build = &options.build_platform;
-    (platform != build).then(|| {
-        let what = format!("image `{}`", image.value);
-        PlanErrorKind::Foreign { what, platform: platform.to_string(), build: build.to_string() }
-            .at(image.span)
-    })
 }

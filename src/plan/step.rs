@@ -19,6 +19,8 @@ pub struct Step {
     pub span: Span,
     /// The text of the ONBUILD trigger that it comes from.
     pub trigger: Option<String>,
+    /// Whether it is done anew, whatever the cache has.
+    pub no_cache: bool,
     /// What it changes.
     pub from: Root,
     /// The change.
@@ -200,8 +202,11 @@ impl Fingerprint for Run {
         hasher.value(user);
         hasher.value(network);
         hasher.value(script);
-        hasher.value(mounts);
-        hasher.value(secret_variables);
+        // Without any, nothing is fed, so that the keys from before there were mounts stay.
+        if !mounts.is_empty() || !secret_variables.is_empty() {
+            hasher.value(mounts);
+            hasher.value(secret_variables);
+        }
     }
 }
 

@@ -51,7 +51,7 @@ impl Solver<'_> {
             family: cache::family("copy", text(step), &self.options.scope),
             inputs: inputs(copy, &digest),
             observes: true,
-            cache: !self.options.no_cache,
+            cache: !self.options.no_cache && !step.no_cache,
         };
         let family = request.family;
         self.cached_or(&request, running, |scratch| {

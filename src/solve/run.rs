@@ -44,7 +44,7 @@ impl Solver<'_> {
             family: cache::family("run", text(step), &self.options.scope),
             inputs: inputs(run, &contents),
             observes: false,
-            cache: !self.options.no_cache,
+            cache: !self.options.no_cache && !step.no_cache,
         };
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
@@ -103,7 +103,8 @@ impl Solver<'_> {
         upper: &Upper,
         mounts: &Prepared,
     ) -> Result<Spec, StepError> {
-        let variables = run.env.iter().chain(&run.ignored_env);
+        let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
+        let variables = run.env.iter().chain(&run.ignored_env).filter(|(name, _)| !hidden(name));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Ok(Spec {
             root: exec::Root {

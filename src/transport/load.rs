@@ -37,11 +37,22 @@ pub struct LoadOptions {
     pub limits: Limits,
     /// Which image of an index is taken.
     pub platform: Platform,
+    /// The one image of an OCI layout that is loaded, without a name; `None` loads all with their names.
+    pub only: Option<ImageChoice>,
+}
+
+/// One image of an OCI layout. Without a tag and a digest it is the one called `latest`, or the only one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageChoice {
+    /// Its tag. Does not count if there is a digest.
+    pub tag: Option<String>,
+    /// The digest of its manifest, or of an index that lists it.
+    pub digest: Option<Digest>,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { limits: DEFAULT_LIMITS, platform: Platform::host() }
+        Self { limits: DEFAULT_LIMITS, platform: Platform::host(), only: None }
     }
 }
 
@@ -67,7 +78,7 @@ pub fn load(
 ) -> Result<Vec<Loaded>, LoadError> {
     let step = reporter.start("read the archive");
     let images = Archive::open(session, input, options.limits, &step)
-        .and_then(|archive| read_images(&archive, &options.platform));
+        .and_then(|archive| read_images(&archive, options));
     let images = end(step, images)?;
     let mut layers = layers::unpack(session, &images, options.limits, reporter)?;
     let mut new = Vec::with_capacity(images.len());
@@ -114,6 +125,12 @@ impl Names {
         }
     }
 
+    /// The tags of all names.
+    fn into_tags(self) -> impl Iterator<Item = String> {
+        let of_references = self.references.into_iter().filter_map(|it| it.tag().map(str::to_owned));
+        self.tags.into_iter().chain(of_references)
+    }
+
     fn merge(&mut self, other: Self) {
         other.references.into_iter().for_each(|reference| self.add(reference));
         other.tags.iter().for_each(|tag| self.add_tag(tag));
@@ -158,13 +175,17 @@ impl Image {
     }
 }
 
-/// Reads the documents of all images that are for `platform`.
-fn read_images(archive: &Archive, platform: &Platform) -> Result<Vec<Image>, LoadError> {
+/// Reads the documents of all images that are to be loaded.
+fn read_images(archive: &Archive, options: &LoadOptions) -> Result<Vec<Image>, LoadError> {
+    let platform = &options.platform;
     let layout = archive.read(LAYOUT_FILE, DOCUMENT_MAX)?;
     let docker = archive.read(MANIFEST_FILE, DOCUMENT_MAX)?;
     let mut images = match (layout, archive.read(INDEX_FILE, DOCUMENT_MAX)?) {
         (Some(layout), Some(index)) => {
             check_layout_json(&layout)?;
+            if let Some(choice) = &options.only {
+                return oci_index::read_one(archive, &index, platform, choice).map(|image| vec![image]);
+            }
             let mut images = oci_index::read(archive, &index, platform)?;
             // Some versions of Docker name an image in their older form only.
             if let Some(docker) = docker {
@@ -173,8 +194,8 @@ fn read_images(archive: &Archive, platform: &Platform) -> Result<Vec<Image>, Loa
             images
         }
         _ => match docker {
-            Some(docker) => docker::read(archive, &docker)?,
-            None => return Err(LoadError::Unknown),
+            Some(docker) if options.only.is_none() => docker::read(archive, &docker)?,
+            _ => return Err(LoadError::Unknown),
         },
     };
     if images.is_empty() {

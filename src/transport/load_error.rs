@@ -71,6 +71,14 @@ pub enum LoadError {
     /// It is an archive of something else.
     #[error("the archive holds no images: it has neither `index.json` nor `manifest.json`")]
     Unknown,
+    /// No image has the tag.
+    #[error("no image of the layout has the tag `{wanted}`: there are {}", list(found))]
+    NoTag {
+        /// The tag.
+        wanted: String,
+        /// Those that there are.
+        found: Vec<String>,
+    },
     /// It is an OCI layout of another kind.
     #[error(transparent)]
     Layout(#[from] LayoutError),

@@ -27,7 +27,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 usage: make bench [BENCH='WORKLOAD... OPTION...']
 
-Workloads are w2 to w8; without one, all run. As root only.
+Workloads are w2 to w8, w4-text and w4-elf; without one, all run. As root only.
   --dir DIR   where trees and stores are made (BENCH_DIR; /var/tmp)
   --volume    make an ext4 volume in a sparse file there for the time of the run: steadier for many small files
   --runs N    repetitions of each measurement, instead of each workload's own number";

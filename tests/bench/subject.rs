@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::Result;
 use crate::measure::{self, Sample};
@@ -70,6 +71,12 @@ impl Bench {
             return Err(format!("{BASES} --tar {name}: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
         Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim_end()))
+    }
+
+    /// Waits until files that were just made are old enough to be believed unchanged. Those of the last seconds are
+    /// read again by every build, because a change in the same tick of the clock could not be seen.
+    pub(crate) fn lie_still() {
+        std::thread::sleep(Duration::from_secs(4));
     }
 
     /// Empties the scratch directory, so that no workload pays for another's files.

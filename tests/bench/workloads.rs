@@ -20,6 +20,8 @@ pub(crate) const ALL: &[Workload] = &[
     Workload { name: "w2", about: "a cached rebuild of 20 instructions", run: context::cached },
     Workload { name: "w3", about: "50,000 files", run: context::many_files },
     Workload { name: "w4", about: "1 GiB, and its compression", run: export::large_files },
+    Workload { name: "w4-text", about: "the compression of text", run: export::text },
+    Workload { name: "w4-elf", about: "the compression of programs", run: export::programs },
     Workload { name: "w5", about: "what a RUN costs", run: steps::overhead },
     Workload { name: "w6", about: "stages that do not need each other", run: steps::parallel },
     Workload { name: "w7", about: "six layers in and out", run: export::archives },

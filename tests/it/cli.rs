@@ -38,9 +38,15 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
             ],
             "error: `a@sha256:0000000000000000000000000000000000000000000000000000000000000000` has a digest, which cannot be given to an image",
         ),
-        (&["build", "-"], "error: not supported yet: a context from standard input"),
-        (&["build", "-f", "-", "context"], "error: not supported yet: a Dockerfile from standard input"),
-        (&["build", "https://example.com/a.git"], "error: not supported yet: a context from a URL"),
+        (&["build", "-f", "-", "-"], "error: standard input cannot be both the context and the Dockerfile"),
+        (
+            &["build", "--platform=linux/arm64,linux/amd64", "context"],
+            "error: not supported yet: an image for several platforms",
+        ),
+        (
+            &["build", "--build-context", "src", "context"],
+            "error: the build context `src` is wrong: expected `name=value`",
+        ),
         (&["build", "--label", "=x", "context"], "error: `--label =x` has no name"),
     ] {
         let output = env.strata(args).code(2);

@@ -8,6 +8,7 @@ mod cache;
 mod cli;
 mod concurrency;
 mod conformance;
+mod contexts;
 mod crash;
 mod exec;
 mod fixtures;

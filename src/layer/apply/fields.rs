@@ -59,7 +59,7 @@ impl Extensions {
 }
 
 /// Old writers summed signed bytes.
-pub(super) fn checksum_is_right(block: &Block) -> bool {
+pub(in crate::layer) fn checksum_is_right(block: &Block) -> bool {
     let bytes = block.as_bytes();
     let stored = number(&block.as_old().cksum);
     let counted = |i: usize| if (148..156).contains(&i) { b' ' } else { bytes[i] };

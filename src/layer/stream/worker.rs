@@ -4,7 +4,7 @@
 //! pieces are written.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Sink, Write};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -117,11 +117,12 @@ impl<C: Content> Worker<'_, C> {
             self.outlet.send(place, header, Vec::new(), false)?;
         }
         let reading = LargeFile { entry, file: &file, copy: copy.as_ref(), left: entry.size() };
-        let (mut last, digest) = if self.options.digests {
-            self.pass_hashed(place, reading)?
-        } else {
-            (self.pass(place, reading)?, None)
+        let mut hash = self.options.digests.then(|| Digester::new(io::sink()));
+        let mut last = match &mut hash {
+            Some(hash) => self.pass_hashed(place, reading, hash)?,
+            None => self.pass(place, reading)?,
         };
+        let digest = hash.map(|hash| hash.finish().1);
         self.content.finish(entry, copy.as_ref(), digest.as_ref()).map_err(StreamError::Content)?;
         last.resize(last.len() + tar::padding(entry.size()), 0);
         self.outlet.send(place, last, digest.map(|digest| (i, digest)).into_iter().collect(), true)
@@ -139,13 +140,14 @@ impl<C: Content> Worker<'_, C> {
         }
     }
 
-    /// The same with the file's digest. A thread of its own reads and copies, so that this one only hashes.
+    /// The same, with all of the file given to `hash`. A thread of its own reads and copies, so that this one only
+    /// hashes.
     fn pass_hashed(
         &mut self,
         place: &mut Place,
         reading: LargeFile<'_>,
-    ) -> Result<(Vec<u8>, Option<Digest>), Stop<C::Error>> {
-        let mut hash = Digester::new(io::sink());
+        hash: &mut Digester<Sink>,
+    ) -> Result<Vec<u8>, Stop<C::Error>> {
         let mut last = Vec::new();
         let mut left = reading.left;
         thread::scope(|scope| {
@@ -164,7 +166,7 @@ impl<C: Content> Worker<'_, C> {
             }
             reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
-        Ok((last, Some(hash.finish().1)))
+        Ok(last)
     }
 
     /// An empty buffer.

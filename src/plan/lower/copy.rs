@@ -11,16 +11,16 @@ use crate::tree::glob::{Pattern, Stars};
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
 use super::super::{
-    Chmod, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
+    Chmod, ContextId, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
 };
 use super::config::{absolute, check_user};
-use super::{Stage, not_found};
+use super::{Stage, not_found, platform};
 
 impl Stage<'_, '_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
         let source = match &copy.from {
             None => self.main_context(),
-            Some(from) => Place::Root(self.copied_root(from)?),
+            Some(from) => self.copied(from)?,
         };
         self.files(instruction, &copy.files, source, (copy.parents, Unpack::Never))
     }
@@ -45,19 +45,22 @@ impl Stage<'_, '_> {
         Place::Context(self.graph.context(ContextName::Main))
     }
 
-    /// The root that `--from` means.
-    pub(super) fn copied_root(&mut self, from: &Spanned<String>) -> Result<Root, PlanError> {
+    /// What `--from` means.
+    pub(super) fn copied(&mut self, from: &Spanned<String>) -> Result<Place, PlanError> {
         match self.stages.copy_origin(self.index, from)? {
-            Origin::Scratch => Ok(Root::Scratch),
+            Origin::Scratch => Ok(Place::Root(Root::Scratch)),
             Origin::Stage(index) => match self.done.get(&index) {
-                Some(state) => Ok(state.root),
+                Some(state) => Ok(Place::Root(state.root)),
                 // Something is wrong in that stage, and was said.
-                None => Ok(Root::Scratch),
+                None => Ok(Place::Root(Root::Scratch)),
             },
+            Origin::Files(name) => Ok(Place::Context(self.graph.context(ContextName::Named(name)))),
             Origin::Image(reference) => {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
-                Ok(Root::Base(self.graph.base(image, &reference, name, self.place(from.span))))
+                let place = self.place(from.span);
+                self.warnings.extend(platform::mismatch(image, &self.options.platform, from.span));
+                Ok(Place::Root(Root::Base(self.graph.base(image, &reference, name, place))))
             }
         }
     }
@@ -158,6 +161,21 @@ impl Stage<'_, '_> {
         let directory = matches!(text, "" | "." | "..") || text.ends_with('/') || text.ends_with("/.");
         let path = TreePath::clean(absolute(&self.state.config.working_dir, text).as_bytes());
         Destination { directory: directory || path.is_root(), path }
+    }
+}
+
+/// All that is in a context, as it is.
+pub(super) fn everything(context: ContextId) -> Copy {
+    Copy {
+        from: Place::Context(context),
+        sources: vec![Source::Pattern(String::new())],
+        destination: Destination { path: TreePath::root(), directory: true },
+        chown: None,
+        chmod: None,
+        exclude: Vec::new(),
+        parents: false,
+        link: false,
+        unpack: Unpack::Never,
     }
 }
 

@@ -12,8 +12,8 @@ use crate::tree::TreePath;
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::{
-    Bind, Cache, Copy, Destination, Mount, MountKind, Place, Root, Secret, SecretVariable, Seed, Source,
-    Step, StepKind, Unpack,
+    Bind, Cache, ContextName, Copy, Destination, Mount, MountKind, Place, Root, Secret, SecretVariable, Seed,
+    Source, Step, StepKind, Unpack,
 };
 use super::Stage;
 use super::config::absolute;
@@ -140,12 +140,16 @@ impl Stage<'_, '_> {
     ) -> Result<(Root, TreePath), PlanError> {
         let source = path(source);
         let place = match from {
-            Some(from) => Place::Root(self.copied_root(from)?),
+            Some(from) => self.copied(from)?,
             None => self.main_context(),
         };
-        if let Place::Root(root) = place {
-            return Ok((root, source));
-        }
+        let context = match place {
+            Place::Root(root) => return Ok((root, source)),
+            Place::Context(id) => match self.graph.context_name(id) {
+                ContextName::Main => "the build context".to_owned(),
+                ContextName::Named(name) => format!("the context {name}"),
+            },
+        };
         let copy = Copy {
             from: place,
             sources: vec![Source::Pattern(literal(&source))],
@@ -158,9 +162,10 @@ impl Stage<'_, '_> {
             unpack: Unpack::Never,
         };
         let step = self.graph.step(Step {
-            name: format!("[internal] load `{source}` of the build context for a mount"),
+            name: format!("[internal] load `{source}` of {context} for a mount"),
             span: self.place(span),
             trigger: self.trigger.map(|(trigger, _)| trigger.text.clone()),
+            no_cache: false,
             from: Root::Scratch,
             kind: StepKind::Copy(copy),
         });

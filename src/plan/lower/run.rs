@@ -59,7 +59,7 @@ impl Stage<'_, '_> {
 
     fn can_run(&self, instruction: &Instruction) -> Result<(), PlanError> {
         let (platform, build) = (&self.state.platform, &self.options.build_platform);
-        if platform == build {
+        if build.runs(platform) {
             return Ok(());
         }
         let (platform, build) = (platform.to_string(), build.to_string());

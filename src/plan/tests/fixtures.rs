@@ -6,7 +6,7 @@ use crate::diagnostic::Source;
 use crate::dockerfile::ast::Dockerfile;
 use crate::oci::config::{Empty, Healthcheck};
 use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, BaseRef, NetworkMode, Options, Plan, bases, lower};
+use crate::plan::{BaseImage, BaseRef, NamedContext, NetworkMode, Options, Plan, bases, context_name, lower};
 
 /// Options that ask for nothing, on a machine that is always the same.
 pub(super) fn options() -> Options {
@@ -16,7 +16,10 @@ pub(super) fn options() -> Options {
         target: None,
         labels: BTreeMap::new(),
         platform: platform(),
+        platform_is_chosen: false,
         build_platform: platform(),
+        contexts: BTreeMap::new(),
+        no_cache_stages: Vec::new(),
         network: NetworkMode::Host,
         host_network_allowed: false,
     }
@@ -36,7 +39,19 @@ pub(super) fn read_options(flags: &str) -> Options {
             "--build-arg" => options.build_args.extend([pair()]),
             "--label" => options.labels.extend([pair()]),
             "--target" => options.target = Some(value.to_owned()),
-            "--platform" => options.platform = value.parse().expect("the platform is one"),
+            "--platform" => {
+                options.platform = value.parse().expect("the platform is one");
+                options.platform_is_chosen = true;
+            }
+            "--build-context" => {
+                let (name, value) = pair();
+                let context = match value.strip_prefix("docker-image://") {
+                    Some(reference) => NamedContext::Image(reference.to_owned()),
+                    None => NamedContext::Files,
+                };
+                options.contexts.insert(context_name(&name), context);
+            }
+            "--no-cache-filter" => options.no_cache_stages.extend(value.split(',').map(str::to_owned)),
             "--network" => match value {
                 "host" => options.host_network_allowed = true,
                 "none" => options.network = NetworkMode::None,
@@ -69,6 +84,7 @@ fn image(reference: &str) -> Option<Config> {
     Some(match reference {
         // A small image with a shell.
         "bb" | "docker.io/library/bb:latest" => plain,
+        "for-arm64" => plain,
         "no-path" => Config { env: vec!["A=1".into()], ..plain },
         "triggers" => Config { on_build: triggers(&TRIGGERS), ..plain },
         "copies-stage" => Config { on_build: triggers(&["COPY --from=tools /t /t"]), ..plain },
@@ -120,7 +136,11 @@ pub(super) fn plan(text: &str, options: &Options) -> Result<Plan, Vec<crate::dia
 fn base(reference: &str) -> Option<BaseImage> {
     let config = image(reference)?;
     let author = (reference == "full").then(|| "somebody".to_owned());
-    let config = ImageConfig { config, author, ..ImageConfig::default() };
+    let (os, architecture) = match reference {
+        "for-arm64" => ("linux".to_owned(), "arm64".to_owned()),
+        _ => (String::new(), String::new()),
+    };
+    let config = ImageConfig { architecture, config, os, author, ..ImageConfig::default() };
     let short = reference.trim_start_matches("docker.io/library/").trim_end_matches(":latest");
     Some(BaseImage { name: format!("docker.io/library/{short}:latest"), config })
 }

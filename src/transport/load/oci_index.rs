@@ -9,17 +9,14 @@ use crate::oci::{Descriptor, Digest, Document, Index, Manifest, Platform, Refere
 
 use super::super::archive::Archive;
 use super::super::load_error::{LoadError, Part};
-use super::{ForeignLayer, Image, Names, read_config};
+use super::{ForeignLayer, Image, ImageChoice, Names, read_config};
 
 /// How deep indexes may be nested below `index.json`.
 const MAX_DEPTH: usize = 4;
 
 /// Reads the images that the bytes of an `index.json` lists.
 pub(super) fn read(archive: &Archive, index: &[u8], platform: &Platform) -> Result<Vec<Image>, LoadError> {
-    let unusable = |source| LoadError::Manifest { name: INDEX_FILE.to_owned(), source };
-    let Document::Index(index) = Document::from_json(index, None).map_err(unusable)? else {
-        return Err(LoadError::NoImages);
-    };
+    let index = parse(index)?;
     let mut chosen: Vec<(Descriptor, Names)> = Vec::new();
     let mut others = Vec::new();
     for entry in index.manifests {
@@ -31,11 +28,75 @@ pub(super) fn read(archive: &Archive, index: &[u8], platform: &Platform) -> Resu
         }
     }
     if chosen.is_empty() && !others.is_empty() {
-        others.sort();
-        others.dedup();
-        return Err(LoadError::NoPlatform { wanted: platform.clone(), found: others });
+        return Err(no_platform(platform, others));
     }
     chosen.into_iter().map(|(manifest, names)| read_image(archive, &manifest, names)).collect()
+}
+
+/// Reads the one image that is wanted; it gets no name.
+pub(super) fn read_one(
+    archive: &Archive,
+    index: &[u8],
+    platform: &Platform,
+    choice: &ImageChoice,
+) -> Result<Image, LoadError> {
+    let index = parse(index)?;
+    let mut others = Vec::new();
+    let mut entry = match choice.digest {
+        Some(digest) => named_by(archive, &digest)?,
+        None => tagged(index.manifests, choice.tag.as_deref(), platform)?,
+    };
+    // What is named alone is taken if it is an image, whatever it is for: there is no other to be taken instead.
+    entry.platform = None;
+    match choose(archive, entry, platform, &mut others, 0)? {
+        Some(manifest) => read_image(archive, &manifest, Names::default()),
+        None => Err(no_platform(platform, others)),
+    }
+}
+
+fn parse(index: &[u8]) -> Result<Index, LoadError> {
+    let unusable = |source| LoadError::Manifest { name: INDEX_FILE.to_owned(), source };
+    match Document::from_json(index, None).map_err(unusable)? {
+        Document::Index(index) => Ok(index),
+        Document::Manifest(_) => Err(LoadError::NoImages),
+    }
+}
+
+fn no_platform(wanted: &Platform, mut found: Vec<String>) -> LoadError {
+    found.sort();
+    found.dedup();
+    LoadError::NoPlatform { wanted: wanted.clone(), found }
+}
+
+/// A descriptor of the document with this digest, whether the layout's index lists it or not.
+fn named_by(archive: &Archive, digest: &Digest) -> Result<Descriptor, LoadError> {
+    let name = blob_path(digest);
+    let missing = || LoadError::Missing { part: Part::Manifest, name: name.clone() };
+    let bytes = archive.read(&name, DOCUMENT_MAX)?.ok_or_else(missing)?;
+    let unusable = |source| LoadError::Manifest { name: name.clone(), source };
+    let media_type = match Document::from_json(&bytes, None).map_err(unusable)? {
+        Document::Manifest(manifest) => manifest.media_type,
+        Document::Index(index) => index.media_type,
+    };
+    Ok(Descriptor::new(media_type, *digest, bytes.len() as u64))
+}
+
+/// The entry with this tag, or without one `latest`, or the only entry.
+fn tagged(entries: Vec<Descriptor>, tag: Option<&str>, platform: &Platform) -> Result<Descriptor, LoadError> {
+    let wanted = tag.unwrap_or("latest");
+    let is_it = |names: &Names| {
+        names.tags.iter().any(|tag| tag == wanted)
+            || names.references.iter().any(|reference| reference.tag() == Some(wanted))
+    };
+    let alone = entries.len() == 1 && tag.is_none();
+    let (mut fitting, rest): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| alone || is_it(&names(entry)));
+    // A tag may be given once for each platform.
+    fitting.sort_by_key(|entry| entry.platform.as_ref().is_some_and(|own| !fits(own, platform)));
+    fitting.into_iter().next().ok_or_else(|| LoadError::NoTag {
+        wanted: wanted.to_owned(),
+        found: rest.iter().map(names).flat_map(Names::into_tags).collect(),
+    })
 }
 
 /// What an entry of the index says its image is called.

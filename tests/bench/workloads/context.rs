@@ -15,11 +15,7 @@ pub(super) fn cached(bench: &Bench) -> Result<Vec<Row>> {
     let store = bench.store("store")?;
     store.base("debian:12-slim")?;
     let build = || store.build(&["-t", "w2"], &context);
-    // The first makes it; the second is the first that may trust what the first saw of files this young.
-    build()?;
-    // Files that were written within the last seconds are read again by every build, because a change in the same
-    // tick of the clock could not be seen; this is about files that lie there.
-    std::thread::sleep(Duration::from_secs(3));
+    Bench::lie_still();
     build()?;
     let (ours, process) = in_turns(bench.runs(21), |_| build(), |_| bench.shell("exec true"))?;
     Ok(vec![

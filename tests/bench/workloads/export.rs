@@ -15,6 +15,9 @@ const PIGZ: &str = "pigz -6 -p $(nproc) -c data.tar >limit.out";
 const ZSTD: &str = "zstd -3 -T0 -q -c data.tar >limit.out";
 const OURS: &str = "ours.out";
 
+/// Repetitions of an export and of what limits it.
+const EXPORTS: usize = 5;
+
 /// w4: a gigabyte into the store, and out of it in each compression.
 pub(super) fn large_files(bench: &Bench) -> Result<Vec<Row>> {
     let context = bench.fresh("w4")?;
@@ -39,25 +42,31 @@ pub(super) fn large_files(bench: &Bench) -> Result<Vec<Row>> {
 
     rows.extend(gzip(bench, &context, "1 GiB", 2.3)?);
     rows.push(zstd(bench, &context)?);
+    Ok(rows)
+}
 
+/// w4's second data: text.
+pub(super) fn text(bench: &Bench) -> Result<Vec<Row>> {
     let text = bench.fresh("text")?;
     generate::prose(&text)?;
-    rows.extend(gzip(bench, &text, "text", 3.0)?);
+    Ok(gzip(bench, &text, "text", 3.0)?.into())
+}
 
+/// w4's third data: programs.
+pub(super) fn programs(bench: &Bench) -> Result<Vec<Row>> {
     let elf = bench.fresh("elf")?;
     let root = bench.fresh("root")?;
     let tar = Bench::base_tar("debian:12-slim")?;
     bench.shell_now(&format!("tar -xf '{}' -C root", tar.display()))?;
     generate::programs(&elf, &root)?;
-    rows.extend(gzip(bench, &elf, "ELF files", 3.0)?);
-    Ok(rows)
+    Ok(gzip(bench, &elf, "ELF files", 3.0)?.into())
 }
 
 /// Export with gzip: time and size against pigz, which ours must be `faster` times as fast as.
 fn gzip(bench: &Bench, context: &Path, what: &str, faster: f64) -> Result<[Row; 2]> {
     let ours = export(bench, context, "gzip")?;
     tar(bench, context)?;
-    let limit = time(bench, 3, PIGZ)?;
+    let limit = time(bench, EXPORTS, PIGZ)?;
     let sizes = (size(bench, OURS)?, size(bench, "limit.out")?);
     Ok([
         Row::new(format!("w4, {what}, gzip"), ours)
@@ -72,8 +81,8 @@ fn gzip(bench: &Bench, context: &Path, what: &str, faster: f64) -> Result<[Row; 
 fn zstd(bench: &Bench, context: &Path) -> Result<Row> {
     let ours = export(bench, context, "zstd")?;
     tar(bench, context)?;
-    let limit = time(bench, 3, ZSTD)?;
-    let hashed = time(bench, 3, "sha256sum data.tar limit.out")?;
+    let limit = time(bench, EXPORTS, ZSTD)?;
+    let hashed = time(bench, EXPORTS, "sha256sum data.tar limit.out")?;
     Ok(Row::new("w4, 1 GiB, zstd", ours)
         .limit(limit + hashed / 2, "zstd -3, half of sha256sum")
         .target(Target::Times(1.3)))
@@ -82,7 +91,8 @@ fn zstd(bench: &Bench, context: &Path) -> Result<Row> {
 /// The time of an OCI export of a context that is built already. Each run has a new store: compressed layers are remembered.
 fn export(bench: &Bench, context: &Path, compression: &str) -> Result<Sample> {
     let output = format!("type=oci,dest={OURS},compression={compression}");
-    alone(bench.runs(3), |_| {
+    Bench::lie_still();
+    alone(bench.runs(EXPORTS), |_| {
         let store = bench.store("store")?;
         store.build(&["-t", "exported"], context)?;
         let sample = store.build(&["-t", "exported", "-o", &output], context)?;

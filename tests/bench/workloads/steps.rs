@@ -98,7 +98,10 @@ pub(super) fn parallel(bench: &Bench) -> Result<Vec<Row>> {
 
 /// w8: copies of /usr within a step, against the same in a bare overlay.
 pub(super) fn many_files(bench: &Bench) -> Result<Vec<Row>> {
-    let commands = "for i in 1 2 3 4; do cp -a /usr /copy$i; done; find /copy* | wc -l";
+    // No two runs may make the same: that would be found out, and the second removed again.
+    let commands = |run| {
+        format!("for i in 1 2 3 4; do cp -a /usr /copy$i; done; echo {run} > /number; find /copy* | wc -l")
+    };
     let store = bench.store("store")?;
     store.base("debian:12-slim")?;
     let context = bench.fresh("w8")?;
@@ -107,22 +110,25 @@ pub(super) fn many_files(bench: &Bench) -> Result<Vec<Row>> {
     bench.shell_now(&format!("tar -xf '{}' -C lower", tar.display()))?;
 
     // The mount goes with its namespace, and on its way writes back what is dirty, as a build does at its end.
-    let overlay = format!(
-        "unshare --mount --propagation private bash -euc '\
-         mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=scratch merged; exec chroot merged sh -c \"$0\"' '{commands}'"
-    );
+    let overlay = |run| {
+        format!(
+            "unshare --mount --propagation private bash -euc '\
+         mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=scratch merged; exec chroot merged sh -c \"$0\"' '{}'",
+            commands(run)
+        )
+    };
     let (ours, bare) = in_turns(
-        bench.runs(3),
+        bench.runs(5),
         |run| {
-            let dockerfile = format!("FROM debian:12-slim\nRUN : {run}; {commands}\n");
+            let dockerfile = format!("FROM debian:12-slim\nRUN {}\n", commands(run));
             generate::file(&context.join("Dockerfile"), dockerfile.as_bytes(), 0o644)?;
             store.build(&["-t", "w8"], &context)
         },
-        |_| {
+        |run| {
             for folder in ["upper", "scratch", "merged"] {
                 bench.fresh(folder)?;
             }
-            bench.shell(&overlay)
+            bench.shell(&overlay(run))
         },
     )?;
     Ok(vec![

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 
@@ -114,7 +114,16 @@ impl Env {
 
     /// Starts the binary; what it writes to standard error can be waited for.
     pub(crate) fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
-        Running::start(self.command(args))
+        Running::start(self.command(args), Stdio::null())
+    }
+
+    /// The same, with something to read on standard input.
+    pub(crate) fn spawn_reading<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        stdin: impl Into<Stdio>,
+    ) -> Running {
+        Running::start(self.command(args), stdin.into())
     }
 
     /// The id of an image.

@@ -132,7 +132,7 @@ impl State {
                 let found = self.fails(&["1"]);
                 assert!(found.contains(&words.join(" ")), "{found}");
             }
-            "image" => self.image = words.first().copied()?.to_owned(),
+            "image" => words.first().copied()?.clone_into(&mut self.image),
             "host" => self.env.host(&self.context, body),
             "elsewhere" => {
                 let copy = self.context.with_extension("copy");

@@ -1,0 +1,2 @@
+#: --build-context base=docker-image://no-such-image
+FROM base

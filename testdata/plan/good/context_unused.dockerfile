@@ -1,0 +1,3 @@
+#: --build-context other=docker-image://no-such-image
+FROM other AS unused
+FROM bb
