@@ -9,7 +9,6 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use crate::cache::{Input, Observer};
 use crate::dockerfile::mount::{self, Owner};
@@ -55,8 +54,6 @@ pub(super) struct Preparing<'p> {
     pub(super) state: &'p dyn Fn(Root) -> State,
     /// A directory of the step's own.
     pub(super) scratch: &'p Path,
-    /// Whether caches begin anew.
-    pub(super) anew: bool,
     pub(super) running: &'p progress::Step<'p>,
 }
 
@@ -176,11 +173,6 @@ impl Solver<'_> {
                 *sharing = (*sharing).max(sharing_of(cache.sharing));
             }
         }
-        // A cache begins anew once in a build, whoever of its steps comes first; the others wait for that.
-        let mut begun = match preparing.anew {
-            true => Some(self.begun.lock().unwrap_or_else(PoisonError::into_inner)),
-            false => None,
-        };
         let told = std::cell::Cell::new(false);
         let waiting = || {
             if !told.replace(true) {
@@ -190,9 +182,7 @@ impl Solver<'_> {
         };
         let mut caches = BTreeMap::new();
         for (key, sharing) in wanted {
-            let anew = begun.as_mut().is_some_and(|begun| begun.insert(key));
-            let work = anew.then_some(self.work);
-            let cache = self.store.cache_mount(&key, sharing, work, &waiting)?.ok_or(StepError::Canceled)?;
+            let cache = self.store.cache_mount(&key, sharing, &waiting)?.ok_or(StepError::Canceled)?;
             caches.insert(key, cache);
         }
         Ok(caches)

@@ -49,9 +49,7 @@ impl Solver<'_> {
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let anew = self.options.no_cache;
-            let mounts =
-                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
+            let mounts = self.prepare(&Preparing { run, contents: &contents, state, scratch, running })?;
             let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
             let stubs = self.execute(run, &spec, &mounts, running)?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
