@@ -61,9 +61,8 @@ fn build(error: &BuildError) -> CliError {
         BuildError::Keys { source: KeysError::Start(_), .. } => {
             general(error).hint("install `openssh-client`, or give the socket of an agent")
         }
-        BuildError::Keys { .. } => {
-            general(error).hint("add keys with a passphrase to an agent with `ssh-add`, and give its socket")
-        }
+        BuildError::Keys { .. } => general(error)
+            .hint("keys that need a passphrase can be in an agent: `ssh-add`, then `--ssh default`"),
         BuildError::TwoDockerfiles => {
             general(error).hint("leave `--file` out, or give the context as a directory or an archive")
         }

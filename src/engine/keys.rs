@@ -82,7 +82,9 @@ impl KeyAgent {
         if let Some(stderr) = &mut self.shell.stderr {
             stderr.read_to_string(&mut why)?;
         }
-        let why: Vec<&str> = why.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // A frame of `@` is drawn around warnings.
+        let lines = why.lines().map(|line| line.trim_matches(['@', ' ', '\r']));
+        let why: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         Err(KeysError::Refused(why.join("; ")))
     }
 

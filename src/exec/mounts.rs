@@ -84,7 +84,11 @@ pub(super) fn populate(
     let resolv_conf = spec.resolv_conf.is_some().then_some("resolv.conf");
     for name in ["hosts"].into_iter().chain(resolv_conf) {
         let file = bind(scratch.dir.as_fd(), name).step(&format!("bind /etc/{name}"))?;
-        points.mount(&file, &format!("etc/{name}"), Kind::File)?;
+        match points.mount(&file, &format!("etc/{name}"), Kind::File) {
+            // In a read-only root an image without the file simply has none.
+            Err(Failure::Setup { errno, .. }) if errno == Errno::ROFS.raw_os_error() => {}
+            mounted => mounted?,
+        }
     }
     extra::mount(spec, scratch, &mut points)?;
     Ok(points.stubs)
@@ -118,16 +122,16 @@ pub(super) struct Points<'a> {
 impl Points<'_> {
     /// Mounts something at a path of the root, without its first `/`.
     pub(super) fn mount(&mut self, mount: &OwnedFd, path: &str, kind: Kind) -> Result<(), Failure> {
-        let step = || format!("mount /{path}");
-        let target = match (self.find(path, kind), kind) {
-            (Err(Errno::NOENT), _) => match self.make(path, kind) {
-                // In a read-only root an image without the file simply has none.
-                Err(Errno::ROFS) if kind == Kind::File => return Ok(()),
-                made => made.step(&format!("make the mount point /{path}"))?,
-            },
-            (found, _) => found.step(&step())?,
+        let target = match self.find(path, kind) {
+            Err(Errno::NOENT) => self.make(path, kind).step(&format!("make the mount point /{path}"))?,
+            found => found.step(&format!("mount /{path}"))?,
         };
-        attach(mount.as_fd(), target.as_fd()).step(&step())
+        let is_directory = fstat(&target).is_ok_and(|it| FileType::from_raw_mode(it.st_mode).is_dir());
+        let attached = match kind {
+            Kind::File if is_directory => Err(Errno::ISDIR),
+            _ => attach(mount.as_fd(), target.as_fd()),
+        };
+        attached.step(&format!("mount /{path}"))
     }
 
     /// Opens what is at `path`. A last symbolic link to a file is opened itself: the mount then covers the link,

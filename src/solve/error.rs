@@ -86,6 +86,9 @@ pub enum StepError {
     /// ADD of an archive.
     #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
     Archive(TreePath),
+    /// What a cache mount is to begin with is no directory.
+    #[error("`{0}` is not a directory, and a cache can only begin as one")]
+    SeedNotDirectory(TreePath),
     /// A RUN needs a secret, and it was not given.
     #[error("the secret `{id}` is required, and was not given")]
     NoSecret {

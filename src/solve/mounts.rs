@@ -166,10 +166,11 @@ impl Solver<'_> {
         preparing: &Preparing<'_>,
         keys: &[Option<CacheKey>],
     ) -> Result<BTreeMap<CacheKey, CacheMount>, StepError> {
-        let mut wanted: BTreeMap<CacheKey, Sharing> = BTreeMap::new();
+        let mut wanted: BTreeMap<CacheKey, (Sharing, String)> = BTreeMap::new();
         for (mount, key) in preparing.run.mounts.iter().zip(keys) {
             if let (MountKind::Cache(cache), Some(key)) = (&mount.kind, key) {
-                let sharing = wanted.entry(*key).or_insert(Sharing::Together);
+                let about = || cache.id.clone().unwrap_or_else(|| mount.target.to_string());
+                let (sharing, _) = wanted.entry(*key).or_insert_with(|| (Sharing::Together, about()));
                 *sharing = (*sharing).max(sharing_of(cache.sharing));
             }
         }
@@ -181,8 +182,9 @@ impl Solver<'_> {
             !self.cancel.is_canceled()
         };
         let mut caches = BTreeMap::new();
-        for (key, sharing) in wanted {
-            let cache = self.store.cache_mount(&key, sharing, &waiting)?.ok_or(StepError::Canceled)?;
+        for (key, (sharing, about)) in wanted {
+            let cache =
+                self.store.cache_mount(&key, &about, sharing, &waiting)?.ok_or(StepError::Canceled)?;
             caches.insert(key, cache);
         }
         Ok(caches)
@@ -218,8 +220,7 @@ impl Solver<'_> {
         const NAME: &str = "seed";
         let Shown { top, item } = self.shown(state, source)?;
         if item.kind == ItemKind::File {
-            let why = "a cache can only begin as a directory".to_owned();
-            return Err(StepError::BadSource { source_path: source.to_string(), why });
+            return Err(StepError::SeedNotDirectory(source.clone()));
         }
         let nothing = View::new(Vec::new());
         let observer = Observer::new(&nothing);
@@ -278,7 +279,7 @@ pub(super) fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input
     for (mount, content) in run.mounts.iter().zip(contents) {
         let kind = match &mount.kind {
             MountKind::Bind(bind) => format!("files, writable: {}", bind.read_write),
-            MountKind::Cache(cache) => format!("cache, named: {}", cache.id.is_some()),
+            MountKind::Cache(cache) => counted(cache).to_string(),
             other => other.to_string(),
         };
         inputs.push(Input::new(format!("the mount at {}", mount.target), kind));
@@ -290,6 +291,18 @@ pub(super) fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input
     let variables = run.secret_variables.iter();
     inputs.extend(variables.map(|it| Input::new(format!("the secret in {}", it.name), it.id.clone())));
     inputs
+}
+
+/// What of a cache counts, see [`Cache`]'s fingerprint.
+fn counted(cache: &Cache) -> MountKind {
+    let is_named = cache.id.is_some();
+    MountKind::Cache(Cache {
+        namespace: if is_named { String::new() } else { cache.namespace.clone() },
+        id: is_named.then(String::new),
+        seed: None,
+        sharing: mount::Sharing::default(),
+        ..cache.clone()
+    })
 }
 
 /// The key of each cache among the mounts.

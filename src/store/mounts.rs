@@ -1,5 +1,5 @@
 //! Directories that outlive builds, which RUNs mount: `mounts/HEX/N`, where HEX is the key and N counts those that
-//! several users got instead of sharing one.
+//! several users got instead of sharing one. `mounts/HEX/about` says in words what they are.
 //!
 //! Invariants: `data` is complete once it is there; who uses it holds `lock`, shared or alone, until nothing of the
 //! sandbox is left. What is in `data` is nobody's business but the users'.
@@ -58,15 +58,17 @@ impl AsFd for CacheMount {
 }
 
 impl Store {
-    /// Takes a directory of the key `key` into use. `waiting` is called now and then while others are in the way; if it
+    /// Takes a directory of the key `key`, which is called `about`, into use. `waiting` is called now and then while others are in the way; if it
     /// says no, the result is `None`.
     pub fn cache_mount(
         &self,
         key: &CacheKey,
+        about: &str,
         sharing: Sharing,
         waiting: &dyn Fn() -> bool,
     ) -> Result<Option<CacheMount>, StoreError> {
         let all = self.root.join("mounts").join(key.digest().hex());
+        describe(&all, about)?;
         let mode = match sharing {
             Sharing::Together => Mode::Shared,
             Sharing::InTurn => Mode::Exclusive,
@@ -88,6 +90,16 @@ fn free(all: &Path) -> Result<CacheMount, StoreError> {
         }
         number += 1;
     }
+}
+
+/// Writes down for people what the directories of a key are.
+fn describe(all: &Path, about: &str) -> Result<(), StoreError> {
+    let file = all.join("about");
+    if file.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(all).map_err(|e| StoreError::io("make", all, e))?;
+    fs::write(&file, about).map_err(|e| StoreError::io("write", &file, e))
 }
 
 fn place(all: &Path, number: u32) -> Result<PathBuf, StoreError> {

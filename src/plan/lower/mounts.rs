@@ -178,15 +178,19 @@ fn path(text: &str) -> TreePath {
     TreePath::clean(absolute("", text).as_bytes())
 }
 
-/// The path as a pattern that only it fits.
+/// The path as a pattern that only it fits. What has no wildcard is no pattern, so nothing in it needs care.
 fn literal(path: &TreePath) -> String {
     let text = String::from_utf8_lossy(path.as_bytes());
+    if !text.contains(['*', '?', '[']) {
+        return text.into_owned();
+    }
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {
-        if matches!(c, '*' | '?' | '[' | '\\') {
-            pattern.push('\\');
+        match c {
+            '*' | '?' | '[' => pattern.extend(['[', c, ']']),
+            '\\' => pattern.push_str("[\\\\]"),
+            _ => pattern.push(c),
         }
-        pattern.push(c);
     }
     pattern
 }
