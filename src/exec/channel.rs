@@ -233,8 +233,8 @@ fn encode_upper(upper: Option<&Upper>, out: &mut Encoder) {
     }
 }
 
-fn decode_upper(from: &mut Decoder<'_>) -> Option<Option<Upper>> {
-    Some(from.optional(|from| Some(Upper { dir: from.path()?, work: from.path()? }))?.next())
+fn decode_upper(from: &mut Decoder<'_>) -> Option<Upper> {
+    Some(Upper { dir: from.path()?, work: from.path()? })
 }
 
 fn encode_mount(mount: &Mount, out: &mut Encoder) {
@@ -250,19 +250,25 @@ fn encode_mount(mount: &Mount, out: &mut Encoder) {
         MountSource::Layers { lowers, upper, inside } => {
             out.number(1);
             out.number(lowers.len() as u64);
-            lowers.iter().for_each(|lower| out.path(lower));
+            for lower in lowers {
+                out.path(lower);
+            }
             encode_upper(upper.as_ref(), out);
             out.path(inside);
         }
         MountSource::Memory { size } => {
             out.number(2);
             out.number(u64::from(size.is_some()));
-            size.iter().for_each(|size| out.number(*size));
+            if let Some(size) = size {
+                out.number(*size);
+            }
         }
         MountSource::File { content, mode, uid, gid } => {
             out.number(3);
             out.bytes(&content.0);
-            [mode, uid, gid].into_iter().for_each(|number| out.number(u64::from(*number)));
+            for number in [mode, uid, gid] {
+                out.number(u64::from(*number));
+            }
         }
     }
 }
@@ -274,7 +280,7 @@ fn decode_mount(from: &mut Decoder<'_>) -> Option<Mount> {
         0 => MountSource::Host { path: from.path()?, inside: from.path()? },
         1 => MountSource::Layers {
             lowers: from.list(Decoder::path)?,
-            upper: decode_upper(from)?,
+            upper: from.optional(decode_upper)?.next(),
             inside: from.path()?,
         },
         2 => MountSource::Memory { size: from.optional(Decoder::number)?.next() },
@@ -293,7 +299,7 @@ fn decode_root(from: &mut Decoder<'_>) -> Option<Root> {
     Some(Root {
         lowers: from.list(Decoder::path)?,
         skeleton: from.path()?,
-        upper: decode_upper(from)?,
+        upper: from.optional(decode_upper)?.next(),
         volatile: from.flag()?,
         mount_api: if from.flag()? { MountApi::Classic } else { MountApi::Best },
     })

@@ -256,10 +256,8 @@ impl Solver<'_> {
 
     fn agent(&self, secret: &Secret, place: &Path) -> Result<Option<Agent>, StepError> {
         let Some(socket) = self.options.agents.get(&secret.id) else {
-            return match secret.required {
-                true => Err(StepError::NoAgent { id: secret.id.clone() }),
-                false => Ok(None),
-            };
+            let missing = StepError::NoAgent { id: secret.id.clone() };
+            return if secret.required { Err(missing) } else { Ok(None) };
         };
         make_directory(place)?;
         let agent = Agent::start(place, socket).map_err(|source| StepError::Io {

@@ -8,7 +8,3 @@ RUN --mount=type=cache,target=/x,sharing=${E:-often} a
 RUN --mount=type=cache,target=/x,mode=${E:-9} a
 RUN --mount=type=secret,id=${E} a
 RUN --mount=type=secret,id=s,required=${E:-perhaps} a
-RUN --mount=from=later,target=/x a
-FROM bb AS later
-RUN --mount=from=later,target=/x a
-RUN --mount=from=nothing,target=/x a

@@ -1,4 +1,4 @@
-#: --build-arg=BUILDKIT_CACHE_MOUNT_NS=team --build-context=files=dir
+#: --build-arg BUILDKIT_CACHE_MOUNT_NS=team --build-context files=dir
 FROM bb AS first
 RUN x
 FROM bb
