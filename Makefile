@@ -1,5 +1,6 @@
 # make demo    builds strata, an image with it, runs that and asks it
-# make test    everything that continuous integration checks
+# make test    lints, documentation and all tests; continuous integration runs this and make fuzz
+# make fuzz    made-up Dockerfiles, words and ignore files, for FUZZ_SECONDS each (60), all at the same time
 # make bench   the workloads of docs/PERFORMANCE.md; BENCH='w3 w5' picks some, BENCH='--help' tells more
 #
 # All of them install what is missing (as root, by apt).
@@ -8,11 +9,11 @@ CARGO ?= cargo
 STRATA ?= $(CURDIR)/target/release/strata
 BENCH ?=
 
-SCRIPTS = .ci/deps .ci/run fixtures/demo fixtures/bases/make fixtures/bases/rootfs.sh $(wildcard fixtures/bases/recipes/*.sh)
+SCRIPTS = .ci/deps .ci/run tests/fuzz/run fixtures/demo fixtures/bases/make fixtures/bases/rootfs.sh $(wildcard fixtures/bases/recipes/*.sh)
 
 export STRATA
 
-.PHONY: build demo test lint unit bench deps bases
+.PHONY: build demo test lint unit fuzz bench deps bases
 
 build: deps
 	$(CARGO) build --locked --release
@@ -25,6 +26,7 @@ test: lint unit
 lint: deps
 	shellcheck --external-sources $(SCRIPTS)
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
 
@@ -35,6 +37,11 @@ unit: deps bases
 	else \
 	  set -ex; $(CARGO) test --locked; \
 	fi
+
+# Beside a compiler for libFuzzer, which is C++.
+fuzz: deps
+	@.ci/deps g++ cargo-fuzz
+	@CARGO='$(CARGO)' tests/fuzz/run
 
 bench: deps
 	$(CARGO) bench --locked --bench workloads -- $(BENCH)

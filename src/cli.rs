@@ -5,6 +5,7 @@
 
 mod archives;
 mod build;
+mod check;
 pub mod error;
 mod explain;
 mod given;
@@ -181,6 +182,11 @@ fn print(text: &str) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Says something besides a command's result. A reader that has gone away is no error.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// Parses a reference that the user typed.

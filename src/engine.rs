@@ -7,6 +7,7 @@ mod archives;
 mod bases;
 mod build;
 mod change;
+mod check;
 mod context;
 mod error;
 mod export;
@@ -23,7 +24,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Metadata};
+pub use build::{BuildReport, BuildRequest, Built, Metadata};
+pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource, Remotes};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};

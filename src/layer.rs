@@ -12,8 +12,8 @@ mod tar;
 mod upper;
 mod whiteout;
 
-pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Problem, apply};
-pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits};
+pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Contents, Problem, apply, begins_tar};
+pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits, MAGIC};
 pub use magic::{HEAD, is_archive};
 pub use parts::{Parts, PartsError};
 pub use place::{PlaceError, Placer};

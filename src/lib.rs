@@ -22,6 +22,7 @@ pub mod store;
 
 pub mod cache;
 pub mod image;
+pub mod lint;
 
 pub mod solve;
 pub mod transport;

@@ -10,17 +10,17 @@
 //! Must not know how steps are run, cached or stored.
 
 mod chmod;
-mod contexts;
+pub(crate) mod contexts;
 mod dump;
 mod error;
 mod graph;
 mod lower;
 mod mount;
 mod notation;
-mod scope;
+pub(crate) mod scope;
 mod stages;
 mod step;
-mod triggers;
+pub(crate) mod triggers;
 
 use std::collections::BTreeMap;
 
@@ -140,8 +140,6 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The image to make.
     pub target: Target,
-    /// What is probably not as the author meant it.
-    pub warnings: Vec<Diagnostic>,
 }
 
 impl Plan {

@@ -7,6 +7,7 @@
 //! work directory, whose lock the sandbox holds too; nothing is made twice at once, in whatever process.
 
 mod agent;
+mod archive;
 mod assemble;
 mod choose;
 mod context;

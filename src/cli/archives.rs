@@ -80,7 +80,7 @@ pub(super) struct ImportArgs {
     /// Remark for the image's history
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
-    /// The tar, plain or compressed by gzip or zstd; `-` is standard input
+    /// The tar, plain or compressed by gzip, zstd, bzip2 or xz; `-` is standard input
     file: PathBuf,
     /// Name of the image
     name: Option<String>,

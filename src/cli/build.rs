@@ -18,9 +18,10 @@ use crate::oci::Platform;
 use crate::plan::NetworkMode;
 use crate::progress::Reporter;
 
+use super::check::{self, CallArgs, Method};
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, dumb, explain, given, print, reference, remotes, signals};
+use super::{App, colour, complain, dumb, given, print, reference, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -88,6 +89,8 @@ pub(super) struct BuildArgs {
     /// How many steps may run at once
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    #[command(flatten)]
+    call: CallArgs,
     /// Directory with the files that the Dockerfile copies, or the URL of a tar or a Git repository; `-` is standard
     /// input, with a tar or a Dockerfile
     context: PathBuf,
@@ -115,37 +118,44 @@ impl NetworkChoice {
 }
 
 pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
+    let call = args.call.call()?;
     let request = request(args)?;
+    if call.method != Method::Build {
+        return check::run(app, call, &request);
+    }
     let to_stdout = request.outputs.iter().any(OutputSpec::is_stdout);
     OutputSpec::refuse_terminal(&request.outputs, &std::io::stdout()).map_err(|message| {
         CliError::new(ErrorKind::General, message)
             .hint("give a file with `dest=`, or send the output to a pipe")
     })?;
-    let cancel = CancelToken::new().map_err(|error| CliError::from_error(ErrorKind::General, &error))?;
-    let on_signal = cancel.clone();
-    signals::on_interrupt(move |_| on_signal.cancel())?;
+    let cancel = interruptible()?;
     let engine = app.engine()?;
     let mode = if args.quiet { Mode::Quiet } else { args.progress };
     let renderer = render::on_stderr(mode, colour(&std::io::stderr()), dumb());
     let reporter = Reporter::new(renderer.clone());
-    let result = engine.build(&request, &reporter, &cancel);
+    let built = engine.build(&request, &reporter, &cancel);
     renderer.finish();
-    let report = result?;
+    if let Some(checked) = built.checked.filter(|_| mode != Mode::Quiet) {
+        complain(&check::warnings(&checked));
+    }
+    let report = built.result?;
     tell(&report, mode == Mode::Quiet, to_stdout)?;
     write_files(args, &report)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The last words: warnings, then what was made.
+/// What an interrupt cancels.
+pub(super) fn interruptible() -> Result<CancelToken, CliError> {
+    let cancel = CancelToken::new().map_err(|error| CliError::from_error(ErrorKind::General, &error))?;
+    let on_signal = cancel.clone();
+    signals::on_interrupt(move |_| on_signal.cancel())?;
+    Ok(cancel)
+}
+
+/// The last words: what was made.
 fn tell(report: &BuildReport, quiet: bool, to_stdout: bool) -> Result<(), CliError> {
-    use std::io::Write;
     if quiet {
         return if to_stdout { Ok(()) } else { print(&format!("{}\n", report.id)) };
-    }
-    let mut text = String::new();
-    for (source, warning) in &report.warnings {
-        text.push_str(&explain::draw(source, std::slice::from_ref(warning)));
-        text.push('\n');
     }
     let names: Vec<String> = report.names.iter().map(crate::oci::Reference::familiar).collect();
     let made = match (report.stored, names.is_empty()) {
@@ -153,9 +163,7 @@ fn tell(report: &BuildReport, quiet: bool, to_stdout: bool) -> Result<(), CliErr
         (true, true) => "built an image without a name".to_owned(),
         (false, _) => "built and written".to_owned(),
     };
-    text.push_str(&format!("{made}\nimage {}\n", report.id));
-    // Nobody reads any more: the build is done all the same.
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    complain(&format!("{made}\nimage {}\n", report.id));
     Ok(())
 }
 

@@ -109,6 +109,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::LinkedOwner { .. } => {
             vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
         }
+        StepError::Unpack { .. } if !is_disk_full(error) => {
+            vec!["`ADD --unpack=false` copies an archive as it is".to_owned()]
+        }
         StepError::Changed(_) => vec!["build again when nothing writes to the context".to_owned()],
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]

@@ -159,6 +159,11 @@ impl Dockerignore {
         self.lines.is_empty()
     }
 
+    /// Whether a line makes visible what an earlier one hides.
+    pub fn has_exceptions(&self) -> bool {
+        self.lines.iter().any(|line| line.shows)
+    }
+
     /// The verdict on a path. The root is never hidden.
     pub fn verdict(&self, path: &TreePath) -> Verdict {
         self.verdict_on(path.as_bytes())
@@ -198,4 +203,4 @@ impl Dockerignore {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -17,6 +17,8 @@ use crate::tree::{Entry, Index, Lookup, Node, Time, TreePath};
 
 mod walk;
 
+use walk::Walked;
+
 /// The visible entries of a context, in the order of [`TreePath`], the root first. Contents and extended attributes are
 /// read when [`Scan::index`] asks for them.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Scan {
     root: Root,
     ignore: Arc<Dockerignore>,
     entries: Vec<Found>,
+    /// How many directories were listed to find the entries.
+    listed: usize,
     /// Whether any of them is a file with several names.
     linked: bool,
     started: Time,
@@ -63,18 +67,18 @@ impl Scan {
         cache: Option<PathBuf>,
     ) -> Result<Self, ContextError> {
         let root = Root::open(root)?;
-        let (entries, known) = thread::scope(|scope| {
+        let (walked, known) = thread::scope(|scope| {
             let known = scope.spawn(|| cache.as_deref().and_then(StatCache::load));
-            let entries = walk::walk(&root, &ignore);
+            let walked = walk::walk(&root, &ignore);
             // The thread does not panic; if it did, nothing would be known.
-            (entries, known.join().ok().flatten())
+            (walked, known.join().ok().flatten())
         });
-        let mut entries = entries?;
+        let Walked { mut entries, listed } = walked?;
         if let Some(known) = known {
             known.apply(&mut entries);
         }
         let linked = entries.iter().any(|found| found.linked);
-        Ok(Self { root, ignore, entries, linked, started, cache, learned: false })
+        Ok(Self { root, ignore, entries, listed, linked, started, cache, learned: false })
     }
 
     /// The context's directory, from which files are opened.
@@ -85,6 +89,12 @@ impl Scan {
     /// The number of visible entries, with the root.
     pub fn count(&self) -> usize {
         self.entries.len()
+    }
+
+    /// The number of directories that were listed to find them. Together with the entries it is what a scan's cost grows
+    /// with: what lies below a hidden directory costs nothing if no line could show any of it.
+    pub fn listed(&self) -> usize {
+        self.listed
     }
 
     /// The index of the selected paths, all that is below them, and the directories above them. What is not known of

@@ -199,7 +199,8 @@ pub struct Warning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum WarningKind {
     /// An empty line between the lines of an instruction.
-    #[error("empty line in the middle of an instruction")]
+    // BuildKit's words, because other programs look for them.
+    #[error("Empty continuation line")]
     NoEmptyContinuation,
 }
 

@@ -25,8 +25,28 @@ pub(super) struct Resolving<'a> {
 }
 
 impl Engine {
+    /// Finds the images that the target needs, and those that their triggers need. What was found before an error is
+    /// in `bases` all the same.
+    pub(super) fn find_bases(
+        &self,
+        options: &plan::Options,
+        resolving: &Resolving<'_>,
+        bases: &mut BTreeMap<String, BaseImage>,
+    ) -> Result<(), EngineError> {
+        let refused = |found| findings(resolving.source, found);
+        loop {
+            let wanted = plan::bases(resolving.dockerfile, options, bases).map_err(refused)?;
+            let new: Vec<_> =
+                wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            bases.extend(self.resolve_bases(&new, resolving)?);
+        }
+    }
+
     /// The images that the plan needs: from the store, or from a layout that a named context names.
-    pub(super) fn resolve_bases(
+    fn resolve_bases(
         &self,
         wanted: &[plan::BaseRef],
         resolving: &Resolving<'_>,

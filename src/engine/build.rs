@@ -17,6 +17,7 @@ use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
 use super::bases::Resolving;
+use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile, Remotes};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
@@ -73,8 +74,15 @@ pub struct BuildReport {
     pub names: Vec<Reference>,
     /// Whether it is in the store.
     pub stored: bool,
-    /// What is probably not as the author meant it, each with the text that it is about.
-    pub warnings: Vec<(Source, Diagnostic)>,
+}
+
+/// A build that has ended, well or not.
+#[derive(Debug)]
+pub struct Built {
+    /// What is probably not as the author meant it; `None` if the Dockerfile could not be read.
+    pub checked: Option<Checked>,
+    /// What it came to.
+    pub result: Result<BuildReport, EngineError>,
 }
 
 /// What `--metadata-file` holds.
@@ -98,11 +106,19 @@ impl BuildReport {
 
 impl Engine {
     /// Builds. Progress goes to `reporter`; `cancel` ends it early.
-    pub fn build(
+    pub fn build(&self, request: &BuildRequest, reporter: &Reporter, cancel: &CancelToken) -> Built {
+        let mut checked = None;
+        let result = self.build_checked(request, reporter, cancel, &mut checked);
+        Built { checked, result }
+    }
+
+    /// Builds, and leaves the warnings in `checked` as soon as they are known.
+    fn build_checked(
         &self,
         request: &BuildRequest,
         reporter: &Reporter,
         cancel: &CancelToken,
+        checked: &mut Option<Checked>,
     ) -> Result<BuildReport, EngineError> {
         let options = options::for_plan(request)?;
         let work = self.store.work_dir()?;
@@ -117,15 +133,11 @@ impl Engine {
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing };
         let mut bases = BTreeMap::new();
-        loop {
-            let wanted = plan::bases(&parsed.dockerfile, &options, &bases).map_err(refused)?;
-            let new: Vec<_> =
-                wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
-            if new.is_empty() {
-                break;
-            }
-            bases.extend(self.resolve_bases(&new, &resolving)?);
-        }
+        let found = self.find_bases(&options, &resolving, &mut bases);
+        // Warnings come before errors: they may well say why.
+        let refusal = check::before_build(&source, &parsed, &options, &bases, &input.files, checked)?;
+        found?;
+        refusal?;
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
@@ -152,13 +164,11 @@ impl Engine {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;
         }
-        let warnings = parsed.warnings.iter().map(Diagnostic::from);
         Ok(BuildReport {
             id: image.id,
             manifest: image.descriptor.clone(),
             names: request.tags.clone(),
             stored,
-            warnings: warnings.chain(plan.warnings).map(|warning| (source.clone(), warning)).collect(),
         })
     }
 
@@ -211,7 +221,7 @@ impl Engine {
 }
 
 /// The context, which keeps its `.git` if a build argument says so.
-fn keeping_git_dir(request: &BuildRequest) -> ContextSource {
+pub(super) fn keeping_git_dir(request: &BuildRequest) -> ContextSource {
     let mut context = request.context.clone();
     if let ContextSource::Remote(RemoteSource::Git(source)) = &mut context
         && let Some(keep) = request.build_args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR")

@@ -174,7 +174,28 @@ pub(super) fn prepare(
         (Some(text), Dockerfile::InContext) => Found::alone(text, name_of(context)),
         (Some(_), _) => return Err(Box::new(BuildError::TwoDockerfiles).into()),
     };
-    let ignore = ignore(&files, found.place.as_ref()).map_err(|error| Box::new(error.into()))?;
+    with_ignore(&files, found)
+}
+
+/// The same where nothing has to be brought anywhere; `None` if something has.
+pub(super) fn in_place(
+    context: &ContextSource,
+    dockerfile: &Dockerfile,
+    cancel: &CancelToken,
+) -> Result<Option<BuildInput>, EngineError> {
+    let ContextSource::Directory(path) = context else { return Ok(None) };
+    let found = |files: &Files| match dockerfile {
+        Dockerfile::Remote(_) => Ok(None),
+        Dockerfile::Stream(file) => streamed(file, cancel).map(Some),
+        Dockerfile::InContext => named(files, None).map(Some),
+        Dockerfile::At(path) => named(files, Some(path)).map(Some),
+    };
+    let files = Files::Own(directory(path)?);
+    found(&files)?.map(|found| with_ignore(&files, found)).transpose()
+}
+
+fn with_ignore(files: &Files, found: Found) -> Result<BuildInput, EngineError> {
+    let ignore = ignore(files, found.place.as_ref()).map_err(|error| Box::new(error.into()))?;
     let (root, is_lasting) = files.place();
     let files = Directory { root, is_lasting, ignore };
     Ok(BuildInput { files, dockerfile: Source::new(found.name, found.text) })
@@ -239,26 +260,35 @@ impl Found {
 }
 
 fn find(files: &Files, dockerfile: &Dockerfile, bringing: Bringing<'_>) -> Result<Found, EngineError> {
+    match dockerfile {
+        Dockerfile::Stream(file) => streamed(file, bringing.cancel),
+        Dockerfile::Remote(url) => Ok(Found::alone(fetch::text(url, bringing)?, url.redacted())),
+        Dockerfile::InContext => named(files, None),
+        Dockerfile::At(path) => named(files, Some(path)),
+    }
+}
+
+fn streamed(file: &File, cancel: &CancelToken) -> Result<Found, EngineError> {
+    Ok(Found::alone(stream::text(file, Vec::new(), cancel)?, STREAM.to_owned()))
+}
+
+/// The Dockerfile at a path, or the one that the context has by itself.
+fn named(files: &Files, path: Option<&Path>) -> Result<Found, EngineError> {
     let missing = |path: &Path| Box::new(BuildError::NoDockerfile { path: path.to_owned() }).into();
-    match (dockerfile, files) {
-        (Dockerfile::Stream(file), _) => {
-            let text = stream::text(file, Vec::new(), bringing.cancel)?;
-            Ok(Found::alone(text, STREAM.to_owned()))
-        }
-        (Dockerfile::Remote(url), _) => Ok(Found::alone(fetch::text(url, bringing)?, url.redacted())),
-        (Dockerfile::InContext, Files::Own(root)) => {
+    match (path, files) {
+        (None, Files::Own(root)) => {
             let upper = root.join("Dockerfile");
             let found = on_host(&upper)?.map_or_else(|| on_host(&root.join("dockerfile")), |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(&upper))
         }
-        (Dockerfile::InContext, Files::Brought(root)) => {
+        (None, Files::Brought(root)) => {
             let upper = Path::new("Dockerfile");
             let found =
                 inside(root, upper)?.map_or_else(|| inside(root, "dockerfile".as_ref()), |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(upper))
         }
-        (Dockerfile::At(path), Files::Own(_)) => on_host(path)?.ok_or_else(|| missing(path)),
-        (Dockerfile::At(path), Files::Brought(root)) => {
+        (Some(path), Files::Own(_)) => on_host(path)?.ok_or_else(|| missing(path)),
+        (Some(path), Files::Brought(root)) => {
             let found = inside(root, path)?.map_or_else(|| on_host(path), |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(path))
         }

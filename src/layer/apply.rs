@@ -13,6 +13,7 @@
 //! - Marks act on lower layers only, whatever their place in the archive. A path that is both removed and present
 //!   is present; if it is a directory it is opaque. A character device 0:0 is what overlayfs calls a whiteout, and
 //!   so do we.
+//! - In a tar that is no layer ([`Contents::Files`]) there are no marks, and what looks like one is refused.
 //! - Attributes that are no part of a layer ([`crate::tree::Xattr::is_kept`]) are dropped.
 //!
 //! Metadata of directories and whiteouts come last: by then nothing changes a time or needs a permission.
@@ -43,9 +44,20 @@ const MAX_NAME: usize = 4095;
 /// The longest component of a path: the kernel's `NAME_MAX`.
 const MAX_COMPONENT: usize = 255;
 
+/// What a tar is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// A layer: some entries mark what is removed from the layers below.
+    Layer,
+    /// Files, and nothing else. What would be a mark in a layer is refused, because no layer could hold it.
+    Files,
+}
+
 /// How to unpack.
 #[derive(Debug, Clone, Copy)]
 pub struct ApplyOptions {
+    /// What the tar is about.
+    pub contents: Contents,
     /// How the layer will be mounted.
     pub marks: Marks,
     /// The most content that all files together may have, in bytes.
@@ -55,9 +67,9 @@ pub struct ApplyOptions {
 }
 
 impl ApplyOptions {
-    /// No limit for content, four million entries.
+    /// For layers; no limit for content, four million entries.
     pub const fn new(marks: Marks) -> Self {
-        Self { marks, max_bytes: u64::MAX, max_entries: 4_000_000 }
+        Self { contents: Contents::Layer, marks, max_bytes: u64::MAX, max_entries: 4_000_000 }
     }
 }
 
@@ -89,6 +101,9 @@ pub enum Problem {
     /// It starts with `.wh.` but is no mark.
     #[error("a name that starts with `.wh.` can only mark a removed file")]
     Reserved,
+    /// It is a device that overlayfs takes for a mark.
+    #[error("a character device 0:0 can only mark a removed file")]
+    WhiteoutDevice,
     /// It names no entry, where one must be named.
     #[error("it is empty")]
     Empty,
@@ -147,7 +162,7 @@ pub enum ApplyError {
     },
     /// A hard link names nothing that it could.
     #[error(
-        "the hard link `{}` cannot be unpacked: the layer has no file `{target}` before it",
+        "the hard link `{}` cannot be unpacked: there is no file `{target}` before it",
         String::from_utf8_lossy(name)
     )]
     LinkTarget {
@@ -157,20 +172,20 @@ pub enum ApplyError {
         target: TreePath,
     },
     /// There is more content than allowed.
-    #[error("the layer has over {limit} bytes of content, which is the limit")]
+    #[error("there are over {limit} bytes of content, which is the limit")]
     Bytes {
         /// The limit.
         limit: u64,
     },
     /// There are more entries than allowed.
-    #[error("the layer has over {limit} entries, which is the limit")]
+    #[error("there are over {limit} entries, which is the limit")]
     Entries {
         /// The limit.
         limit: usize,
     },
     /// An entry cannot be put on disk.
-    #[error("cannot unpack the layer")]
-    Place(#[source] PlaceError),
+    #[error(transparent)]
+    Place(PlaceError),
 }
 
 impl From<ArchiveError> for ApplyError {
@@ -182,6 +197,15 @@ impl From<ArchiveError> for ApplyError {
 impl From<PlaceError> for ApplyError {
     fn from(error: PlaceError) -> Self {
         Self::Place(error)
+    }
+}
+
+/// Whether `input` begins as a tar with an entry: a header that can be read, as any reader of tars would.
+pub fn begins_tar(input: impl Read) -> bool {
+    match Reader::new(input).next() {
+        Ok(first) => first.is_some(),
+        // A tar, but none that can be unpacked.
+        Err(error) => matches!(error, ArchiveError::Type { .. } | ArchiveError::Sparse { .. }),
     }
 }
 

@@ -14,7 +14,7 @@ use std::thread;
 
 use zstd::stream::write::Encoder as ZstdWriter;
 
-pub use decompress::{DecompressError, Decompressor, Limits};
+pub use decompress::{DecompressError, Decompressor, Limits, MAGIC};
 use gzip::GzipWriter;
 
 /// How a layer is compressed.

@@ -46,14 +46,23 @@ fn comparable(name: &str) -> String {
     )
 }
 
-/// What the user puts in the place of `name` on `platform`, if anything.
-pub(super) fn replacement(options: &Options, name: &str, platform: &Platform) -> Option<Origin> {
+/// What the user puts in the place of `name` on `platform`, if anything, with the key of its context.
+pub(crate) fn stand_in<'o>(
+    options: &'o Options,
+    name: &str,
+    platform: &Platform,
+) -> Option<(&'o String, &'o NamedContext)> {
     if options.contexts.is_empty() {
         return None;
     }
     let name = comparable(name);
     let for_platform = options.contexts.get_key_value(&format!("{name}{PLATFORM_MARK}{platform}"));
-    let (name, context) = for_platform.or_else(|| options.contexts.get_key_value(&name))?;
+    for_platform.or_else(|| options.contexts.get_key_value(&name))
+}
+
+/// The same as what a stage may start from.
+pub(super) fn replacement(options: &Options, name: &str, platform: &Platform) -> Option<Origin> {
+    let (name, context) = stand_in(options, name, platform)?;
     Some(match context {
         NamedContext::Files => Origin::Files(name.clone()),
         NamedContext::Image(reference) if reference == "scratch" => Origin::Scratch,

@@ -33,14 +33,7 @@ impl Display for Plan {
                 StepKind::Workdir(workdir) => workdir.fmt(f)?,
             }
         }
-        self.target.fmt(f)?;
-        for warning in &self.warnings {
-            writeln!(f, "warning {}: {}", warning.code.unwrap_or_default(), warning.message)?;
-            for help in &warning.help {
-                writeln!(f, "  help: {help}")?;
-            }
-        }
-        Ok(())
+        self.target.fmt(f)
     }
 }
 

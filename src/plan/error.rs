@@ -14,7 +14,7 @@ use super::{ChmodError, triggers};
 
 /// A mistake at a place of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PlanError {
+pub(crate) struct PlanError {
     pub(super) kind: PlanErrorKind,
     /// `None` for what the command line says.
     pub(super) span: Option<Span>,
@@ -24,7 +24,7 @@ pub(super) struct PlanError {
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PlanErrorKind {
+pub(crate) enum PlanErrorKind {
     #[error("target stage `{name}` could not be found")]
     Target { name: String, similar: Option<String> },
     #[error("`FROM {text}` names no image")]

@@ -10,18 +10,18 @@ mod mounts;
 mod platform;
 mod run;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::diagnostic::Span;
 use crate::dockerfile::ast::{Arg, Dockerfile, Instruction, InstructionKind, Statement};
-use crate::dockerfile::word::{Expanded, Word, expand_text};
+use crate::dockerfile::word::{Word, expand_text};
 use crate::oci::{Config, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
-use super::scope::{Scope, not_consumed};
+use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
-use super::triggers::{self, Trigger};
+use super::triggers::Trigger;
 use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
 
 /// What commands find programs with, unless the image says otherwise.
@@ -33,14 +33,12 @@ pub(super) fn lower(
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
 ) -> Result<Plan, Vec<PlanError>> {
-    let mut stages = Stages::find(dockerfile, options, images)?;
+    let stages = Stages::find(dockerfile, options, images)?;
     let mut lowering = Lowering {
         options,
         stages: &stages,
         graph: Graph::new(images),
         done: BTreeMap::new(),
-        arguments: arguments_as_written(dockerfile),
-        warnings: Vec::new(),
         errors: Vec::new(),
     };
     let mut target = None;
@@ -53,28 +51,13 @@ pub(super) fn lower(
             lowering.done.insert(needed.index, stage);
         }
     }
-    let Lowering { graph, arguments, warnings, errors, .. } = lowering;
+    let Lowering { graph, errors, .. } = lowering;
     let Some((needed, stage)) = target.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
     let (bases, contexts, steps) = graph.finish();
-    let mut all = std::mem::take(&mut stages.warnings);
-    all.extend(warnings);
-    all.extend(not_consumed(dockerfile, options, &arguments));
-    all.extend(unknown_stages(dockerfile, options));
-    Ok(Plan { bases, contexts, steps, target, warnings: all })
-}
-
-/// The names of all ARGs in the file, as far as they are plain words.
-fn arguments_as_written(dockerfile: &Dockerfile) -> BTreeSet<String> {
-    let in_stages = dockerfile.stages.iter().flat_map(|stage| &stage.instructions);
-    let arguments = in_stages.filter_map(|instruction| match &instruction.kind {
-        InstructionKind::Arg(arg) => Some(arg),
-        _ => None,
-    });
-    let global = dockerfile.global_args.iter().map(|statement| &statement.kind);
-    global.chain(arguments).flat_map(|arg| &arg.items).map(|item| item.name.text.clone()).collect()
+    Ok(Plan { bases, contexts, steps, target })
 }
 
 struct Lowering<'a> {
@@ -82,9 +65,6 @@ struct Lowering<'a> {
     stages: &'a Stages<'a>,
     graph: Graph<'a>,
     done: BTreeMap<usize, State>,
-    /// Names of ARGs.
-    arguments: BTreeSet<String>,
-    warnings: Vec<Diagnostic>,
     errors: Vec<PlanError>,
 }
 
@@ -146,8 +126,6 @@ struct Stage<'s, 'a> {
     stages: &'a Stages<'a>,
     graph: &'s mut Graph<'a>,
     done: &'s BTreeMap<usize, State>,
-    arguments: &'s mut BTreeSet<String>,
-    warnings: &'s mut Vec<Diagnostic>,
     index: usize,
     /// Whether its steps are done anew.
     no_cache: bool,
@@ -173,8 +151,6 @@ impl Lowering<'_> {
             stages: self.stages,
             graph: &mut self.graph,
             done: &self.done,
-            arguments: &mut self.arguments,
-            warnings: &mut self.warnings,
             index: needed.index,
             no_cache: is_without_cache(needed, self.options),
             counter,
@@ -221,7 +197,6 @@ impl Lowering<'_> {
         let base = self.graph.base(image, reference, name, span);
         let author = image.config.author.clone().filter(|author| !author.is_empty());
         let base_platform = platform::of_image(image);
-        self.warnings.extend(platform::mismatch(image, &needed.platform, span));
         let state = self.started(Root::Base(base), Some(base), config, author, needed.platform.clone());
         Ok(State { base_platform, ..state })
     }
@@ -291,13 +266,9 @@ impl State {
 impl<'s> Stage<'s, '_> {
     /// Does what the stage's origin asks for.
     fn run_trigger(&mut self, trigger: &'s Trigger, from: Span) -> Result<(), PlanError> {
-        let before = self.warnings.len();
         self.trigger = Some((trigger, from));
         let result = self.instruction(&trigger.instruction);
         self.trigger = None;
-        for warning in &mut self.warnings[before..] {
-            triggers::retell(warning, trigger, from);
-        }
         result.map_err(|error| error.of_trigger(&trigger.text, from))
     }
 
@@ -351,27 +322,18 @@ impl<'s> Stage<'s, '_> {
         let mut items = Vec::with_capacity(arg.items.len());
         for item in &arg.items {
             let declared = self.state.scope.declare(item, self.options, Some(&self.stages.globals))?;
-            let span = item.default.as_ref().unwrap_or(&item.name).span;
-            self.warnings.extend(self.state.scope.undefined("UndefinedVar", &declared.unmatched, span));
             items.push(match declared.value {
                 Some(value) => format!("{}={value}", declared.name),
-                None => declared.name.clone(),
+                None => declared.name,
             });
-            self.arguments.insert(declared.name);
         }
         self.history(format!("ARG {}", items.join(" ")));
         Ok(())
     }
 
     /// Expands a word with the variables in effect.
-    fn expand(&mut self, word: &Word) -> Result<String, PlanError> {
-        let Expanded { text, unmatched } = self.state.scope.expand(word)?;
-        self.undefined(&unmatched, word.span);
-        Ok(text)
-    }
-
-    fn undefined(&mut self, unmatched: &[String], span: Span) {
-        self.warnings.extend(self.state.scope.undefined("UndefinedVar", unmatched, span));
+    fn expand(&self, word: &Word) -> Result<String, PlanError> {
+        Ok(self.state.scope.expand(word)?.text)
     }
 
     /// Notes an instruction that makes no layer.
@@ -416,27 +378,4 @@ fn is_without_cache(needed: &Needed<'_>, options: &Options) -> bool {
     let number = format!("stage-{}", needed.index);
     let name = needed.stage.name().unwrap_or(&number);
     options.no_cache_stages.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
-}
-
-/// A warning for each stage that is to be done anew but is not in the file.
-fn unknown_stages(dockerfile: &Dockerfile, options: &Options) -> Vec<Diagnostic> {
-    let names: Vec<String> = dockerfile
-        .stages
-        .iter()
-        .enumerate()
-        .map(|(index, stage)| stage.name().map_or_else(|| format!("stage-{index}"), str::to_owned))
-        .collect();
-    let unknown = options
-        .no_cache_stages
-        .iter()
-        .filter(|wanted| !names.iter().any(|name| name.eq_ignore_ascii_case(wanted)));
-    let warning = |wanted: &String| {
-        let message = format!("`--no-cache-filter={wanted}` has no effect: there is no stage of that name");
-        let warning = Diagnostic::warning("NoCacheFilter", message);
-        match nearest(wanted, names.iter().map(String::as_str)) {
-            Some(similar) => warning.help(format!("did you mean `{similar}`?")),
-            None => warning,
-        }
-    };
-    unknown.map(warning).collect()
 }

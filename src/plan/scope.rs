@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::dockerfile::ast::{ArgItem, Dockerfile, Escape};
 use crate::dockerfile::word::{Expanded, Word};
 
@@ -20,7 +19,7 @@ const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"
 
 /// The variables at one place of the file.
 #[derive(Debug, Clone)]
-pub(super) struct Scope {
+pub(crate) struct Scope {
     variables: BTreeMap<String, String>,
     /// Each ARG so far, in order, with its value at that place. A name may come several times.
     arguments: Vec<(String, Option<String>)>,
@@ -29,12 +28,12 @@ pub(super) struct Scope {
 
 impl Scope {
     /// No variables.
-    pub(super) fn new(escape: Escape) -> Self {
+    pub(crate) fn new(escape: Escape) -> Self {
         Self { variables: BTreeMap::new(), arguments: Vec::new(), escape }
     }
 
     /// The variables of FROM lines: the predefined ones and the ARGs before the first FROM.
-    pub(super) fn global(dockerfile: &Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
+    pub(crate) fn global(dockerfile: &Dockerfile, options: &Options) -> Result<Self, Vec<PlanError>> {
         let mut scope = Self::new(dockerfile.directives.escape);
         for (name, value) in predefined(dockerfile, options) {
             scope.set(name, options.build_args.get(name).cloned().unwrap_or(value));
@@ -49,24 +48,24 @@ impl Scope {
     }
 
     /// Sets a variable.
-    pub(super) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.variables.insert(name.into(), value.into());
     }
 
     /// The value of a variable.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
     }
 
     /// The variables in effect.
-    pub(super) fn variables(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
         &self.variables
     }
 
     /// Takes an item of an ARG: the user's value, the default, or the `global` value, whichever comes first. Gives
     /// the name, the value if there is one, and the variables that were missing on the way. A default that is not
     /// needed is not expanded.
-    pub(super) fn declare(
+    pub(crate) fn declare(
         &mut self,
         item: &ArgItem,
         options: &Options,
@@ -108,52 +107,35 @@ impl Scope {
     }
 
     /// Whether an ARG so far has this name.
-    pub(super) fn is_declared(&self, name: &str) -> bool {
+    pub(crate) fn is_declared(&self, name: &str) -> bool {
         self.arguments.iter().any(|(known, _)| known == name)
     }
 
     /// Gives `reader` the means to look up variables.
-    pub(super) fn with_lookup<T>(&self, reader: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> T) -> T {
+    pub(crate) fn with_lookup<T>(&self, reader: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> T) -> T {
         reader(&|name| self.variables.get(name).cloned())
     }
 
     /// The character that escapes in words.
-    pub(super) fn escape(&self) -> Escape {
+    pub(crate) fn escape(&self) -> Escape {
         self.escape
     }
 
     /// Expands a word.
-    pub(super) fn expand(&self, word: &Word) -> Result<Expanded, PlanError> {
+    pub(crate) fn expand(&self, word: &Word) -> Result<Expanded, PlanError> {
         self.with_lookup(|lookup| word.expand(lookup, self.escape)).map_err(PlanError::from)
-    }
-
-    /// Warnings of the rule `code` about variables that are neither set nor declared.
-    pub(super) fn undefined<'s>(
-        &'s self,
-        code: &'static str,
-        unmatched: &'s [String],
-        span: Span,
-    ) -> impl Iterator<Item = Diagnostic> + 's {
-        unmatched.iter().filter(|name| !self.is_declared(name)).map(move |name| {
-            let warning =
-                Diagnostic::warning(code, format!("usage of undefined variable `${name}`")).at(span);
-            match nearest(name, self.variables.keys().map(String::as_str)) {
-                Some(similar) => warning.help(format!("did you mean `${similar}`?")),
-                None => warning,
-            }
-        })
     }
 }
 
 /// What an item of an ARG came to.
 #[derive(Debug)]
-pub(super) struct Declared {
+pub(crate) struct Declared {
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its value.
-    pub(super) value: Option<String>,
+    pub(crate) value: Option<String>,
     /// Variables that it uses but that are not set.
-    pub(super) unmatched: Vec<String>,
+    pub(crate) unmatched: Vec<String>,
 }
 
 /// The variables that every build has: platforms and the stage that is built.
@@ -188,30 +170,19 @@ pub(super) fn proxies(options: &Options) -> Vec<(String, String)> {
     variables.into_iter().collect()
 }
 
-/// A warning if the user gave build arguments that nothing in the file can see. `declared` are the names of all ARGs.
-pub(super) fn not_consumed(
+/// The names of build arguments that nothing in the file can see. `declared` are the names of all ARGs.
+pub(crate) fn not_consumed<'o>(
     dockerfile: &Dockerfile,
-    options: &Options,
+    options: &'o Options,
     declared: &BTreeSet<String>,
-) -> Option<Diagnostic> {
+) -> Vec<&'o str> {
+    let predefined = predefined(dockerfile, options);
     let known = |name: &str| {
         declared.contains(name)
             || name.starts_with("BUILDKIT_")
             || name == "SOURCE_DATE_EPOCH"
             || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name))
-            || predefined(dockerfile, options).iter().any(|(predefined, _)| *predefined == name)
+            || predefined.iter().any(|(predefined, _)| *predefined == name)
     };
-    let unknown: Vec<&str> =
-        options.build_args.keys().map(String::as_str).filter(|name| !known(name)).collect();
-    let message = match unknown[..] {
-        [] => return None,
-        [name] => format!("build argument `{name}` was not consumed: no `ARG` declares it"),
-        _ => format!("build arguments `{}` were not consumed: no `ARG` declares them", unknown.join("`, `")),
-    };
-    let warning = Diagnostic::warning("BuildArgNotConsumed", message);
-    let similar = unknown.iter().find_map(|name| nearest(name, declared.iter().map(String::as_str)));
-    Some(match similar {
-        Some(similar) => warning.help(format!("did you mean `{similar}`?")),
-        None => warning,
-    })
+    options.build_args.keys().map(String::as_str).filter(|name| !known(name)).collect()
 }

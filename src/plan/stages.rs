@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Spanned, nearest};
+use crate::diagnostic::{Spanned, nearest};
 use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
 use crate::dockerfile::mount::Mount;
 use crate::oci::Platform;
@@ -85,8 +85,6 @@ pub(super) struct Stages<'d> {
     pub(super) needed: Vec<Needed<'d>>,
     /// The variables of FROM lines.
     pub(super) globals: Scope,
-    /// About FROM lines.
-    pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl<'d> Stages<'d> {
@@ -99,7 +97,7 @@ impl<'d> Stages<'d> {
     ) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
         let all = &dockerfile.stages;
-        let mut stages = Self { all, options, needed: Vec::new(), globals, warnings: Vec::new() };
+        let mut stages = Self { all, options, needed: Vec::new(), globals };
         let target = stages.target(options).map_err(|error| vec![error])?;
         let mut wanted = vec![false; stages.all.len()];
         wanted[target] = true;
@@ -123,7 +121,6 @@ impl<'d> Stages<'d> {
             stages.needed.push(needed);
         }
         stages.needed.reverse();
-        stages.warnings.reverse();
         if errors.is_empty() { Ok(stages) } else { Err(errors) }
     }
 
@@ -250,7 +247,6 @@ impl<'d> Stages<'d> {
     fn origin(&mut self, index: usize, platform: &Platform) -> Result<Origin, PlanError> {
         let image = &self.all[index].from.kind.image;
         let name = self.globals.expand(image)?;
-        self.warnings.extend(self.globals.undefined("UndefinedArgInFrom", &name.unmatched, image.span));
         let parent = self.all[..index].iter().rposition(|stage| stage.name() == Some(&name.text));
         match (parent, name.text.as_str()) {
             (Some(parent), _) => self.stage(parent),

@@ -4,7 +4,7 @@
 //! An image's triggers are known only with its config, a stage's triggers stand in the file. What runs is gone from
 //! the config afterwards, and a trigger makes no triggers, so a stage's triggers are those it has itself.
 
-use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::diagnostic::{Source, Span};
 use crate::dockerfile::ast::{Instruction, InstructionKind, Stage};
 use crate::dockerfile::parse_trigger;
 use crate::oci::Config;
@@ -13,16 +13,16 @@ use super::error::PlanError;
 
 /// An instruction that what a stage starts from asks for.
 #[derive(Debug, Clone)]
-pub(super) struct Trigger {
+pub(crate) struct Trigger {
     /// As the config of what the stage starts from has it.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// What it says. Its places are those of another text.
-    pub(super) instruction: Instruction,
+    pub(crate) instruction: Instruction,
 }
 
 impl Trigger {
     /// The triggers of an image. `from` is where the file names the image.
-    pub(super) fn of_image(config: &Config, from: Span) -> Result<Vec<Self>, PlanError> {
+    pub(crate) fn of_image(config: &Config, from: Span) -> Result<Vec<Self>, PlanError> {
         let read = |text: &String| match parse_trigger(&Source::new("ONBUILD", text.as_str())) {
             Ok(instruction) => Ok(Self { text: text.clone(), instruction }),
             Err(error) => Err(PlanError::from(error).of_trigger(text, from)),
@@ -31,7 +31,7 @@ impl Trigger {
     }
 
     /// The triggers of a stage of this file.
-    pub(super) fn of_stage(stage: &Stage) -> Vec<Self> {
+    pub(crate) fn of_stage(stage: &Stage) -> Vec<Self> {
         let triggers = stage.instructions.iter().filter_map(|instruction| match &instruction.kind {
             InstructionKind::OnBuild(on_build) => Some(on_build),
             _ => None,
@@ -46,16 +46,9 @@ impl Trigger {
 
 impl PlanError {
     /// The error as one of a trigger, which the FROM at `from` runs.
-    pub(super) fn of_trigger(self, text: &str, from: Span) -> Self {
+    pub(crate) fn of_trigger(self, text: &str, from: Span) -> Self {
         Self { span: Some(from), trigger: Some(text.to_owned()), ..self }
     }
-}
-
-/// Makes `finding` one about a trigger, which the FROM at `from` runs.
-pub(super) fn retell(finding: &mut Diagnostic, trigger: &Trigger, from: Span) {
-    finding.span = Some(from);
-    finding.label = None;
-    finding.notes.push(note(&trigger.text));
 }
 
 /// What is said of a finding that is about a trigger.

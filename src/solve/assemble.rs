@@ -107,6 +107,13 @@ impl<'a, T: Tree> Assembly<'a, T> {
         let resolved = self.resolve(to.path)?;
         match item.kind {
             ItemKind::Directory(time) => self.copy_directory(item, &resolved, time),
+            ItemKind::Archive => {
+                // Modes are those in the archive, and nobody asks for others of what is made on the way.
+                let chmod = self.manner.chmod.take();
+                let result = self.unpack(item, &resolved);
+                self.manner.chmod = chmod;
+                result
+            }
             ItemKind::File => {
                 let into_directory = to.directory || self.there(&resolved)? == There::Directory;
                 let target = if into_directory { resolved.child(&item.name) } else { resolved };
@@ -136,20 +143,25 @@ impl<'a, T: Tree> Assembly<'a, T> {
         target: &TreePath,
         time: Option<Time>,
     ) -> Result<(), AssembleError<T::Error>> {
-        self.make_parents(target)?;
-        if !target.is_root() {
-            if self.there(target)? == There::Other {
-                let path = target.clone();
-                return Err(AssembleError::NotADirectory { source_path: item.real, path });
-            }
-            // Owner and mode of the top directory are those that it has or that a made one gets, its time is the
-            // source's.
-            self.ensure_directory(target, target)?;
-            if let (Some(time), Some(piece)) = (time, self.placed.get_mut(target)) {
-                piece.entry.mtime = time.whole();
-            }
+        // Owner and mode of the top directory are those that it has or that a made one gets, its time is the source's.
+        self.make_top(&item.real, target)?;
+        if let (Some(time), Some(piece)) = (time, self.placed.get_mut(target)) {
+            piece.entry.mtime = time.whole();
         }
         self.put_all(item, target)
+    }
+
+    /// Sees to it that `target` is a directory that takes what is in `source_path`.
+    fn make_top(&mut self, source_path: &TreePath, target: &TreePath) -> Result<(), AssembleError<T::Error>> {
+        self.make_parents(target)?;
+        if target.is_root() {
+            return Ok(());
+        }
+        if self.there(target)? == There::Other {
+            let (source_path, path) = (source_path.clone(), target.clone());
+            return Err(AssembleError::NotADirectory { source_path, path });
+        }
+        self.ensure_directory(target, target)
     }
 
     /// Puts the pieces of an item at and below `target`, whose parents are there.
@@ -160,6 +172,50 @@ impl<'a, T: Tree> Assembly<'a, T> {
             self.number(&mut piece, first);
             self.put(target.join(&piece.entry.path), piece, source_path)?;
         }
+        Ok(())
+    }
+
+    /// Puts what was in an archive below `target`, as tar would: links on the way are followed, and what is in the way
+    /// gives way.
+    fn unpack(&mut self, item: SourceItem, target: &TreePath) -> Result<(), AssembleError<T::Error>> {
+        self.make_top(&item.real, target)?;
+        let first = self.files;
+        // The directory of the last entry: by its path in the archive, and where that leads.
+        let mut last: Option<(TreePath, TreePath)> = None;
+        for mut piece in item.pieces {
+            let source_path = item.real.join(&piece.entry.path);
+            self.number(&mut piece, first);
+            let directory = piece.entry.path.parent().unwrap_or_default();
+            if last.as_ref().is_none_or(|(path, _)| *path != directory) {
+                let real = self.resolve(&target.join(&directory))?;
+                self.make_parents(&real.child(piece.entry.path.name()))?;
+                last = Some((directory, real));
+            }
+            let real = last.as_ref().map_or(target, |(_, real)| real);
+            let path = real.child(piece.entry.path.name());
+            self.replace(path, piece, source_path)?;
+        }
+        Ok(())
+    }
+
+    /// Puts an entry of an archive over whatever is below, but not over another kind of thing from an earlier source.
+    fn replace(
+        &mut self,
+        path: TreePath,
+        mut piece: Piece,
+        source_path: TreePath,
+    ) -> Result<(), AssembleError<T::Error>> {
+        let is_directory = piece.entry.is_directory();
+        match self.placed.get(&path).map(|earlier| earlier.entry.is_directory()) {
+            Some(true) if !is_directory => return Err(AssembleError::OverDirectory { source_path, path }),
+            Some(false) if is_directory => return Err(AssembleError::NotADirectory { source_path, path }),
+            _ => {}
+        }
+        if is_directory && self.there(&path)? != There::Directory {
+            self.is_new(&path);
+        }
+        self.dress(&mut piece.entry);
+        self.insert(path, piece);
         Ok(())
     }
 

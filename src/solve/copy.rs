@@ -1,7 +1,6 @@
 //! COPY, and ADD of local files.
 
 use std::fs;
-use std::io::Read;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -15,6 +14,7 @@ use crate::tree::{
     Entry, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Time, TreePath, View,
 };
 
+use super::archive::Unpacker;
 use super::assemble::{Assembly, Destination, Manner, Placed};
 use super::choose::Choosing;
 use super::context::Context;
@@ -154,18 +154,16 @@ impl Solver<'_> {
         let now = Time::from_seconds(now());
         let mut assembly = Assembly::new(observer, Manner { owner, chmod: copy.chmod.as_ref(), now });
         let to = Destination { path: &copy.destination.path, directory: copy.destination.directory };
-        for (number, (source, mut items)) in copy.sources.iter().zip(selection.sources).enumerate() {
-            match source {
-                Source::Inline(file) => {
-                    items.push(inline(file, &scratch.join(format!("inline-{number}")), now)?)
-                }
-                Source::Pattern(_) if copy.unpack != Unpack::Never => {
-                    self.refuse_archives(&items, copy.from)?
-                }
-                Source::Pattern(_) => {}
+        let context = self.scanned(copy.from);
+        let mut unpacker = Unpacker { context: context.as_ref(), scratch, cancel: self.cancel, count: 0 };
+        for (number, (source, items)) in copy.sources.iter().zip(selection.sources).enumerate() {
+            if let Source::Inline(file) = source {
+                let path = scratch.join(format!("inline-{number}"));
+                assembly.copy(inline(file, &path, now)?, to)?;
             }
             for item in items {
-                assembly.copy(item, to)?;
+                let unpacks = copy.unpack != Unpack::Never;
+                assembly.copy(if unpacks { unpacker.unpacked(item)? } else { item }, to)?;
             }
         }
         Ok(assembly.finish())
@@ -216,35 +214,6 @@ impl Solver<'_> {
             }
         }
     }
-
-    fn refuse_archives(&self, items: &[SourceItem], from: Place) -> Result<(), StepError> {
-        for item in items.iter().filter(|item| item.kind == ItemKind::File) {
-            let mut file = match &item.pieces[0].origin {
-                Some(Origin::Context(path)) => match self.scanned(from) {
-                    Some(context) => context.open_file(path)?,
-                    None => return Err(StepError::NoContext),
-                },
-                _ => continue,
-            };
-            let mut head = Vec::with_capacity(512);
-            let path = &item.real;
-            Read::by_ref(&mut file).take(512).read_to_end(&mut head).map_err(|source| StepError::Io {
-                operation: "read",
-                path: path.as_path().to_owned(),
-                source,
-            })?;
-            if looks_like_archive(&head) {
-                return Err(StepError::Archive(path.clone()));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a file begins as a tar, or as one of the compressions that tars come in.
-fn looks_like_archive(head: &[u8]) -> bool {
-    const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
-    MAGICS.iter().any(|magic| head.starts_with(magic)) || head.get(257..262) == Some(b"ustar")
 }
 
 /// What each pattern among the sources comes to; for the others an empty list.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
-use crate::layer::{PartsError, PlaceError, StreamError};
+use crate::layer::{ApplyError, PartsError, PlaceError, StreamError};
 use crate::network::NetworkError;
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
@@ -83,9 +83,6 @@ pub enum StepError {
     /// A pattern of `--exclude` is malformed.
     #[error(transparent)]
     Exclude(#[from] DockerignoreError),
-    /// ADD of an archive.
-    #[error("not supported yet: ADD of the archive `{0}`, which would be unpacked")]
-    Archive(TreePath),
     /// What a cache mount is to begin with is no directory.
     #[error("`{0}` is not a directory, and a cache can only begin as one")]
     SeedNotDirectory(TreePath),
@@ -100,6 +97,14 @@ pub enum StepError {
     NoAgent {
         /// Its name.
         id: String,
+    },
+    /// An archive among the sources of an ADD cannot be unpacked.
+    #[error("cannot unpack `{path}`")]
+    Unpack {
+        /// The archive.
+        path: TreePath,
+        /// Why not.
+        source: ApplyError,
     },
     /// A network for a sandbox cannot be made.
     #[error(transparent)]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::exec::CancelToken;
 use crate::layer::{Content, PartsError, Placer, StreamError, StreamOptions, stream};
@@ -123,16 +123,10 @@ impl Content for Filling<'_> {
             return Err(StepError::Canceled);
         }
         if let Some(part) = usize::from(entry.part).checked_sub(1) {
-            return open(&self.below[part].join(entry.path.as_path()));
+            return Origin::File(self.below[part].join(entry.path.as_path())).open(None);
         }
-        match self.placed.get(&entry.path).and_then(|piece| piece.origin.as_ref()) {
-            Some(Origin::Context(path)) => match self.context {
-                Some(context) => Ok(context.open_file(path)?),
-                None => Err(StepError::Changed(path.clone())),
-            },
-            Some(Origin::File(file)) => open(file),
-            Some(Origin::Empty) | None => open(Path::new("/dev/null")),
-        }
+        let origin = self.placed.get(&entry.path).and_then(|piece| piece.origin.as_ref());
+        origin.unwrap_or(&Origin::Empty).open(self.context)
     }
 
     fn copy_to(&self, entry: &Entry) -> Result<Option<File>, StepError> {
@@ -157,10 +151,6 @@ impl Content for Filling<'_> {
         }
         Ok(())
     }
-}
-
-fn open(path: &Path) -> Result<File, StepError> {
-    File::open(path).map_err(|source| StepError::Io { operation: "open", path: path.to_owned(), source })
 }
 
 fn stream_error(error: StreamError<StepError>) -> StepError {

@@ -3,7 +3,8 @@
 //! Owns the common form that all of these get before anything is put anywhere, and what of it counts for the cache.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use crate::oci::{ContentDigest, Fingerprint, FingerprintHasher};
 use crate::plan::ContextId;
@@ -23,6 +24,19 @@ pub(super) enum Origin {
     File(PathBuf),
     /// Nowhere: it is empty.
     Empty,
+}
+
+impl Origin {
+    /// Opens the content at its beginning; `context` is where [`Origin::Context`] lies.
+    pub(super) fn open(&self, context: Option<&Context>) -> Result<File, StepError> {
+        let file = match (self, context) {
+            (Self::Context(path), Some(context)) => return Ok(context.open_file(path)?),
+            (Self::Context(path), None) => return Err(StepError::Changed(path.clone())),
+            (Self::File(file), _) => file,
+            (Self::Empty, _) => Path::new("/dev/null"),
+        };
+        File::open(file).map_err(|source| StepError::Io { operation: "open", path: file.to_owned(), source })
+    }
 }
 
 /// What the patterns of a COPY are looked for in.
@@ -53,6 +67,8 @@ pub(super) enum ItemKind {
     File,
     /// The content of a directory, which had this time.
     Directory(Option<Time>),
+    /// What was in an archive: into a directory, over what is there as tar does it, but where links lead.
+    Archive,
 }
 
 /// An entry with what is needed to make it.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use crate::layer::{Decompressor, Limits};
+use crate::layer::{Decompressor, Limits, MAGIC};
 use crate::progress::Step;
 
 use super::Session;
@@ -81,7 +81,10 @@ impl Archive {
         let metadata = file.metadata().map_err(failed)?;
         let mut start = Vec::new();
         if metadata.is_file() {
-            (&file).take(4).read_to_end(&mut start).map_err(|source| LoadError::io("read", path, source))?;
+            (&file)
+                .take(MAGIC)
+                .read_to_end(&mut start)
+                .map_err(|source| LoadError::io("read", path, source))?;
         }
         if metadata.is_file() && format_of(&start) == PLAIN {
             return Ok(Self::Tar(TarIndex::read(file)?));
@@ -107,7 +110,7 @@ impl Archive {
     }
 }
 
-/// What an input is that starts with these bytes: `gzip`, `zstd` or `uncompressed`.
+/// What an input is that starts with these bytes; see [`Decompressor::format`].
 fn format_of(start: &[u8]) -> &'static str {
     Decompressor::new(start, Limits::NONE).map_or(PLAIN, |input| input.format())
 }
@@ -167,10 +170,10 @@ impl Member {
         Section { file: Arc::clone(&self.file), offset: self.offset, left: self.size }
     }
 
-    /// What its content is: `gzip`, `zstd` or `uncompressed`.
+    /// What its content is; see [`Decompressor::format`].
     pub(super) fn format(&self) -> Result<&'static str, LoadError> {
         let mut start = Vec::new();
-        self.reader().take(4).read_to_end(&mut start).map_err(LoadError::read)?;
+        self.reader().take(MAGIC).read_to_end(&mut start).map_err(LoadError::read)?;
         Ok(format_of(&start))
     }
 

@@ -39,7 +39,7 @@ pub struct ImportOptions {
     pub limits: Limits,
 }
 
-/// Imports the tar of a root file system, plain, gzip or zstd.
+/// Imports the tar of a root file system, plain or in one of the forms that [`Decompressor`] reads.
 pub fn import(
     session: Session<'_>,
     input: Input<'_>,

@@ -27,8 +27,8 @@ use super::docker_archive::MANIFEST_FILE;
 use super::load_error::{LoadError, Part, end};
 use super::publish::{NewImage, publish};
 
-/// No real image is over these: 512 GiB, and a thousandfold growth after the first 64 MiB.
-pub const DEFAULT_LIMITS: Limits = Limits { bytes: 512 << 30, ratio: 1000 };
+/// The limits of archives: 512 GiB, and a thousandfold growth after the first 64 MiB.
+pub const DEFAULT_LIMITS: Limits = Limits::FOREIGN;
 
 /// How an archive is loaded.
 #[derive(Debug, Clone)]

@@ -193,6 +193,14 @@ pub enum LoadError {
         /// Why not.
         source: ApplyError,
     },
+    /// A layer is compressed in a form that has no media type.
+    #[error("the layer `{name}` is compressed with {format}, and layers can only be with gzip or zstd")]
+    Compression {
+        /// The file in the archive.
+        name: String,
+        /// `bzip2` or `xz`.
+        format: &'static str,
+    },
     /// A layer cannot be decompressed.
     #[error("cannot decompress the layer `{name}`")]
     Layer {

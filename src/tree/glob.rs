@@ -11,6 +11,8 @@
 //! too early, because the first fit of each piece is final. Here every fit is tried, as in patternmatcher.
 
 mod ends;
+#[cfg(test)]
+pub(crate) mod naive;
 mod parse;
 mod states;
 mod units;

@@ -1,6 +1,6 @@
 //! Measures strata against the limits of the machine that it runs on.
 //!
-//! Each workload (w2 to w8) runs the release binary beside the plain commands that no builder can beat (`cp -a`, `find`, `pigz`, `sleep`), in
+//! Each workload runs the release binary beside the plain commands that no builder can beat (`cp -a`, `find`, `pigz`, `sleep`), in
 //! turns and on the same volume, and prints medians and ratios: seconds from different runs or machines say nothing.
 //! The library is not used: what is measured is what a user starts.
 
@@ -27,7 +27,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 usage: make bench [BENCH='WORKLOAD... OPTION...']
 
-Workloads are w2 to w8, w4-text and w4-elf; without one, all run. As root only.
+Workloads are w2 to w8, w4-text, w4-elf, start, ignore and lint; without one, all run. As root only.
   --dir DIR   where trees and stores are made (BENCH_DIR; /var/tmp)
   --volume    make an ext4 volume in a sparse file there for the time of the run: steadier for many small files
   --runs N    repetitions of each measurement, instead of each workload's own number";

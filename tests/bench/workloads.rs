@@ -2,6 +2,9 @@
 
 mod context;
 mod export;
+mod ignore;
+mod lint;
+mod start;
 mod steps;
 
 use crate::Result;
@@ -26,4 +29,11 @@ pub(crate) const ALL: &[Workload] = &[
     Workload { name: "w6", about: "stages that do not need each other", run: steps::parallel },
     Workload { name: "w7", about: "six layers in and out", run: export::archives },
     Workload { name: "w8", about: "a RUN that makes 22,000 files", run: steps::many_files },
+    Workload { name: "lint", about: "a check of 2,000 lines", run: lint::lint },
+    Workload { name: "start", about: "a cached step, from start to end", run: start::cached },
+    Workload {
+        name: "ignore",
+        about: "1,000 lines of an ignore file, 100,000 paths",
+        run: ignore::many_lines,
+    },
 ];

@@ -10,7 +10,7 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 19] = [
+const MAP: [(&str, u32); 20] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
@@ -26,6 +26,7 @@ const MAP: [(&str, u32); 19] = [
     ("store", 2),
     ("cache", 3),
     ("image", 3),
+    ("lint", 3),
     ("solve", 4),
     ("transport", 4),
     ("engine", 5),

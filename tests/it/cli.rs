@@ -98,8 +98,8 @@ fn plain_progress_goes_to_standard_error_and_ends_with_the_image() {
     let env = with_context("FROM busybox\nCOPY f /\n");
     let output =
         env.strata(["build", "--progress=plain", "-t", "a", "-t", "example.com/b/c:1", "context"]).success();
-    let end = format!("\n#3 DONE 0.0s\nbuilt a:latest, example.com/b/c:1\nimage {}\n", env.image_id("a"));
-    assert!(output.stderr.ends_with(&end), "{}", output.stderr);
+    let end = format!("s\nbuilt a:latest, example.com/b/c:1\nimage {}\n", env.image_id("a"));
+    assert!(output.stderr.contains("\n#3 DONE ") && output.stderr.ends_with(&end), "{}", output.stderr);
     assert_eq!(output.stdout, "");
     assert_eq!(env.image_id("a"), env.image_id("example.com/b/c:1"));
     // Standard error is no terminal here, so plain is what it is without the flag, too.

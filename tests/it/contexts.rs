@@ -58,9 +58,14 @@ fn an_archive_on_standard_input_is_the_context() {
             ("sub/b", "b\n"),
         ],
     );
-    for (name, options) in
-        [("plain.tar", &[][..]), ("v7.tar", &["--format=v7"]), ("a.tgz", &["-z"]), ("a.tar.zst", &["--zstd"])]
-    {
+    for (name, options) in [
+        ("plain.tar", &[][..]),
+        ("v7.tar", &["--format=v7"]),
+        ("a.tgz", &["-z"]),
+        ("a.tar.zst", &["--zstd"]),
+        ("a.tar.bz2", &["-j"]),
+        ("a.tar.xz", &["-J"]),
+    ] {
         let archive = tar(&env, name, &dir, options);
         let _ = build_from(&env, &archive, &["-"]).success();
         assert_eq!(
@@ -152,6 +157,17 @@ fn an_archive_cannot_reach_out_of_its_directory() {
     let stderr = build_from(&env, &env.path("3.tar"), &["-"]).code(1).stderr;
     assert!(stderr.contains("error: cannot unpack the build context\n"), "{stderr}");
     assert!(stderr.contains("it contains `..`"), "{stderr}");
+    assert_eq!(in_progress(&env.root()), [""; 0]);
+}
+
+/// What marks a removed file in a layer is no file of a context.
+#[test]
+fn an_archive_with_marks_is_no_context() {
+    let env = Env::with_busybox();
+    let dir = env.context("files");
+    write(&dir, &[("Dockerfile", "FROM busybox\n"), (".wh.a", "")]);
+    let stderr = build_from(&env, &tar(&env, "a.tar", &dir, &[]), &["-"]).code(1).stderr;
+    assert!(stderr.contains("`./.wh.a` cannot be unpacked: a name that starts with `.wh.`"), "{stderr}");
     assert_eq!(in_progress(&env.root()), [""; 0]);
 }
 

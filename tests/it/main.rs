@@ -12,6 +12,7 @@ mod contexts;
 mod crash;
 mod exec;
 mod fixtures;
+mod lint;
 mod mounts;
 mod readers;
 mod support;

@@ -13,6 +13,8 @@ use super::*;
 use crate::oci::Digest;
 use crate::tree::{Device, Kind, Xattr, resolve, select};
 
+mod pruning;
+
 /// A context with these files, each with its own path as content; `name/` makes a directory.
 fn context(paths: &[&str]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();

@@ -16,8 +16,16 @@ use super::super::found::{Found, Status, What};
 use super::super::root::Root;
 use crate::tree::{Device, TreePath};
 
-/// The entries below and with the root, in order, each path once.
-pub(super) fn walk(root: &Root, ignore: &Arc<Dockerignore>) -> Result<Vec<Found>, ContextError> {
+/// What a walk has seen.
+pub(super) struct Walked {
+    /// The entries below and with the root, in order, each path once.
+    pub(super) entries: Vec<Found>,
+    /// How many directories were listed.
+    pub(super) listed: usize,
+}
+
+/// Walks everything that can be visible.
+pub(super) fn walk(root: &Root, ignore: &Arc<Dockerignore>) -> Result<Walked, ContextError> {
     let mut builder = WalkBuilder::new(root.path());
     builder.standard_filters(false).threads(available_parallelism().map_or(1, Into::into));
     if !ignore.is_empty() {
@@ -39,7 +47,7 @@ pub(super) fn walk(root: &Root, ignore: &Arc<Dockerignore>) -> Result<Vec<Found>
     // A directory that is changed while it is listed may give a name twice (readdir(3)).
     entries.dedup_by(|a, b| a.path == b.path);
     drop_empty_hidden(&mut entries);
-    Ok(entries)
+    Ok(Walked { entries, listed: gathered.listed })
 }
 
 /// Drops hidden directories with nothing visible in them.
@@ -70,6 +78,7 @@ struct Walk<'a> {
 #[derive(Default)]
 struct Gathered {
     entries: Vec<Found>,
+    listed: usize,
     /// The first one; it ends the walk.
     error: Option<ContextError>,
 }
@@ -78,6 +87,7 @@ struct Gathered {
 struct Collector<'a> {
     walk: &'a Walk<'a>,
     entries: Vec<Found>,
+    listed: usize,
     error: Option<ContextError>,
     /// The directory of the latest entry with the verdict on it: its siblings mostly come one after the other.
     dir: Vec<u8>,
@@ -89,6 +99,7 @@ impl<'s, 'a: 's> ParallelVisitorBuilder<'s> for &'a Walk<'a> {
         Box::new(Collector {
             walk: self,
             entries: Vec::new(),
+            listed: 0,
             error: None,
             dir: Vec::new(),
             dir_verdict: Verdict::default(),
@@ -113,6 +124,7 @@ impl Drop for Collector<'_> {
     fn drop(&mut self) {
         let mut gathered = self.walk.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         gathered.entries.append(&mut self.entries);
+        gathered.listed += self.listed;
         gathered.error = gathered.error.take().or(self.error.take());
     }
 }
@@ -149,6 +161,7 @@ impl Collector<'_> {
         let path = TreePath::clean(path);
         let linked = matches!(what, What::File(_)) && stat.st_nlink > 1;
         self.entries.push(Found { path, status, what, xattrs: None, hidden, linked });
+        self.listed += usize::from(is_dir && listed);
         Ok(if is_dir || !listed { WalkState::Continue } else { WalkState::Skip })
     }
 

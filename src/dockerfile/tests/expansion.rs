@@ -108,6 +108,7 @@ fn words_expand() {
         ("${P//\\//-}", "a-b-c"),
         (r"${BRACES/\}/-}", "x-y/z"),
         (r"${BRACES#x\}}", "y/z"),
+        // C046
         (r"${STAR#\*}", "a*b*"),
         (r"${STAR%%a\**}", "*"),
         (r"${STAR//\*/.}", ".a.b."),
@@ -163,6 +164,7 @@ fn words_that_cannot_be_expanded_say_why() {
         ("'x", ExpandError::Quote { quote: '\'' }),
         ("he'llo", ExpandError::Quote { quote: '\'' }),
         (r#"${XXX:-"a}"#, ExpandError::Quote { quote: '"' }),
+        // C046
         (r"${FOO#\x}", pattern(r"\x", "x")),
         (r"${FOO/\o/x}", pattern(r"\o", "o")),
     ];
@@ -210,6 +212,7 @@ impl MapStrings for &[&str] {
 #[test]
 fn exposed_words_are_split_after_expansion() {
     let cases: [(&str, &[&str]); 8] = [
+        // C048
         ("$PORTS", &["80", "443/udp"]),
         ("x$PORTS", &["x80", "443/udp"]),
         ("\"$PORTS\"", &["80 443/udp"]),

@@ -10,7 +10,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::context::Root;
 use crate::exec::CancelToken;
-use crate::layer::{ApplyError, ApplyOptions, ArchiveError, Decompressor, HEAD, Marks, apply, is_archive};
+use crate::layer::{
+    ApplyError, ApplyOptions, ArchiveError, Contents, Decompressor, HEAD, Marks, apply, is_archive,
+};
 use crate::progress::Step;
 use crate::transport::DEFAULT_LIMITS;
 
@@ -62,7 +64,11 @@ pub(super) fn unpack(
 
 fn untar(stream: impl Read, into: OwnedFd, cancel: &CancelToken) -> Result<(), EngineError> {
     let tar = Decompressor::new(stream, DEFAULT_LIMITS).map_err(|source| unreadable(source, cancel))?;
-    let options = ApplyOptions { max_bytes: DEFAULT_LIMITS.bytes, ..ApplyOptions::new(Marks::Trusted) };
+    let options = ApplyOptions {
+        contents: Contents::Files,
+        max_bytes: DEFAULT_LIMITS.bytes,
+        ..ApplyOptions::new(Marks::Trusted)
+    };
     match apply(tar, into, options) {
         Ok(_) => Ok(()),
         Err(ApplyError::Archive(ArchiveError::Read { source })) => Err(unreadable(source, cancel)),

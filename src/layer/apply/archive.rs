@@ -30,19 +30,19 @@ const BUFFER: usize = 128 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// The bytes cannot be had.
-    #[error("cannot read the layer's archive")]
+    #[error("cannot read the tar")]
     Read {
         /// Why not.
         source: io::Error,
     },
     /// The archive ends within an entry.
-    #[error("the layer's archive is cut off{}", after(name))]
+    #[error("the tar is cut off{}", after(name))]
     Truncated {
         /// The entry, or the last one before the cut; empty for none.
         name: Box<[u8]>,
     },
     /// A header's checksum is wrong.
-    #[error("the layer's archive is damaged or no tar: a header{} has a wrong checksum", after(name))]
+    #[error("the tar is damaged, or it is none: a header{} has a wrong checksum", after(name))]
     Checksum {
         /// The last entry before; empty for none.
         name: Box<[u8]>,
@@ -56,7 +56,7 @@ pub enum ArchiveError {
         field: &'static str,
     },
     /// A type of entry that no layer has.
-    #[error("the entry `{}` has the type `{}`, which layers do not have", String::from_utf8_lossy(name), kind.escape_ascii())]
+    #[error("the entry `{}` has the type `{}`, which cannot be unpacked", String::from_utf8_lossy(name), kind.escape_ascii())]
     Type {
         /// The entry.
         name: Box<[u8]>,
@@ -65,7 +65,7 @@ pub enum ArchiveError {
     },
     /// A file that is stored without its holes.
     #[error(
-        "the entry `{}` is stored as a sparse file, which layers do not have",
+        "the entry `{}` is stored as a sparse file, which cannot be unpacked",
         String::from_utf8_lossy(name)
     )]
     Sparse {
@@ -73,7 +73,7 @@ pub enum ArchiveError {
         name: Box<[u8]>,
     },
     /// Headers that are larger than any real entry's.
-    #[error("the layer's archive has a header of over {MAX_EXTENSION} bytes{}", after(name))]
+    #[error("the tar has a header of over {MAX_EXTENSION} bytes{}", after(name))]
     Huge {
         /// The last entry before; empty for none.
         name: Box<[u8]>,

@@ -179,23 +179,20 @@ const REFUSED: &[(&str, &str)] = &[
         "h a ../victim/file",
         "the link `a` cannot be unpacked: its target `../victim/file` is not usable, it contains `..`",
     ),
-    (
-        "h a /etc/passwd",
-        "the hard link `a` cannot be unpacked: the layer has no file `/etc/passwd` before it",
-    ),
-    ("h a b | f b", "the hard link `a` cannot be unpacked: the layer has no file `/b` before it"),
-    ("d d | h a d", "the hard link `a` cannot be unpacked: the layer has no file `/d` before it"),
-    ("f a | h a a", "the hard link `a` cannot be unpacked: the layer has no file `/a` before it"),
+    ("h a /etc/passwd", "the hard link `a` cannot be unpacked: there is no file `/etc/passwd` before it"),
+    ("h a b | f b", "the hard link `a` cannot be unpacked: there is no file `/b` before it"),
+    ("d d | h a d", "the hard link `a` cannot be unpacked: there is no file `/d` before it"),
+    ("f a | h a a", "the hard link `a` cannot be unpacked: there is no file `/a` before it"),
     (
         "l l ../victim | h a l/file",
-        "the hard link `a` cannot be unpacked: the layer has no file `/victim/file` before it",
+        "the hard link `a` cannot be unpacked: there is no file `/victim/file` before it",
     ),
-    ("f d/a | h d d/a", "the hard link `d` cannot be unpacked: the layer has no file `/d/a` before it"),
+    ("f d/a | h d d/a", "the hard link `d` cannot be unpacked: there is no file `/d/a` before it"),
     ("l a ", "the link `a` cannot be unpacked: its target `` is not usable, it is empty"),
     ("x path a\0b | f x", "the entry `a\0b` cannot be unpacked: it contains a zero byte"),
-    ("Z a", "the entry `a` has the type `Z`, which layers do not have"),
-    ("S a", "the entry `a` is stored as a sparse file, which layers do not have"),
-    ("x GNU.sparse.major 1 | f a", "the entry `a` is stored as a sparse file, which layers do not have"),
+    ("Z a", "the entry `a` has the type `Z`, which cannot be unpacked"),
+    ("S a", "the entry `a` is stored as a sparse file, which cannot be unpacked"),
+    ("x GNU.sparse.major 1 | f a", "the entry `a` is stored as a sparse file, which cannot be unpacked"),
     ("x uid 4294967295 | f a", "the entry `a` has an invalid uid"),
     ("x size -1 | f a", "the entry `a` has an invalid size"),
     ("r 99 path=a\n | f a", "the entry `a` has an invalid extended header"),
@@ -209,6 +206,41 @@ fn archives_that_are_refused() {
             Err(error) => assert_eq!(message(&error), *expected, "{content}"),
         }
     }
+}
+
+/// What a tar that is no layer cannot have, because a layer could not hold it.
+#[test]
+fn files_have_no_marks() {
+    let reserved = "a name that starts with `.wh.` can only mark a removed file";
+    for (content, name, problem) in [
+        ("f d/.wh.x", "d/.wh.x", reserved),
+        ("d d | f d/.wh..wh..opq", "d/.wh..wh..opq", reserved),
+        ("d .wh..wh.plnk", ".wh..wh.plnk", reserved),
+        ("f .wh.d/x 1", ".wh.d/x", reserved),
+        ("3 x", "x", "a character device 0:0 can only mark a removed file"),
+    ] {
+        let ground = Ground::new();
+        let options = ApplyOptions { contents: Contents::Files, ..ApplyOptions::new(Marks::Trusted) };
+        let result = apply(&Tar::of(content).end()[..], open_directory(&ground.root()).unwrap(), options);
+        let expected = format!("the entry `{name}` cannot be unpacked: {problem}");
+        assert_eq!(message(&result.unwrap_err()), expected, "{content}");
+    }
+}
+
+#[test]
+fn what_begins_as_a_tar() {
+    for (content, expected) in
+        [("f a 1", true), ("S a", true), ("Z a", true), ("x uid 4294967295 | f a", false)]
+    {
+        assert_eq!(begins_tar(&Tar::of(content).end()[..]), expected, "{content}");
+    }
+    for (bytes, expected) in
+        [(&b""[..], false), (b"text", false), (&[0; 2048], false), (&[b'x'; 2048], false)]
+    {
+        assert_eq!(begins_tar(bytes), expected, "{} bytes", bytes.len());
+    }
+    // Where the content ends is not looked at.
+    assert!(begins_tar(&Tar::default().file("a", &"1".repeat(5000)).0[..600]));
 }
 
 #[test]
@@ -234,7 +266,7 @@ fn sizes_that_lie() {
         tar.pax("size", size.to_string().as_bytes()).block("a", b'0', "", 0);
         assert_eq!(
             message(&Ground::new().apply(&tar.0).unwrap_err()),
-            "the layer's archive is cut off after `a`",
+            "the tar is cut off after `a`",
             "{size}"
         );
     }
@@ -242,20 +274,17 @@ fn sizes_that_lie() {
     tar.block("x", b'x', "", 1 << 30);
     assert_eq!(
         message(&Ground::new().apply(&tar.0).unwrap_err()),
-        "the layer's archive has a header of over 1048576 bytes"
+        "the tar has a header of over 1048576 bytes"
     );
 }
 
 #[test]
 fn what_is_no_tar_is_refused() {
     for (bytes, expected) in [
-        (vec![b'x'; 4096], "the layer's archive is damaged or no tar: a header has a wrong checksum"),
-        (vec![b'x'; 100], "the layer's archive is cut off"),
-        (
-            Tar::default().file("a", &"1".repeat(300)).0[..700].to_vec(),
-            "the layer's archive is cut off after `a`",
-        ),
-        (Tar::default().pax("path", b"a").0.clone(), "the layer's archive is cut off"),
+        (vec![b'x'; 4096], "the tar is damaged, or it is none: a header has a wrong checksum"),
+        (vec![b'x'; 100], "the tar is cut off"),
+        (Tar::default().file("a", &"1".repeat(300)).0[..700].to_vec(), "the tar is cut off after `a`"),
+        (Tar::default().pax("path", b"a").0.clone(), "the tar is cut off"),
     ] {
         assert_eq!(message(&Ground::new().apply(&bytes).unwrap_err()), expected);
     }
@@ -273,8 +302,8 @@ fn limits_hold() {
         |max_bytes, max_entries| ApplyOptions { max_bytes, max_entries, ..ApplyOptions::new(Marks::Trusted) };
     let run =
         |options| apply(&tar[..], open_directory(&ground.root()).unwrap(), options).unwrap_err().to_string();
-    assert_eq!(run(limited(9, 10)), "the layer has over 9 bytes of content, which is the limit");
-    assert_eq!(run(limited(99, 1)), "the layer has over 1 entries, which is the limit");
+    assert_eq!(run(limited(9, 10)), "there are over 9 bytes of content, which is the limit");
+    assert_eq!(run(limited(99, 1)), "there are over 1 entries, which is the limit");
 }
 
 /// What odd archives hold (see [`Tar::of`]), and what becomes of it.
@@ -512,8 +541,5 @@ fn a_full_disk_is_an_error_with_the_file() {
         apply(&tar.end()[..], open_directory(&ground.root()).unwrap(), ApplyOptions::new(Marks::Trusted));
     rustix::mount::unmount(ground.root(), rustix::mount::UnmountFlags::DETACH).unwrap();
     let text = message(&result.unwrap_err());
-    assert!(
-        text.starts_with("cannot unpack the layer: cannot write `/big`: No space left on device"),
-        "{text}"
-    );
+    assert!(text.starts_with("cannot write `/big`: No space left on device"), "{text}");
 }

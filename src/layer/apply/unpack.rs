@@ -9,7 +9,7 @@ use std::thread::Scope;
 use super::archive::{End, Header, HeaderKind, Reader};
 use super::names::Names;
 use super::pool::{Batch, Failed, PIECE, Pool};
-use super::{ApplyError, ApplyOptions, MAX_COMPONENT, MAX_NAME, Problem};
+use super::{ApplyError, ApplyOptions, Contents, MAX_COMPONENT, MAX_NAME, Problem};
 use crate::layer::place::Placer;
 use crate::layer::tar::{WHITEOUT_PREFIX, encode_header};
 use crate::layer::whiteout::{self, Name};
@@ -101,8 +101,13 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
             return Ok(());
         };
         let problem = |problem| ApplyError::Name { name: header.name.clone().into(), problem };
+        let meaning = |component| match whiteout::meaning(component) {
+            Name::Plain => Name::Plain,
+            _ if self.options.contents == Contents::Files => Name::Nonsense,
+            name => name,
+        };
         for component in parent.split(|&b| b == b'/') {
-            match whiteout::meaning(component) {
+            match meaning(component) {
                 Name::Plain => {}
                 Name::Aufs => {
                     self.regenerates = false;
@@ -111,7 +116,7 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
                 _ => return Err(problem(Problem::Reserved).into()),
             }
         }
-        match whiteout::meaning(name) {
+        match meaning(name) {
             Name::Plain => {
                 let parent = self.parent(&parent, &header.name)?;
                 self.plain(header, parent.child(name), reader)
@@ -159,6 +164,10 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
             return self.hard_link(header, &path, reader.blocks());
         }
         let entry = describe(header, path)?;
+        if entry.is_whiteout() && self.options.contents == Contents::Files {
+            let (name, problem) = (header.name.clone().into(), Problem::WhiteoutDevice);
+            return Err(ApplyError::Name { name, problem }.into());
+        }
         if entry.is_whiteout() {
             self.regenerates = false;
             self.removed(entry.path, reader.blocks());

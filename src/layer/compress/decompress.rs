@@ -6,11 +6,20 @@
 use std::fmt;
 use std::io::{self, BufReader, Chain, Cursor, Read};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
 use zstd::stream::read::Decoder as ZstdDecoder;
+
+/// How many bytes at the beginning of an input tell its format.
+pub const MAGIC: u64 = 6;
 
 /// Output up to this many bytes is never refused for its ratio: small inputs of zeros compress extremely well.
 const RATIO_FREE: u64 = 64 << 20;
+
+/// The memory that an xz decoder may take: the highest preset needs 65 MiB, `--long` forms of other programs more.
+const XZ_MEMORY: u64 = 1 << 30;
 
 /// How much output an input may give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +33,9 @@ pub struct Limits {
 impl Limits {
     /// No limits: for input whose digest is known.
     pub const NONE: Self = Self { bytes: u64::MAX, ratio: u64::MAX };
+
+    /// For input that nobody has vouched for: no real image is as large, and no real file as repetitive.
+    pub const FOREIGN: Self = Self { bytes: 512 << 30, ratio: 1000 };
 }
 
 /// Input could not be decompressed. It comes inside an [`io::Error`] of the kind `InvalidData`; see
@@ -33,13 +45,13 @@ pub enum DecompressError {
     /// The input ends inside of its format.
     #[error("the {format} data is cut off")]
     Truncated {
-        /// `gzip` or `zstd`.
+        /// [`Decompressor::format`].
         format: &'static str,
     },
     /// The input breaks its format.
     #[error("the {format} data is damaged")]
     Damaged {
-        /// `gzip` or `zstd`.
+        /// [`Decompressor::format`].
         format: &'static str,
         /// What the decoder says.
         source: io::Error,
@@ -47,7 +59,7 @@ pub enum DecompressError {
     /// The output is over the limit.
     #[error("the {format} data holds more than {limit} bytes")]
     TooLarge {
-        /// `gzip` or `zstd`, or `uncompressed`.
+        /// [`Decompressor::format`].
         format: &'static str,
         /// [`Limits::bytes`].
         limit: u64,
@@ -55,7 +67,7 @@ pub enum DecompressError {
     /// The output is out of proportion.
     #[error("the {format} data grows to more than {limit} times its size")]
     Ratio {
-        /// `gzip` or `zstd`.
+        /// [`Decompressor::format`].
         format: &'static str,
         /// [`Limits::ratio`].
         limit: u64,
@@ -75,7 +87,8 @@ impl From<DecompressError> for io::Error {
     }
 }
 
-/// Reads gzip (any number of members), zstd (any number of frames) or plain bytes, whichever the first bytes say.
+/// Reads gzip (any number of members), zstd (any number of frames), bzip2 and xz (any number of streams) or plain bytes,
+/// whichever the first bytes say.
 pub struct Decompressor<R: Read> {
     decoder: Decoder<R>,
     limits: Limits,
@@ -86,6 +99,8 @@ enum Decoder<R: Read> {
     Plain(BufReader<Counted<R>>),
     Gzip(Box<MultiGzDecoder<BufReader<Counted<R>>>>),
     Zstd(ZstdDecoder<'static, BufReader<Counted<R>>>),
+    Bzip2(Box<MultiBzDecoder<BufReader<Counted<R>>>>),
+    Xz(Box<XzDecoder<BufReader<Counted<R>>>>),
 }
 
 /// Counts what comes in and remembers whether it failed.
@@ -110,27 +125,35 @@ impl<R: Read> Decompressor<R> {
     /// Looks at the first bytes of `inner`.
     pub fn new(mut inner: R, limits: Limits) -> io::Result<Self> {
         let mut start = Vec::new();
-        inner.by_ref().take(4).read_to_end(&mut start)?;
+        inner.by_ref().take(MAGIC).read_to_end(&mut start)?;
         let kind = start.clone();
         let inner = Cursor::new(start).chain(inner);
         let input = BufReader::with_capacity(128 * 1024, Counted { inner, count: 0, failed: false });
         let decoder = match kind[..] {
             [0x1f, 0x8b, ..] => Decoder::Gzip(Box::new(MultiGzDecoder::new(input))),
             // RFC 8878, 3.1: a frame of data, or one to skip.
-            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => {
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
                 Decoder::Zstd(ZstdDecoder::with_buffer(input)?)
+            }
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Decoder::Bzip2(Box::new(MultiBzDecoder::new(input))),
+            // The .xz file format, 2.1.1.1.
+            [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
+                Decoder::Xz(Box::new(XzDecoder::new_stream(input, stream)))
             }
             _ => Decoder::Plain(input),
         };
         Ok(Self { decoder, limits, output: 0 })
     }
 
-    /// What the input is: `gzip`, `zstd` or `uncompressed`.
+    /// What the input is: `gzip`, `zstd`, `bzip2`, `xz` or `uncompressed`.
     pub fn format(&self) -> &'static str {
         match &self.decoder {
             Decoder::Plain(_) => "uncompressed",
             Decoder::Gzip(_) => "gzip",
             Decoder::Zstd(_) => "zstd",
+            Decoder::Bzip2(_) => "bzip2",
+            Decoder::Xz(_) => "xz",
         }
     }
 
@@ -139,6 +162,8 @@ impl<R: Read> Decompressor<R> {
             Decoder::Plain(input) => input.get_ref(),
             Decoder::Gzip(decoder) => decoder.get_ref().get_ref(),
             Decoder::Zstd(decoder) => decoder.get_ref().get_ref(),
+            Decoder::Bzip2(decoder) => decoder.get_ref().get_ref(),
+            Decoder::Xz(decoder) => decoder.get_ref().get_ref(),
         }
     }
 
@@ -172,6 +197,8 @@ impl<R: Read> Read for Decompressor<R> {
             Decoder::Plain(input) => input.read(buf),
             Decoder::Gzip(decoder) => decoder.read(buf),
             Decoder::Zstd(decoder) => decoder.read(buf),
+            Decoder::Bzip2(decoder) => decoder.read(buf),
+            Decoder::Xz(decoder) => decoder.read(buf),
         };
         let n = read.map_err(|error| self.typed(error))?;
         self.output += n as u64;

@@ -42,10 +42,10 @@ fn mixed() -> Vec<u8> {
     [text(3_000_000), noise(1, 2_500_000), text(500), noise(2, 70_000), text(1_000_000)].concat()
 }
 
-/// What `program -dc` makes of `input`.
-fn by_program(program: &str, input: Vec<u8>) -> Vec<u8> {
+/// What `program` with `flags` makes of `input`.
+fn by_program(program: &str, flags: &str, input: Vec<u8>) -> Vec<u8> {
     let mut child = Command::new(program)
-        .arg("-dc")
+        .arg(flags)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -76,12 +76,46 @@ fn other_programs_and_we_read_it() {
     for (compression, program) in [(Compression::GZIP, "gzip"), (Compression::ZSTD, "zstd")] {
         for input in [&input[..], &input[..2 << 20], b"x", b""] {
             let blob = compress(input, compression, 2, 1 << 16);
-            assert!(by_program(program, blob.clone()) == input, "{program}, {} bytes", input.len());
+            assert!(by_program(program, "-dc", blob.clone()) == input, "{program}, {} bytes", input.len());
             assert!(decompress(&blob, Limits::NONE).unwrap() == input, "{program}, {} bytes", input.len());
         }
     }
     assert!(decompress(&input, Limits::NONE).unwrap() == input, "plain bytes pass");
     assert!(decompress(b"\x1f", Limits::NONE).unwrap() == b"\x1f", "too short for a magic number");
+}
+
+#[test]
+fn forms_that_are_only_read() {
+    for program in ["bzip2", "xz"] {
+        let input = mixed();
+        let (first, second) = input.split_at(3_000_000);
+        let one = by_program(program, "-1c", first.to_vec());
+        // Several streams are one content.
+        let both = [&one[..], &by_program(program, "-1c", second.to_vec())].concat();
+        assert!(decompress(&both, Limits::NONE).unwrap() == input, "{program}");
+        assert_eq!(
+            decompress(&by_program(program, "-c", Vec::new()), Limits::NONE).unwrap(),
+            b"",
+            "{program}"
+        );
+        for len in [10, 100, one.len() / 2, one.len() - 1] {
+            let error = decompress(&one[..len], Limits::NONE).map(|output| output.len()).unwrap_err();
+            let expected =
+                DecompressError::Truncated { format: if program == "xz" { "xz" } else { "bzip2" } };
+            let found = DecompressError::of(&error).map(ToString::to_string);
+            assert_eq!(found, Some(expected.to_string()), "{program} {len}: {error:?}");
+        }
+        let mut bad = one.clone();
+        bad[one.len() / 3..][..64].fill(0x55);
+        for bad in [bad, [&one[..], b"some rubbish"].concat()] {
+            let error = decompress(&bad, Limits::NONE).map(|output| output.len()).unwrap_err();
+            let typed = DecompressError::of(&error);
+            assert!(matches!(typed, Some(DecompressError::Damaged { .. })), "{program}: {error:?}");
+        }
+        let bomb = by_program(program, "-1c", vec![0; 80 << 20]);
+        let error = decompress(&bomb, Limits::FOREIGN).map(|output| output.len()).unwrap_err();
+        assert!(matches!(DecompressError::of(&error), Some(DecompressError::Ratio { .. })), "{program}");
+    }
 }
 
 #[test]

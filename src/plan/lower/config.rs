@@ -1,6 +1,6 @@
 //! Instructions that change the image config, and WORKDIR, which also makes a directory.
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::Span;
 use crate::dockerfile::ast::{Command, Healthcheck, Instruction, Pair, Pairs};
 use crate::dockerfile::port::{Port, parse_ports};
 use crate::dockerfile::signal;
@@ -62,13 +62,8 @@ impl Stage<'_, '_> {
         for word in words {
             let scope = &self.state.scope;
             let expanded = scope.with_lookup(|lookup| word.expand_words(lookup, scope.escape()))?;
-            self.undefined(&expanded.unmatched, word.span);
             for text in expanded.words {
                 let ports = parse_ports(&text).map_err(|error| PlanErrorKind::Port(error).at(word.span))?;
-                if ports.has_host {
-                    let message = format!("`EXPOSE {text}`: only the container's port is used");
-                    self.warnings.push(Diagnostic::warning("ExposeInvalidFormat", message).at(word.span));
-                }
                 written.extend(ports.ports.iter().map(Port::to_string));
             }
         }

@@ -14,7 +14,7 @@ use super::super::{
     Chmod, ContextId, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
 };
 use super::config::{absolute, check_user};
-use super::{Stage, not_found, platform};
+use super::{Stage, not_found};
 
 impl Stage<'_, '_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
@@ -59,7 +59,6 @@ impl Stage<'_, '_> {
                 let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
                 let name = format!("FROM {}", image.name);
                 let place = self.place(from.span);
-                self.warnings.extend(platform::mismatch(image, &self.options.platform, from.span));
                 Ok(Place::Root(Root::Base(self.graph.base(image, &reference, name, place))))
             }
         }
@@ -153,7 +152,6 @@ impl Stage<'_, '_> {
             return Err(PlanErrorKind::FileName { name: name.clone() }.at(heredoc.span));
         }
         let expanded = self.state.scope.with_lookup(|lookup| heredoc.expanded(lookup))?;
-        self.undefined(&expanded.unmatched, heredoc.body_span);
         Ok(InlineFile { name: name.clone(), content: expanded.text })
     }
 

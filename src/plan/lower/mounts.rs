@@ -67,18 +67,11 @@ impl Stage<'_, '_> {
         Ok(mounts)
     }
 
-    /// Expands what a mount says, and notes the variables that are not there.
-    fn resolve_mount(&mut self, mount: &Written) -> Result<MountSpec, PlanError> {
-        let mut unmatched = Vec::new();
+    /// Expands what a mount says.
+    fn resolve_mount(&self, mount: &Written) -> Result<MountSpec, PlanError> {
         let scope = &self.state.scope;
-        let spec = scope.with_lookup(|lookup| {
-            mount.resolve(&mut |word| {
-                let expanded = word.expand(lookup, scope.escape())?;
-                unmatched.extend(expanded.unmatched);
-                Ok(expanded.text)
-            })
-        });
-        self.undefined(&unmatched, mount.span);
+        let spec = scope
+            .with_lookup(|lookup| mount.resolve(&mut |word| Ok(word.expand(lookup, scope.escape())?.text)));
         Ok(spec?)
     }
 

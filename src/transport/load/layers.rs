@@ -119,7 +119,11 @@ impl<'s> One<'_, 's> {
     fn run(&self) -> Result<Done<'s>, LoadError> {
         let store = self.session.store;
         let diff_id = self.layer.diff_id;
-        let compressed = self.layer.member.format()? != PLAIN;
+        let format = self.layer.member.format()?;
+        if !matches!(format, PLAIN | "gzip" | "zstd") {
+            return Err(LoadError::Compression { name: self.layer.name.clone(), format });
+        }
+        let compressed = format != PLAIN;
         let present = store.layer(&diff_id, self.session.work)?;
         if !compressed {
             // The tar is the blob.

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::naive::Naive;
 use super::*;
 
 fn single(pattern: &str) -> Result<Pattern, PatternFault> {
@@ -199,69 +200,79 @@ fn ends_never_deny_a_match() {
     }
 }
 
-/// Matches by trying every split, straight from the definition. Only for well-formed ASCII patterns.
-fn naive(pattern: &[u8], text: &[u8], start: bool) -> bool {
-    let skip = |from: usize| from..=text.len();
-    match pattern {
-        [] => text.is_empty(),
-        [b'*', b'*', rest @ ..] => {
-            let slash = rest.first() == Some(&b'/');
-            let rest = &rest[usize::from(slash)..];
-            let plain = !rest.iter().any(|b| b"*?[]\\".contains(b));
-            if rest.is_empty() || (start && !slash && plain) {
-                return skip(0).any(|i| naive(rest, &text[i..], false));
-            }
-            naive(rest, text, false) || skip(1).any(|i| text[i - 1] == b'/' && naive(rest, &text[i..], false))
-        }
-        [b'*', rest @ ..] => {
-            skip(0).take_while(|&i| i == 0 || text[i - 1] != b'/').any(|i| naive(rest, &text[i..], false))
-        }
-        [b'?', rest @ ..] => !text.is_empty() && text[0] != b'/' && naive(rest, &text[1..], false),
-        [b'[', rest @ ..] => {
-            let end = rest.iter().position(|&b| b == b']').unwrap();
-            let (negated, set) = match &rest[..end] {
-                [b'^', set @ ..] => (true, set),
-                set => (false, set),
-            };
-            !text.is_empty()
-                && set.contains(&text[0]) != negated
-                && naive(&rest[end + 1..], &text[1..], false)
-        }
-        [b'\\', byte, rest @ ..] | [byte, rest @ ..] => {
-            text.first() == Some(byte) && naive(rest, &text[1..], false)
-        }
-    }
-}
-
 fn pattern_text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "a", "b", "ab", "/", "/", "*", "**", "**/", "?", "[ab]", "[^a]", "\\*", "/**/",
+        "a",
+        "b",
+        "ab",
+        "/",
+        "/",
+        "*",
+        "**",
+        "**/",
+        "?",
+        "[ab]",
+        "[^a]",
+        "[a-b]",
+        "[^\\a-\\]]",
+        "\\*",
+        "\\a",
+        "/**/",
+        "é",
+        "[é-ü]",
+        "[",
+        "]",
     ]);
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 
 fn path_text() -> impl Strategy<Value = String> {
-    "[ab*]{1,3}(/[ab]{1,2}){0,4}"
+    "[abé*]{1,3}(/[ab\\]]{1,2}){0,4}"
+}
+
+/// All paths of up to three short components.
+fn short_paths() -> Vec<String> {
+    let names = ["a", "b", "aa", "ab", "ba", "bb"];
+    let mut paths: Vec<String> = names.map(str::to_owned).to_vec();
+    for start in [0, names.len()] {
+        let longer = paths[start..].iter().flat_map(|path| names.map(|name| format!("{path}/{name}")));
+        paths.extend(longer.collect::<Vec<_>>());
+    }
+    paths
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_naive_matcher(pattern in pattern_text(), path in path_text()) {
-        let expected = naive(pattern.as_bytes(), path.as_bytes(), true);
-        let compiled = double(&pattern);
-        prop_assert_eq!(compiled.matches(path.as_bytes()), expected);
-        prop_assert!(!expected || Ends::of(&compiled).allow(&PathEnds::of(path.as_bytes())));
+        let expected = Naive::parse(&pattern).map(|it| it.fits(&path));
+        let compiled = Pattern::new(pattern.as_bytes(), Stars::Double).ok();
+        prop_assert_eq!(compiled.as_ref().map(|it| it.matches(path.as_bytes())), expected);
+        if let (Some(compiled), Some(true)) = (compiled, expected) {
+            prop_assert!(Ends::of(&compiled).allow(&PathEnds::of(path.as_bytes())));
+        }
     }
 
     #[test]
     fn a_match_below_is_never_denied(pattern in pattern_text(), path in path_text()) {
-        let compiled = double(&pattern);
+        let Ok(compiled) = Pattern::new(pattern.as_bytes(), Stars::Double) else { return Ok(()) };
         if compiled.matches(path.as_bytes()) {
             for (i, _) in path.bytes().enumerate().filter(|&(_, b)| b == b'/') {
                 prop_assert!(compiled.could_match_below(&path.as_bytes()[..i]));
             }
         }
+    }
+
+    /// Also the other way round: where a match below is possible, there is a path that fits.
+    #[test]
+    fn a_match_below_is_possible_only_where_there_is_one(
+        pattern in r"(\*\*/)?([ab?]|\[ab\]|\*){1,2}(/(\*\*|([ab?]|\*){1,2})){0,2}",
+        dir in "(a|b|ab)(/(a|bb)){0,1}",
+    ) {
+        let below = short_paths().into_iter().map(|path| format!("{dir}/{path}"));
+        let naive = Naive::parse(&pattern).expect("the pattern is well formed");
+        let exists = below.into_iter().any(|path| naive.fits(&path));
+        prop_assert_eq!(double(&pattern).could_match_below(dir.as_bytes()), exists);
     }
 }

@@ -17,6 +17,7 @@
 //! warnings               expects the rules that the last build warned of
 //! fails CODE FLAGS       builds; expects this exit code and message
 //! refused TEXT           builds; it must not succeed, and say this
+//! call CODE FLAGS        builds or looks into the Dockerfile; expects this exit code, and what is printed
 //! log                    expects what the last build's commands wrote
 //! steps                  expects the last build's steps
 //! tree PATHS             expects what lies there in the image

@@ -210,6 +210,19 @@ const LIES: &[Case] = &[
         |e| matches!(e, LoadError::MediaType { part: Part::Layer, .. }),
     ),
     (
+        "a layer in a form that has no media type",
+        |l| {
+            let content = b"BZh9 and so on";
+            let digest = Digest::of(content);
+            fs::write(l.blob(&digest), content).unwrap();
+            let mut manifest = l.json(&l.manifest);
+            manifest["layers"][0]["digest"] = json!(digest.to_string());
+            manifest["layers"][0]["size"] = json!(content.len());
+            l.set_manifest(&manifest.to_string());
+        },
+        |e| matches!(e, LoadError::Compression { format: "bzip2", .. }),
+    ),
+    (
         "a digest of another algorithm",
         |l| {
             let mut manifest = l.json(&l.manifest);

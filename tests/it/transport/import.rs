@@ -42,7 +42,8 @@ fn tars(dir: &Path) -> Vec<String> {
     tool("tar", &["--format=pax", "-cf", &name("two.tar"), "-C", &root, "z", "bin", "a"]);
     tool("tar", &["-czf", &name("three.tar"), "-C", &root, "bin", "a", "z"]);
     tool("tar", &["--zstd", "-cf", &name("four.tar"), "-C", &root, "a", "bin", "z"]);
-    ["one.tar", "two.tar", "three.tar", "four.tar"].map(name).to_vec()
+    tool("tar", &["-cJf", &name("five.tar"), "-C", &root, "a", "bin", "z"]);
+    ["one.tar", "two.tar", "three.tar", "four.tar", "five.tar"].map(name).to_vec()
 }
 
 #[test]

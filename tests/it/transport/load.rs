@@ -47,7 +47,9 @@ fn streams_and_compressed_archives_are_the_same() {
     let tar = from.path("save.tar").display().to_string();
     tool("gzip", &["-k", &tar]);
     tool("zstd", &["-q", "-k", &tar]);
-    for name in ["save.tar", "save.tar.gz", "save.tar.zst"] {
+    tool("bzip2", &["-k", &tar]);
+    tool("xz", &["-k", &tar]);
+    for name in ["save.tar", "save.tar.gz", "save.tar.zst", "save.tar.bz2", "save.tar.xz"] {
         let to = Fixture::new();
         assert_eq!(to.load(&from.path(name)).unwrap()[0].manifest, made.manifest, "{name}");
         let to = Fixture::new();

@@ -65,6 +65,7 @@ impl State {
         let found = match command {
             "build" => self.build(&words),
             "fails" => self.fails(&words),
+            "call" => self.call(&words),
             "log" => self.report.log(),
             "warnings" => self.report.warnings(),
             "steps" => self.report.states(),
@@ -150,6 +151,15 @@ impl State {
     fn build(&mut self, flags: &[&str]) -> String {
         self.succeed(flags);
         format!("{}image {}\n", self.report.states(), self.letter())
+    }
+
+    /// What the command prints, standard output first.
+    fn call(&self, words: &[&str]) -> String {
+        let (code, flags) = words.split_first().expect("an exit code");
+        let mut command = self.env.command(["build"]);
+        command.args(flags).arg(".").current_dir(&self.context);
+        let output = self.env.run(command).code(code.parse().unwrap());
+        output.stdout + &output.stderr
     }
 
     fn succeed(&mut self, flags: &[&str]) {

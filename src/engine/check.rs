@@ -1,0 +1,175 @@
+//! What can be said of a build before it: warnings, outline, targets. Where nothing has to be fetched or unpacked, no
+//! store, no root and no image is needed.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Source};
+use crate::dockerfile::{self, Parsed};
+use crate::exec::CancelToken;
+use crate::lint::{self, Context, Extent, Finding, Input, Outline, Report, Target};
+use crate::oci::ImageConfig;
+use crate::plan::{self, BaseImage, Options};
+use crate::progress::Reporter;
+use crate::store::WorkDir;
+
+use super::build::{BuildRequest, findings, keeping_git_dir};
+use super::context::{self, Bringing, BuildInput, Directory};
+use super::error::EngineError;
+use super::{Engine, options};
+
+/// What is known of images without a store.
+static NO_IMAGES: BTreeMap<String, BaseImage> = BTreeMap::new();
+
+/// What a check found.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The Dockerfile.
+    pub source: Source,
+    /// What is probably not meant.
+    pub findings: Vec<Finding>,
+    /// About the options of the check.
+    pub hints: Vec<Diagnostic>,
+    /// Why the file could not be built, as far as that can be told without images.
+    pub errors: Vec<Diagnostic>,
+}
+
+impl Checked {
+    fn new(source: Source, report: Report, errors: Vec<Diagnostic>) -> Self {
+        let Report { findings, hints, .. } = report;
+        Self { source, findings, hints, errors }
+    }
+}
+
+/// What a build begins with, to be looked at: its Dockerfile, its files and its options.
+#[derive(Debug)]
+pub struct Inspection {
+    source: Source,
+    files: Directory,
+    options: Options,
+    /// Where the files are if they were brought.
+    _work: Option<WorkDir>,
+}
+
+impl Inspection {
+    /// Reads what a build would read. `None` if something must be fetched or unpacked first, which takes a store:
+    /// [`Engine::inspect_build()`] does that.
+    pub fn in_place(request: &BuildRequest, cancel: &CancelToken) -> Result<Option<Self>, EngineError> {
+        let options = options::for_plan(request)?;
+        let input = context::in_place(&request.context, &request.dockerfile, cancel)?;
+        Ok(input.map(|input| Self::new(input, options, None)))
+    }
+
+    fn new(input: BuildInput, options: Options, work: Option<WorkDir>) -> Self {
+        Self { source: input.dockerfile, files: input.files, options, _work: work }
+    }
+
+    /// The Dockerfile.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Looks for mistakes.
+    ///
+    /// What only images could tell is not told: a variable is taken for undefined only where no image will set it.
+    pub fn check(&self) -> Result<Checked, EngineError> {
+        let parsed = match dockerfile::parse(&self.source) {
+            Ok(parsed) => parsed,
+            Err(errors) => {
+                let errors = errors.into_iter().map(Diagnostic::from).collect();
+                return Ok(Checked::new(self.source.clone(), Report::default(), errors));
+            }
+        };
+        let report = match lint::check(&self.input(&parsed)) {
+            Ok(report) => report,
+            Err(error) => return Err(findings(&self.source, vec![*error])),
+        };
+        Ok(Checked::new(self.source.clone(), report, errors(&parsed, &self.options)))
+    }
+
+    /// What the target can be given.
+    pub fn outline(&self) -> Result<Outline, EngineError> {
+        let parsed = self.parse()?;
+        let outline = lint::outline(&self.input(&parsed));
+        outline.ok_or_else(|| findings(&self.source, errors(&parsed, &self.options)))
+    }
+
+    /// The stages.
+    pub fn targets(&self) -> Result<Vec<Target>, EngineError> {
+        Ok(lint::targets(&self.parse()?.dockerfile))
+    }
+
+    fn parse(&self) -> Result<Parsed, EngineError> {
+        dockerfile::parse(&self.source)
+            .map_err(|errors| findings(&self.source, errors.into_iter().map(Diagnostic::from).collect()))
+    }
+
+    fn input<'a>(&'a self, parsed: &'a Parsed) -> Input<'a> {
+        Input {
+            source: &self.source,
+            parsed,
+            options: &self.options,
+            bases: &NO_IMAGES,
+            context: Some(self.files.lint_context()),
+            extent: Extent::Check,
+        }
+    }
+}
+
+impl Engine {
+    /// Reads what a build would read, wherever it is.
+    pub fn inspect_build(
+        &self,
+        request: &BuildRequest,
+        reporter: &Reporter,
+        cancel: &CancelToken,
+    ) -> Result<Inspection, EngineError> {
+        let options = options::for_plan(request)?;
+        let work = self.store.work_dir()?;
+        let remotes = &request.remotes;
+        let bringing = Bringing { store: &self.store, work: &work, remotes, reporter, cancel };
+        let input = context::prepare(&keeping_git_dir(request), &request.dockerfile, bringing)?;
+        Ok(Inspection::new(input, options, Some(work)))
+    }
+}
+
+impl Directory {
+    fn lint_context(&self) -> Context<'_> {
+        Context { root: &self.root, ignore: &self.ignore }
+    }
+}
+
+/// What planning says against the file, with images of which nothing is known.
+fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
+    let bases = match plan::bases(&parsed.dockerfile, options, &BTreeMap::new()) {
+        Ok(bases) => bases,
+        Err(errors) => return errors,
+    };
+    let unknown = |base: plan::BaseRef| {
+        let image = BaseImage { name: base.reference.clone(), config: ImageConfig::default() };
+        (base.reference, image)
+    };
+    let images = bases.into_iter().map(unknown).collect();
+    plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default()
+}
+
+/// Leaves the warnings of a build that is about to begin in `checked`. `bases` are the images that are known. The inner
+/// error is that of a build whose author wants no warnings.
+pub(super) fn before_build(
+    source: &Source,
+    parsed: &Parsed,
+    options: &Options,
+    bases: &BTreeMap<String, BaseImage>,
+    files: &Directory,
+    checked: &mut Option<Checked>,
+) -> Result<Result<(), EngineError>, EngineError> {
+    let context = Some(files.lint_context());
+    let input = Input { source, parsed, options, bases, context, extent: Extent::Build };
+    let report = lint::check(&input).map_err(|error| findings(source, vec![*error]))?;
+    let refusal = report.refusal().map(|message| {
+        let mut error = Diagnostic::error(message);
+        error.span = parsed.dockerfile.directives.check.as_ref().map(|check| check.span);
+        findings(source, vec![error])
+    });
+    *checked = Some(Checked::new(source.clone(), report, Vec::new()));
+    Ok(refusal.map_or(Ok(()), Err))
+}

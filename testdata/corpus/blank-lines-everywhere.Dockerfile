@@ -1,0 +1,11 @@
+
+
+FROM alpine
+
+
+RUN true
+   
+	
+CMD ["x"]
+
+

@@ -1,0 +1,4 @@
+FROM alpine
+RUN echo "# quoted" # kept
+LABEL a=# b=1#2
+CMD x #y

@@ -1,0 +1,7 @@
+FROM al\
+pine:3\
+.20
+COP\
+Y fi\
+rst sec\
+ond /dest/

@@ -1,0 +1,8 @@
+FROM \
+  alpine \
+  AS \
+  named
+RUN \
+  true
+ENV \
+  A=1

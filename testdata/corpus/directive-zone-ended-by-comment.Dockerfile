@@ -1,0 +1,5 @@
+# This file is maintained by hand.
+# escape=`
+FROM alpine
+RUN echo the backslash still continues \
+  here

@@ -1,0 +1,6 @@
+FROM alpine
+CMD   [   "spaced"  ,	"out"   ]
+ENTRYPOINT ["continued", \
+            "over", \
+            # with a comment inside
+            "lines"]

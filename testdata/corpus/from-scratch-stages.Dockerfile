@@ -1,0 +1,4 @@
+FROM scratch AS files
+COPY a /
+FROM scratch
+COPY --from=files / /

@@ -1,0 +1,21 @@
+FROM alpine
+ONBUILD RUN echo shell form
+ONBUILD RUN ["echo", "exec form"]
+ONBUILD RUN <<EOF
+echo one
+EOF
+ONBUILD COPY <<-A <<'B' /etc/both/
+	a
+	A
+b $x
+B
+ONBUILD ADD --chmod=600 a.tar /
+ONBUILD CMD ["x"]
+ONBUILD ENTRYPOINT x
+ONBUILD LABEL a=b
+ONBUILD VOLUME /v
+ONBUILD STOPSIGNAL SIGKILL
+ONBUILD SHELL ["/bin/ash", "-c"]
+ONBUILD WORKDIR /w
+ONBUILD HEALTHCHECK NONE
+onbuild env K=v

@@ -1,0 +1,3 @@
+	FROM	alpine	AS	tabbed
+	RUN	echo	a	b
+	COPY	--chown=1:2	x	/y

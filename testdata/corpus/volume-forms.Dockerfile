@@ -1,0 +1,5 @@
+FROM alpine
+VOLUME /a
+VOLUME /b /c	/d
+VOLUME ["/e", "/f g"]
+VOLUME [not json]

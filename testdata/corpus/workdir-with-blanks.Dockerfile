@@ -1,0 +1,5 @@
+FROM alpine
+WORKDIR /a b/c
+WORKDIR "/quoted"
+WORKDIR relative
+WORKDIR /

@@ -1,0 +1,4 @@
+FROM scratch
+ENV A=x
+RUN ["echo", "$A"]
+CMD ["echo", "${A}"]

@@ -1,0 +1,3 @@
+FROM scratch
+ENV myenv foo%sbar
+ENV other=100%d

@@ -1,0 +1,10 @@
+FROM scratch
+COPY <<EOF <<"LITERAL" /d/
+\
+\\
+\$
+EOF
+\
+\\
+\$
+LITERAL

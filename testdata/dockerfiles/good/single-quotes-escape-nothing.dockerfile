@@ -1,0 +1,3 @@
+FROM scratch
+ENV a='c:\' b="x\" y" c=\"
+LABEL k='\' l=m

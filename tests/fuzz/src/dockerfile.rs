@@ -1,0 +1,1 @@
+../../../src/dockerfile.rs

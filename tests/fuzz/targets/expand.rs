@@ -1,0 +1,5 @@
+//! Word expansion, against the rules as they are written.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| strata_fuzz::expand(text));
