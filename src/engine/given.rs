@@ -51,7 +51,7 @@ impl Given {
                     sockets.insert(id.clone(), path.clone());
                 }
                 AgentSource::Keys(files) => {
-                    let search_path = request.remotes.git.search_path.as_deref();
+                    let search_path = request.clients.git.search_path.as_deref();
                     let agent = KeyAgent::start(files, work.path(), keys.len(), search_path)
                         .map_err(|source| Box::new(BuildError::Keys { id: id.clone(), source }))?;
                     keys.insert(id.clone(), agent);

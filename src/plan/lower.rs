@@ -8,6 +8,7 @@ mod config;
 mod copy;
 mod mounts;
 mod platform;
+mod remote;
 mod run;
 
 use std::collections::BTreeMap;
