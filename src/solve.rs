@@ -25,7 +25,7 @@ mod state;
 mod step;
 mod workdir;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -37,7 +37,7 @@ pub(crate) use run::make_upper;
 
 use crate::exec::{CancelToken, Executor, Secret};
 use crate::network::Networks;
-use crate::oci::{ContentDigest, DiffId};
+use crate::oci::{CacheKey, ContentDigest, DiffId};
 use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind};
 use crate::progress::Reporter;
 use crate::remote::Clients;
@@ -110,6 +110,8 @@ pub struct Solver<'a> {
     /// The cache records that were used, to be marked so at the end.
     used: Mutex<Vec<i64>>,
     scratch: AtomicUsize,
+    /// The cache mounts that this build began anew.
+    begun: Mutex<HashSet<CacheKey>>,
     /// The newest cache record when this build began.
     last_record: i64,
 }
@@ -180,6 +182,7 @@ impl<'a> Solver<'a> {
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
+            begun: Mutex::default(),
             last_record,
         })
     }

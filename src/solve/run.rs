@@ -49,7 +49,9 @@ impl Solver<'_> {
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let mounts = self.prepare(&Preparing { run, contents: &contents, state, scratch, running })?;
+            let anew = !request.cache;
+            let mounts =
+                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
             let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
             let stubs = self.execute(run, &spec, &mounts, running)?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
