@@ -87,7 +87,7 @@ impl Solver<'_> {
     }
 
     fn spec(&self, run: &Run, opened: &Opened, scratch: &Path, upper: &Upper) -> Result<Spec, StepError> {
-        let variables = run.env.iter().chain(&run.ignored_env);
+        let variables = run.env.iter().chain(run.ignored_env.iter().map(|(name, value)| (name, value)));
         Ok(Spec {
             root: exec::Root {
                 lowers: opened.lowers(scratch)?,
