@@ -14,6 +14,7 @@ mod copy;
 mod error;
 mod fetch;
 mod make;
+mod missing;
 mod owner;
 mod run;
 mod scheduler;
@@ -237,7 +238,7 @@ impl<'a> Solver<'a> {
                 if canceled {
                     running.canceled()
                 } else {
-                    running.failed(source.to_string())
+                    running.failed(source.without_command())
                 }
                 Err(failed(step, if canceled { StepError::Canceled } else { source }))
             }
