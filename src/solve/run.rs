@@ -104,7 +104,8 @@ impl Solver<'_> {
         mounts: &Prepared,
     ) -> Result<Spec, StepError> {
         let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
-        let variables = run.env.iter().chain(&run.ignored_env).filter(|(name, _)| !hidden(name));
+        let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
+        let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Ok(Spec {
             root: exec::Root {
