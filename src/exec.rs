@@ -29,6 +29,7 @@
 mod bpf;
 mod cancel;
 mod channel;
+mod emulation;
 mod engine;
 mod error;
 mod extra;
@@ -47,6 +48,7 @@ mod terminal;
 mod user;
 
 pub use cancel::{CancelToken, Signals};
+pub use emulation::emulated;
 pub use engine::{Executor, Io, Outcome, Output, Status, Stdin, Usage};
 pub use error::{ExecError, SpecProblem, UserProblem};
 pub use skeleton::skeleton;

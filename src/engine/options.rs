@@ -27,6 +27,7 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
         platform,
         platform_is_chosen: request.platform.is_some(),
         build_platform: Platform::host(),
+        emulated: crate::exec::emulated(),
         contexts: contexts.collect(),
         no_cache_stages: request.no_cache_stages.clone(),
         network: request.network.unwrap_or(NetworkMode::Private),
