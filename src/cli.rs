@@ -11,6 +11,7 @@ mod explain;
 pub mod human;
 mod images;
 mod inspect;
+mod limits;
 mod ports;
 mod remotes;
 pub mod render;

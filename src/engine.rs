@@ -22,14 +22,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Built, Metadata};
+pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource, Remotes};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};
-pub use run::{Connection, RunRequest};
+pub use run::{Connection, Ended, RunRequest};
 
+use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 use crate::store::Store;
@@ -41,6 +42,7 @@ pub struct Engine {
     store: Arc<Store>,
     executor: Executor,
     networks: Networks,
+    cgroups: Cgroups,
 }
 
 impl Engine {
@@ -52,7 +54,9 @@ impl Engine {
         let store = Arc::new(Store::open(root)?);
         let networks = Networks::new(network::DIRECTORY.into());
         networks.clean();
-        Ok(Self { store, executor, networks })
+        let cgroups = Cgroups::new(cgroup::DIRECTORY.into());
+        cgroups.clean();
+        Ok(Self { store, executor, networks, cgroups })
     }
 
     /// The root directory of the store.

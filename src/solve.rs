@@ -12,6 +12,7 @@ mod choose;
 mod context;
 mod copy;
 mod error;
+mod limits;
 mod make;
 mod owner;
 mod run;
@@ -27,13 +28,16 @@ use std::sync::atomic::AtomicUsize;
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
+pub use limits::Limits;
+pub(crate) use limits::{out_of_memory, too_many_processes};
 pub(crate) use run::make_upper;
 
+use crate::cgroup::Cgroups;
 use crate::exec::{CancelToken, Executor};
-use crate::network::Networks;
+use crate::network::{ExtraHost, Networks};
 use crate::oci::{ContentDigest, DiffId};
 use crate::plan::{ContextId, Place, Plan, Root, StepKind};
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Usage};
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
 use scheduler::Results;
@@ -54,6 +58,10 @@ pub struct SolveOptions {
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` of a RUN holds.
     pub resolv_conf: Option<Vec<u8>>,
+    /// Further names in `/etc/hosts` of a RUN.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// What a RUN may use.
+    pub limits: Limits,
 }
 
 /// What a step came to.
@@ -67,6 +75,8 @@ pub struct StepResult {
     pub created: i64,
     /// Whether it came from the cache.
     pub cached: bool,
+    /// What its command used.
+    pub usage: Option<Usage>,
     state: State,
 }
 
@@ -77,6 +87,8 @@ pub struct Runner<'a> {
     pub executor: &'a Executor,
     /// Makes networks for them.
     pub networks: &'a Networks,
+    /// Makes control groups for them.
+    pub cgroups: &'a Cgroups,
     /// Ends them early.
     pub cancel: &'a CancelToken,
 }
@@ -91,6 +103,7 @@ pub struct Solver<'a> {
     reporter: &'a Reporter,
     executor: &'a Executor,
     networks: &'a Networks,
+    cgroups: &'a Cgroups,
     cancel: &'a CancelToken,
     /// The plan's contexts, each once a step asked for it.
     contexts: Vec<Mutex<Option<Context>>>,
@@ -151,7 +164,7 @@ impl<'a> Solver<'a> {
         (plan, bases): (&'a Plan, &[Vec<DiffId>]),
         options: &'a SolveOptions,
         reporter: &'a Reporter,
-        Runner { executor, networks, cancel }: Runner<'a>,
+        Runner { executor, networks, cgroups, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
         Ok(Self {
@@ -163,6 +176,7 @@ impl<'a> Solver<'a> {
             reporter,
             executor,
             networks,
+            cgroups,
             cancel,
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),

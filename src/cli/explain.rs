@@ -36,6 +36,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
             Some(remedy) => general(error).hint(remedy),
             None => general(error),
         },
+        EngineError::Cgroup(cgroup) => cgroup.remedy().into_iter().fold(general(error), CliError::hint),
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -108,6 +109,10 @@ fn step_hints(error: &StepError) -> Vec<String> {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
         StepError::Network(network) => network.remedy().into_iter().collect(),
+        StepError::Cgroup(cgroup) => cgroup.remedy().into_iter().collect(),
+        StepError::OutOfMemory { .. } => {
+            vec!["give it more with `--memory`, or let fewer steps run at once with `--jobs`".to_owned()]
+        }
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
         _ => Vec::new(),

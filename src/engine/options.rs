@@ -29,8 +29,21 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
         contexts: contexts.collect(),
         no_cache_stages: request.no_cache_stages.clone(),
         network: request.network.unwrap_or(NetworkMode::Private),
-        host_network_allowed: request.network == Some(NetworkMode::Host),
+        host_network_allowed: request.network == Some(NetworkMode::Host) || request.allow.host_network,
+        insecure_allowed: request.allow.insecure,
+        circumstances: circumstances(request),
     })
+}
+
+/// What may show in what a RUN makes, as far as BuildKit counts it too: names of hosts, but not their addresses, and
+/// ulimits, but no limits of cgroups.
+fn circumstances(request: &BuildRequest) -> Vec<String> {
+    let hosts = request.extra_hosts.iter().map(|host| format!("the host {}", host.name));
+    let limits = request.limits.resources.iter().map(|limit| {
+        let number = |value: u64| if value == u64::MAX { "-1".to_owned() } else { value.to_string() };
+        format!("the ulimit {}={}:{}", limit.resource.name(), number(limit.soft), number(limit.hard))
+    });
+    hosts.chain(limits).collect()
 }
 
 impl Engine {
@@ -69,6 +82,8 @@ impl Engine {
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: host.hosts,
             resolv_conf: host.resolv_conf,
+            extra_hosts: request.extra_hosts.clone(),
+            limits: request.limits.clone(),
         })
     }
 }

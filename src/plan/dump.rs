@@ -72,6 +72,12 @@ impl Display for Run {
             NetworkMode::None => writeln!(f, ", network none")?,
             NetworkMode::Private => writeln!(f, ", network private")?,
         }
+        if self.insecure {
+            writeln!(f, "  insecure")?;
+        }
+        for one in &self.circumstances {
+            writeln!(f, "  with {one}")?;
+        }
         match &self.script {
             Some(script) => writeln!(f, "  script {} {:?}", script.path, script.content),
             None => Ok(()),

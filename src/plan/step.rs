@@ -55,6 +55,10 @@ pub struct Run {
     pub network: NetworkMode,
     /// A file that it shall find, not part of the result.
     pub script: Option<Script>,
+    /// Whether it has the rights of the machine's root.
+    pub insecure: bool,
+    /// What the user said about all commands that may show in the result, in words.
+    pub circumstances: Vec<String>,
 }
 
 /// The network that a command sees.
@@ -191,13 +195,21 @@ impl Fingerprint for StepKind {
 
 impl Fingerprint for Run {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        let Self { args, env, ignored_env: _, cwd, user, network, script } = self;
+        let Self { args, env, ignored_env: _, cwd, user, network, script, insecure, circumstances } = self;
         hasher.value(args);
         hasher.value(env);
         hasher.value(cwd);
         hasher.value(user);
         hasher.value(network);
         hasher.value(script);
+        // Without any, nothing is fed, so that the keys from before there were such things stay.
+        if *insecure {
+            hasher.bytes(b"insecure");
+        }
+        if !circumstances.is_empty() {
+            hasher.bytes(b"circumstances");
+            hasher.value(circumstances);
+        }
     }
 }
 

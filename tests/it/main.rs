@@ -12,6 +12,7 @@ mod contexts;
 mod crash;
 mod exec;
 mod fixtures;
+mod limits;
 mod lint;
 mod readers;
 mod support;
