@@ -24,6 +24,7 @@ mod group;
 mod hierarchy;
 mod limits;
 mod list;
+mod parents;
 mod place;
 mod slot;
 mod v1;

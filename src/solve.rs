@@ -58,6 +58,8 @@ pub struct SolveOptions {
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` of a RUN holds.
     pub resolv_conf: Option<Vec<u8>>,
+    /// The host name in a RUN.
+    pub hostname: String,
     /// Further names in `/etc/hosts` of a RUN.
     pub extra_hosts: Vec<ExtraHost>,
     /// What a RUN may use.

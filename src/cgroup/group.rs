@@ -10,6 +10,7 @@ use super::controller::Controller;
 use super::error::CgroupError;
 use super::hierarchy::{Hierarchy, Kind};
 use super::limits::Limits;
+use super::parents::Parents;
 use super::place::{Place, Wanted};
 use super::slot::{self, Slot};
 use super::{v1, v2};
@@ -47,8 +48,8 @@ pub struct Used {
 pub struct Hits {
     /// Processes that the kernel killed because there was no memory left, here or on the whole machine.
     pub killed: u64,
-    /// Times that memory was not given because of the group's own limit.
-    pub memory_refused: u64,
+    /// Whether the group used all the memory that it may.
+    pub at_memory_limit: bool,
     /// Processes that could not be started because there were too many.
     pub forks_refused: u64,
 }
@@ -81,7 +82,10 @@ impl Group {
     /// Makes the directories and sets the limits.
     fn fill(&mut self, wanted: &[Wanted<'_>]) -> Result<(), CgroupError> {
         // Nobody removes a parent that was found to be there.
-        let _parents = if self.limits.parent.is_some() { Some(self.slot.hold_parents()?) } else { None };
+        let parents = match self.limits.parent {
+            Some(_) => Some(Parents::hold(self.slot.directory())?),
+            None => None,
+        };
         let mut places = Vec::new();
         for wanted in wanted {
             let place = match &self.limits.parent {
@@ -95,11 +99,11 @@ impl Group {
         if let Some(path) = existing {
             return Err(CgroupError::Make { path, source: io::ErrorKind::AlreadyExists.into() });
         }
-        let directories: Vec<PathBuf> = places
-            .iter()
-            .flat_map(|(_, place)| place.missing.iter().cloned().chain([place.parent.join(&name)]))
-            .collect();
+        let directories: Vec<PathBuf> = places.iter().map(|(_, place)| place.parent.join(&name)).collect();
         self.slot.record(&directories)?;
+        for (_, place) in &places {
+            parents.as_ref().map_or(Ok(()), |parents| parents.make(&place.missing))?;
+        }
         for (wanted, place) in places {
             match Part::make(wanted, &place, &name, &self.limits) {
                 Ok(part) => self.parts.push(part),
@@ -169,12 +173,6 @@ impl Drop for Group {
 
 impl Part {
     fn make(wanted: &Wanted<'_>, place: &Place, name: &str, limits: &Limits) -> Result<Self, CgroupError> {
-        for missing in &place.missing {
-            match fs::create_dir(missing) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made.map_err(|source| CgroupError::Make { path: missing.clone(), source })?,
-            }
-        }
         if limits.parent.is_some() {
             wanted.enable_down_to(&place.parent)?;
         }

@@ -1,10 +1,8 @@
 //! Slots: numbered names for groups, shared by the machine's processes by way of a directory of locks, and the
 //! removal of groups.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +11,8 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::error::CgroupError;
-use crate::sys::lock::{Lock, LockError, Mode};
+use super::parents;
+use crate::sys::lock::Lock;
 use crate::sys::process::kill;
 
 /// So many groups at once are more than any machine runs.
@@ -41,7 +40,9 @@ impl Slot {
                 continue;
             };
             let slot = Self { number, record: directory.join(format!("{number}.cgroups")), lock };
-            slot.remove_recorded();
+            if slot.record.exists() {
+                slot.remove_recorded();
+            }
             if !slot.record.exists() {
                 return Ok(slot);
             }
@@ -49,49 +50,29 @@ impl Slot {
         Err(CgroupError::NoSlot)
     }
 
-    /// Writes down which directories there will be, the deepest last.
+    /// Writes down which directories there will be.
     pub(super) fn record(&self, directories: &[PathBuf]) -> Result<(), CgroupError> {
-        let mut text = Vec::new();
-        for directory in directories {
-            text.extend_from_slice(directory.as_os_str().as_bytes());
-            text.push(b'\n');
-        }
-        fs::write(&self.record, text).map_err(file_error("write", &self.record))
+        fs::write(&self.record, parents::text(directories)).map_err(file_error("write", &self.record))
     }
 
-    /// Groups that others are made below neither come nor go while this is held.
-    pub(super) fn hold_parents(&self) -> Result<Lock, LockError> {
-        Lock::wait(&self.record.with_file_name("parents.lock"), Mode::Exclusive)
+    /// The directory of all slots.
+    pub(super) fn directory(&self) -> &Path {
+        self.record.parent().unwrap_or(Path::new("/"))
     }
 
     /// Removes the directories that are written down, and the record if none is left of them.
     pub(super) fn remove_recorded(&self) {
-        let Ok(text) = fs::read(&self.record) else { return };
-        let paths = text.split(|&byte| byte == b'\n').filter(|path| !path.is_empty());
-        let mut paths: Vec<&Path> = paths.map(|path| Path::new(OsStr::from_bytes(path))).collect();
-        paths.reverse();
-        // A parent that others use as well stays, and is theirs to remove.
-        let is_group = |path: &&&Path| path.file_name().is_some_and(|name| is_name(name, self.number));
-        let all = paths.iter().filter(is_group).all(|path| remove(path).is_ok());
-        let mut parents = paths.iter().filter(|path| !is_group(path)).peekable();
-        let _parents = parents.peek().map(|_| self.hold_parents());
-        for parent in parents {
-            let _ = fs::remove_dir(parent);
-        }
-        if all {
+        if parents::read(&self.record).iter().all(|path| remove(path).is_ok()) {
             // A record that stays is read again by the next clean-up.
             let _ = fs::remove_file(&self.record);
         }
+        parents::remove_unused(self.directory());
     }
 }
 
 /// The name of a group's directories.
 pub(super) fn name(number: u32) -> String {
     format!("strata-{number}")
-}
-
-fn is_name(file_name: &OsStr, number: u32) -> bool {
-    file_name == OsStr::new(&name(number))
 }
 
 /// Removes what is left of slots whose owners were killed.
@@ -105,6 +86,7 @@ pub(super) fn clean(directory: &Path) {
             Slot { number, record: entry.path(), lock }.remove_recorded();
         }
     }
+    parents::remove_unused(directory);
 }
 
 /// Removes a group with its children; what still runs in it is killed.

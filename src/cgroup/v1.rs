@@ -67,13 +67,21 @@ fn inherit(group: &Path, file: &str) -> io::Result<String> {
     Ok(list)
 }
 
+/// Memory is charged in pieces of this size at most. What came so near to its limit was refused the next piece; the
+/// counters of refusals (`failcnt`) stay at 0 on new kernels.
+const NEAR: u64 = 1 << 20;
+
 /// Reads the counters of one controller.
 pub(super) fn count(group: &Path, controller: Controller, used: &mut Used, hits: &mut Hits) {
     let number = |file: &str| fs::read_to_string(group.join(file)).ok()?.trim().parse::<u64>().ok();
     match controller {
         Controller::Memory => {
             used.memory = number("memory.max_usage_in_bytes");
-            hits.memory_refused = number("memory.failcnt").unwrap_or_default();
+            hits.at_memory_limit = ["memory", "memory.memsw"].iter().any(|prefix| {
+                let peak = number(&format!("{prefix}.max_usage_in_bytes"));
+                let limit = number(&format!("{prefix}.limit_in_bytes"));
+                peak.zip(limit).is_some_and(|(peak, limit)| peak.saturating_add(NEAR) >= limit)
+            });
             hits.killed = v2::field(group, "memory.oom_control", "oom_kill").unwrap_or_default();
         }
         Controller::CpuTime => {

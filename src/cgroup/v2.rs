@@ -90,7 +90,7 @@ pub(super) fn count(group: &Path, controller: Controller, used: &mut Used, hits:
             // The kernel keeps a peak since 5.19.
             let peak = fs::read_to_string(group.join("memory.peak")).ok();
             used.memory = peak.and_then(|text| text.trim().parse().ok());
-            hits.memory_refused = field(group, "memory.events", "max").unwrap_or_default();
+            hits.at_memory_limit = field(group, "memory.events", "max").is_some_and(|times| times > 0);
             hits.killed = field(group, "memory.events", "oom_kill").unwrap_or_default();
         }
         Controller::CpuTime => {

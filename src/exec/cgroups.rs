@@ -8,6 +8,7 @@ use rustix::mount::MountAttrFlags;
 
 use super::channel::Failure;
 use super::init::Step as _;
+use super::root;
 use crate::cgroup::Kind;
 use crate::sys::mount::{FsContext, MountError, attach};
 use crate::sys::namespace::{Fork, Namespaces, enter_own_cgroup_namespace, fork_into, fork_into_group};
@@ -88,5 +89,5 @@ pub(super) fn show(kinds: &[Kind], sys: BorrowedFd<'_>) -> Result<(), MountError
         mkdirat(&tmpfs, &name, Mode::from_raw_mode(0o755))?;
         attach(mount.mount(QUIET)?.as_fd(), directory(tmpfs.as_fd(), &name)?.as_fd())?;
     }
-    Ok(())
+    Ok(root::read_only(place()?.as_fd())?)
 }

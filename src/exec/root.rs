@@ -108,7 +108,7 @@ pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> 
 }
 
 /// Makes the mount at `dir` read-only.
-fn read_only(dir: BorrowedFd<'_>) -> Result<(), Errno> {
+pub(super) fn read_only(dir: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::process::fchdir(dir)?;
     mount_remount(".", MountFlags::BIND | MountFlags::RDONLY, c"")
 }

@@ -23,7 +23,7 @@ pub(crate) fn out_of_memory(hits: Hits, limits: &Limits) -> Option<String> {
         many => format!("{many} processes were killed"),
     };
     Some(match limits.cgroup.memory {
-        Some(limit) if hits.memory_refused > 0 => {
+        Some(limit) if hits.at_memory_limit => {
             format!("{killed} at the memory limit of {} (`--memory`)", Bytes(limit))
         }
         _ => format!("{killed} because the machine, or what strata may use of it, had no memory left"),

@@ -22,9 +22,6 @@ use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
 
-/// The host name in a RUN, as BuildKit sets it.
-const HOSTNAME: &str = "buildkitsandbox";
-
 impl Solver<'_> {
     pub(super) fn run(
         &self,
@@ -114,7 +111,7 @@ impl Solver<'_> {
             env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
-            hostname: HOSTNAME.to_owned(),
+            hostname: self.options.hostname.clone(),
             network: match run.network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
@@ -153,7 +150,7 @@ fn inputs(run: &Run) -> Vec<Input> {
         inputs.push(Input::new("the security", "insecure".to_owned()));
     }
     for one in &run.circumstances {
-        inputs.push(Input::new("the names and limits of commands", one.clone()));
+        inputs.push(Input::new(one.clone(), String::new()));
     }
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
