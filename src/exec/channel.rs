@@ -28,6 +28,8 @@ pub(super) struct Request {
     pub(super) foreground: bool,
     /// The hierarchies of its control group; the directories come along.
     pub(super) cgroups: Vec<Kind>,
+    /// Whether the group limits anything.
+    pub(super) limited: bool,
 }
 
 /// A command's standard input.
@@ -141,7 +143,7 @@ impl Request {
         seccomp: &[u8],
         input: Input,
         foreground: bool,
-        cgroups: &[Kind],
+        (cgroups, limited): (&[Kind], bool),
     ) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
         let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script, .. } = spec;
@@ -194,6 +196,7 @@ impl Request {
         }
         out.number(u64::from(foreground));
         encode_cgroups(cgroups, &mut out);
+        out.number(u64::from(limited));
         out.0
     }
 
@@ -231,7 +234,8 @@ impl Request {
             _ => Input::Terminal(Size { rows: from.number()? as u16, columns: from.number()? as u16 }),
         };
         let foreground = from.flag()?;
-        Some(Self { spec, seccomp, input, foreground, cgroups: decode_cgroups(&mut from)? })
+        let cgroups = decode_cgroups(&mut from)?;
+        Some(Self { spec, seccomp, input, foreground, cgroups, limited: from.flag()? })
     }
 }
 
@@ -423,8 +427,8 @@ mod tests {
             (plain.clone(), Input::Null, true, vec![legacy]),
             (plain, terminal, true, vec![Kind::Unified]),
         ] {
-            let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground, &cgroups);
-            let request = Request { spec, seccomp: vec![1, 2, 3], input, foreground, cgroups };
+            let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground, (&cgroups, foreground));
+            let request = Request { spec, seccomp: vec![1, 2, 3], input, foreground, cgroups, limited: foreground };
             assert_eq!(Request::decode(&bytes), Some(request));
             assert_eq!(Request::decode(&bytes[..bytes.len() - 1]), None);
         }

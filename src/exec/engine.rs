@@ -181,8 +181,9 @@ impl Executor {
             None => Input::Null,
         };
         let group = io.cgroup;
+        let limited = group.is_some_and(|group| !group.limits().is_empty());
         let kinds = group.map(Group::kinds).unwrap_or_default();
-        let request = Request::encode(spec, seccomp, input, io.foreground, &kinds);
+        let request = Request::encode(spec, seccomp, input, io.foreground, (&kinds, limited));
         let theirs = terminal.as_ref().map(|(_, (_, theirs))| theirs.as_fd());
         let mut fds: Vec<BorrowedFd<'_>> = theirs.or(stdin).into_iter().chain(io.network).collect();
         fds.extend(group.into_iter().flat_map(Group::directories));
