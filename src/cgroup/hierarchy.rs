@@ -117,15 +117,12 @@ fn unescaped(text: &str) -> PathBuf {
     while let Some((&first, tail)) = rest.split_first() {
         let code =
             tail.get(..3).filter(|_| first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
-        match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
+        if let Some(byte) = code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            bytes.push(byte);
+            rest = &tail[3..];
+        } else {
+            bytes.push(first);
+            rest = tail;
         }
     }
     PathBuf::from(std::ffi::OsString::from_vec(bytes))
@@ -185,6 +182,6 @@ mod tests {
 
     #[test]
     fn nothing_is_mounted() {
-        assert_eq!(shown("25 1 0:22 / / rw - ext4 /dev/vda rw\n", "0::/\n"), [String::new(); 0]);
+        assert_eq!(shown("25 1 0:22 / / rw - ext4 /dev/vda rw\n", "0::/\n"), Vec::<String>::new());
     }
 }

@@ -135,5 +135,5 @@ fn is_limited(group: &Path) -> bool {
         let value = words(&group.join(file));
         !value.is_empty() && !value.contains("max")
     };
-    limits.iter().any(|file| set(file)) || !words(&group.join("cpuset.cpus")).is_empty()
+    limits.iter().any(set) || !words(&group.join("cpuset.cpus")).is_empty()
 }

@@ -74,8 +74,8 @@ pub(super) fn available(
     let Some(parent) = group.parent() else { return Ok(()) };
     // What is in effect is called so in version 2 and otherwise in version 1.
     let names = [format!("{file}.effective"), file.replace("cpuset.", "cpuset.effective_")];
-    let texts = names.iter().filter_map(|name| fs::read_to_string(parent.join(name)).ok());
-    let Some(there) = texts.filter_map(|text| text.parse::<NumberList>().ok()).next() else { return Ok(()) };
+    let mut texts = names.iter().filter_map(|name| fs::read_to_string(parent.join(name)).ok());
+    let Some(there) = texts.find_map(|text| text.parse::<NumberList>().ok()) else { return Ok(()) };
     let missing = list.missing_from(&there);
     if missing.is_empty() {
         return Ok(());

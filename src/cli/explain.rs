@@ -108,6 +108,8 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
+        StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
+        StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
         StepError::Cgroup(cgroup) => cgroup.remedy().into_iter().collect(),
         StepError::OutOfMemory { .. } => {

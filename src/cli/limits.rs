@@ -74,18 +74,18 @@ impl LimitArgs {
         };
         let shares = self.cpu_shares.as_deref().map(|text| number("--cpu-shares", text, "`512`"));
         let cgroup = cgroup::Limits {
-            memory: optional(&self.memory, |text| size("--memory", text))?,
+            memory: optional(self.memory.as_ref(), |text| size("--memory", text))?,
             memory_swap: self.memory_swap.as_ref().map(swap).transpose()?.flatten(),
             cpu_quota: quota,
             cpu_period: period,
             cpu_shares: shares.transpose()?.filter(|shares| *shares > 0),
-            cpuset_cpus: optional(&self.cpuset_cpus, |text| list("--cpuset-cpus", text))?,
-            cpuset_mems: optional(&self.cpuset_mems, |text| list("--cpuset-mems", text))?,
+            cpuset_cpus: optional(self.cpuset_cpus.as_ref(), |text| list("--cpuset-cpus", text))?,
+            cpuset_mems: optional(self.cpuset_mems.as_ref(), |text| list("--cpuset-mems", text))?,
             pids,
             parent: self.cgroup_parent.clone().filter(|parent| !parent.is_empty()),
         };
         cgroup.check().map_err(|error| LimitError::Together(error.to_string()))?;
-        let shm_size = optional(&self.shm_size, |text| size("--shm-size", text))?;
+        let shm_size = optional(self.shm_size.as_ref(), |text| size("--shm-size", text))?;
         if shm_size == Some(0) {
             return Err(wrong("--shm-size", "0", "no size for it", "`64m`"));
         }
@@ -99,7 +99,7 @@ impl LimitArgs {
             None | Some("-1" | "0") => None,
             Some(text) => Some(number("--cpu-quota", text, "`50000`")?),
         };
-        let period = optional(&self.cpu_period, |text| number("--cpu-period", text, "`100000`"))?;
+        let period = optional(self.cpu_period.as_ref(), |text| number("--cpu-period", text, "`100000`"))?;
         let Some(text) = &self.cpus else { return Ok((quota, period.filter(|period| *period > 0))) };
         if self.cpu_quota.is_some() || self.cpu_period.is_some() {
             return Err(LimitError::CpusTwice);
@@ -115,10 +115,10 @@ impl LimitArgs {
 }
 
 fn optional<T>(
-    text: &Option<String>,
+    text: Option<&String>,
     read: impl FnOnce(&str) -> Result<T, LimitError>,
 ) -> Result<Option<T>, LimitError> {
-    text.as_deref().map(read).transpose()
+    text.map(|text| read(text)).transpose()
 }
 
 /// The limit of processes: 0 and -1 are none.

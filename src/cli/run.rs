@@ -105,7 +105,9 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
     drop(raw);
     match result {
         Ok(Ended { status, remarks }) => {
-            remarks.iter().for_each(|remark| complain(&format!("warning: {remark}\n")));
+            for remark in remarks {
+                complain(&format!("warning: {remark}\n"));
+            }
             Ok(ExitCode::from(u8::try_from(status.code()).unwrap_or(u8::MAX)))
         }
         Err(error) => {

@@ -247,7 +247,9 @@ fn encode_cgroups(cgroups: &[Kind], out: &mut Encoder) {
             Kind::Legacy { controllers } => controllers,
         };
         out.number(controllers.len() as u64);
-        controllers.iter().for_each(|name| out.bytes(name));
+        for name in controllers {
+            out.bytes(name);
+        }
     }
 }
 
@@ -428,7 +430,8 @@ mod tests {
             (plain, terminal, true, vec![Kind::Unified]),
         ] {
             let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground, (&cgroups, foreground));
-            let request = Request { spec, seccomp: vec![1, 2, 3], input, foreground, cgroups, limited: foreground };
+            let request =
+                Request { spec, seccomp: vec![1, 2, 3], input, foreground, cgroups, limited: foreground };
             assert_eq!(Request::decode(&bytes), Some(request));
             assert_eq!(Request::decode(&bytes[..bytes.len() - 1]), None);
         }

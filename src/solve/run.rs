@@ -93,7 +93,9 @@ impl Solver<'_> {
             });
         }
         // The command went on without them.
-        why.into_iter().for_each(|why| running.note(why));
+        if let Some(why) = why {
+            running.note(why);
+        }
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
