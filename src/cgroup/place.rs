@@ -83,11 +83,12 @@ impl Wanted<'_> {
     /// The nearest group whose children have counters of memory, unless a limit would be left behind on the way.
     fn for_accounting(&self) -> Option<Place> {
         let mut group = self.hierarchy.own.clone();
+        if group == self.hierarchy.mount {
+            // Nobody arranges groups here: a service manager would have put this process into one of its own. What
+            // cannot be had is seen below.
+            let _ = self.enable(&group);
+        }
         loop {
-            if group == self.hierarchy.mount {
-                // At the root of what we see nothing is anybody else's.
-                let _ = self.enable(&group);
-            }
             if words(&group.join(SWITCHES)).contains("memory") {
                 return Some(Place::there(&group));
             }
