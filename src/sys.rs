@@ -9,4 +9,5 @@ pub mod namespace;
 pub mod process;
 pub mod terminal;
 pub mod walk;
+pub mod writeback;
 pub mod xattr;

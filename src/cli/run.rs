@@ -68,7 +68,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Limits")]
     pids_limit: Option<String>,
     /// Network of the container
-    #[arg(long, value_enum, default_value = "default")]
+    #[arg(long, alias = "net", value_enum, default_value = "default")]
     network: NetworkChoice,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]

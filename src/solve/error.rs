@@ -97,6 +97,21 @@ pub enum StepError {
     /// A pattern of `--exclude` is malformed.
     #[error(transparent)]
     Exclude(#[from] DockerignoreError),
+    /// What a cache mount is to begin with is no directory.
+    #[error("`{0}` is not a directory, and a cache can only begin as one")]
+    SeedNotDirectory(TreePath),
+    /// A RUN needs a secret, and it was not given.
+    #[error("the secret `{id}` is required, and was not given")]
+    NoSecret {
+        /// Its name.
+        id: String,
+    },
+    /// A RUN needs an SSH agent, and none was given.
+    #[error("the SSH agent `{id}` is required, and was not given")]
+    NoAgent {
+        /// Its name.
+        id: String,
+    },
     /// An archive among the sources of an ADD cannot be unpacked.
     #[error("cannot unpack `{path}`")]
     Unpack {
@@ -142,7 +157,7 @@ pub enum StepError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -170,6 +185,16 @@ impl From<GitError> for StepError {
         match error {
             GitError::Canceled { .. } => Self::Canceled,
             error => Self::Git(error),
+        }
+    }
+}
+
+impl StepError {
+    /// The message for a place where the step's command stands already.
+    pub(super) fn without_command(&self) -> String {
+        match self {
+            Self::Command { status, .. } => format!("the command {}", ended(*status)),
+            other => other.to_string(),
         }
     }
 }

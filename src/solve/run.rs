@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,15 @@ use crate::cache::{self, Input};
 use crate::exec::{self, Io, Output, Spec, Upper};
 use crate::layer::{Marks, commit};
 use crate::network::{Network, machine_address, with_hosts, without_loopback};
-use crate::plan::{NetworkMode, Run, Step};
+use crate::oci::ContentDigest;
+use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
 use crate::tree::TreePath;
 
 use super::error::StepError;
 use super::limits::{self, out_of_memory};
 use super::make::Made;
+use super::mounts::{self, Prepared, Preparing};
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
@@ -28,14 +30,17 @@ impl Solver<'_> {
         step: &Step,
         run: &Run,
         from: &State,
+        state: &dyn Fn(Root) -> State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
+        let contents = self.mounted_contents(run, state)?;
+        let mounted: Vec<ContentDigest> = contents.iter().copied().flatten().collect();
         let request = Request {
             step,
             from,
-            action: cache::action("run", &step.kind, &[]),
+            action: cache::action("run", &step.kind, &mounted),
             family: cache::family("run", text(step), &self.options.scope),
-            inputs: inputs(run),
+            inputs: inputs(run, &contents),
             observes: false,
             cache: !self.options.no_cache && !step.no_cache,
         };
@@ -43,7 +48,9 @@ impl Solver<'_> {
         let result = self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let stubs = self.execute(run, &opened, scratch, &upper, (running, &mut usage))?;
+            let mounts = self.prepare(&Preparing { run, contents: &contents, state, scratch, running })?;
+            let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
+            let stubs = self.execute(run, spec, &mounts, (running, &mut usage))?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
             let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
             let made = Made {
@@ -62,16 +69,14 @@ impl Solver<'_> {
     fn execute(
         &self,
         run: &Run,
-        opened: &Opened,
-        scratch: &Path,
-        upper: &Upper,
+        mut spec: Spec,
+        mounts: &Prepared,
         (running, usage): (&progress::Step<'_>, &mut Option<progress::Usage>),
     ) -> Result<Vec<TreePath>, StepError> {
         let network = match run.network {
             NetworkMode::Private => Some(self.networks.take()?),
             NetworkMode::Host | NetworkMode::None => None,
         };
-        let mut spec = self.spec(run, opened, scratch, upper)?;
         spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine_address(network.as_ref()));
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let limits = &self.options.limits;
@@ -82,7 +87,9 @@ impl Solver<'_> {
             cgroup: group.as_ref(),
             ..Io::default()
         };
-        let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
+        let keep: Vec<BorrowedFd<'_>> =
+            std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
+        let outcome = self.executor.run(&spec, io, &keep, self.cancel)?;
         running.used(*usage.insert(limits::usage(&outcome.usage)));
         let why = out_of_memory(outcome.hits, limits);
         if !outcome.status.success() {
@@ -99,8 +106,17 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(&self, run: &Run, opened: &Opened, scratch: &Path, upper: &Upper) -> Result<Spec, StepError> {
-        let variables = run.env.iter().chain(&run.ignored_env);
+    fn spec(
+        &self,
+        run: &Run,
+        opened: &Opened,
+        scratch: &Path,
+        upper: &Upper,
+        mounts: &Prepared,
+    ) -> Result<Spec, StepError> {
+        let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
+        let variables = run.env.iter().chain(&run.ignored_env).filter(|(name, _)| !hidden(name));
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Ok(Spec {
             root: exec::Root {
                 lowers: opened.lowers(scratch)?,
@@ -110,7 +126,7 @@ impl Solver<'_> {
                 mount_api: exec::MountApi::Best,
             },
             args: run.args.iter().map(OsString::from).collect(),
-            env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
+            env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
             hostname: self.options.hostname.clone(),
@@ -133,12 +149,13 @@ impl Solver<'_> {
             insecure: run.insecure,
             resources: self.options.limits.resources.clone(),
             shm_size: self.options.limits.shm_size,
+            mounts: mounts.mounts.clone(),
         })
     }
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
-fn inputs(run: &Run) -> Vec<Input> {
+fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     let mut inputs = vec![
         Input::new("the command", run.args.join(" ")),
         Input::new("the working directory", run.cwd.clone()),
@@ -157,6 +174,7 @@ fn inputs(run: &Run) -> Vec<Input> {
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }
+    inputs.extend(mounts::inputs(run, contents));
     inputs
 }
 

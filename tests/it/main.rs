@@ -15,6 +15,7 @@ mod exec;
 mod fixtures;
 mod limits;
 mod lint;
+mod mounts;
 mod readers;
 mod remote;
 mod support;

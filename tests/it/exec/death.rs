@@ -132,6 +132,7 @@ fn the_engine_that_is_killed() {
         hosts: vec![],
         resolv_conf: None,
         script: None,
+        mounts: Vec::new(),
         insecure: false,
         resources: Vec::new(),
         shm_size: None,
