@@ -6,13 +6,17 @@
 //! Invariants: a record is written after its layer was published; a step's scratch directory is inside the build's
 //! work directory, whose lock the sandbox holds too; nothing is made twice at once, in whatever process.
 
+mod agent;
 mod archive;
 mod assemble;
 mod choose;
 mod context;
 mod copy;
 mod error;
+mod fetch;
 mod make;
+mod missing;
+mod mounts;
 mod owner;
 mod run;
 mod scheduler;
@@ -21,6 +25,8 @@ mod state;
 mod step;
 mod workdir;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
@@ -29,11 +35,12 @@ pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
 pub(crate) use run::make_upper;
 
-use crate::exec::{CancelToken, Executor};
+use crate::exec::{CancelToken, Executor, Secret};
 use crate::network::Networks;
 use crate::oci::{ContentDigest, DiffId};
-use crate::plan::{ContextId, Place, Plan, Root, StepKind};
+use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind};
 use crate::progress::Reporter;
+use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
 use scheduler::Results;
@@ -48,12 +55,18 @@ pub struct SolveOptions {
     pub scope: String,
     /// Whether every RUN, COPY and ADD is done anew.
     pub no_cache: bool,
+    /// How sources of ADD are fetched.
+    pub clients: Clients,
     /// How many steps may run at once.
     pub jobs: usize,
     /// What `/etc/hosts` of a RUN holds.
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` of a RUN holds.
     pub resolv_conf: Option<Vec<u8>>,
+    /// The user's secrets, by their names.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The sockets of the user's SSH agents, by their names.
+    pub agents: BTreeMap<String, PathBuf>,
 }
 
 /// What a step came to.
@@ -192,11 +205,18 @@ impl<'a> Solver<'a> {
         let step = &self.plan.steps[node];
         let state = |root| self.state(root, results);
         let from = state(step.from);
-        // The scan of the context is a line of its own, so it comes before the step that is the first to ask for it.
+        // The scan of the context and what is fetched are lines of their own, so they come before the step that asks
+        // for them.
         let scanned = match needed_context(&step.kind) {
             Some(id) if !self.cancel.is_canceled() => self.context(id).map(drop),
             _ => Ok(()),
         };
+        let fetched = match &step.kind {
+            StepKind::Copy(copy) if scanned.is_ok() && !self.cancel.is_canceled() => self.fetch(copy),
+            _ => Ok(Vec::new()),
+        };
+        // A line of its own has said it.
+        let fetched = fetched.map_err(|source| failed(step, source))?;
         let running = self.reporter.start(&step.name);
         let result = if let Err(error) = scanned {
             Err(error)
@@ -204,8 +224,8 @@ impl<'a> Solver<'a> {
             Err(StepError::Canceled)
         } else {
             match &step.kind {
-                StepKind::Run(run) => self.run(step, run, &from, &running),
-                StepKind::Copy(copy) => self.copy(step, copy, &from, &state, &running),
+                StepKind::Run(run) => self.run(step, run, &from, &state, &running),
+                StepKind::Copy(copy) => self.copy(step, copy, &from, &state, fetched, &running),
                 StepKind::Workdir(workdir) => self.workdir(step, workdir, &from, &running),
             }
         };
@@ -226,11 +246,9 @@ impl<'a> Solver<'a> {
                 if canceled {
                     running.canceled()
                 } else {
-                    running.failed(source.to_string())
+                    running.failed(source.without_command())
                 }
-                let source = Box::new(if canceled { StepError::Canceled } else { source });
-                let trigger = step.trigger.clone();
-                Err(SolveError { name: step.name.clone(), span: step.span, trigger, source })
+                Err(failed(step, if canceled { StepError::Canceled } else { source }))
             }
         }
     }
@@ -242,6 +260,11 @@ impl<'a> Solver<'a> {
             Root::Step(id) => results.get(id.0 as usize).state.clone(),
         }
     }
+}
+
+fn failed(step: &Step, source: StepError) -> SolveError {
+    let (name, trigger) = (step.name.clone(), step.trigger.clone());
+    SolveError { name, span: step.span, trigger, source: Box::new(source) }
 }
 
 /// The context that a step reads.
@@ -256,17 +279,17 @@ fn needed_context(step: &StepKind) -> Option<ContextId> {
 }
 
 /// The steps whose results a step needs.
-fn needed_steps(step: &crate::plan::Step) -> Vec<usize> {
-    let source = match &step.kind {
+fn needed_steps(step: &Step) -> Vec<usize> {
+    let sources: Vec<Root> = match &step.kind {
         StepKind::Copy(copy) => match copy.from {
-            Place::Root(root) => Some(root),
-            Place::Context(_) => None,
+            Place::Root(root) => vec![root],
+            Place::Context(_) => Vec::new(),
         },
-        StepKind::Run(_) | StepKind::Workdir(_) => None,
+        StepKind::Run(run) => run.mounts.iter().filter_map(Mount::content).map(|(root, _)| root).collect(),
+        StepKind::Workdir(_) => Vec::new(),
     };
-    [Some(step.from), source]
-        .into_iter()
-        .flatten()
+    std::iter::once(step.from)
+        .chain(sources)
         .filter_map(|root| match root {
             Root::Step(id) => Some(id.0 as usize),
             Root::Scratch | Root::Base(_) => None,

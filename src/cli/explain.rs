@@ -3,13 +3,14 @@
 use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{BuildError, EngineError};
+use crate::engine::{BuildError, EngineError, KeysError};
 use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
+use crate::transport::{ExportError, LoadError, Looks};
 
-use super::colour;
 use super::error::{CliError, ErrorKind};
+use super::{colour, signals};
 
 /// The one place where an engine's error becomes what the user reads.
 pub(super) fn explain(error: &EngineError) -> CliError {
@@ -25,17 +26,19 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::StillNamed { .. } => {
             general(error).hint("remove it by one of its names, or all of them with `--force`")
         }
+        EngineError::Name(name) => hinted(error, name.remedy()),
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
         EngineError::NotRoot => general(error).hint("run it with `sudo`"),
         EngineError::Change(messages) => {
             let text = messages.iter().fold(String::new(), |text, message| format!("{text}\n{message}"));
             CliError::new(ErrorKind::General, format!("{error}:{text}"))
         }
-        EngineError::Exec(ExecError::Canceled) => CliError::new(ErrorKind::Interrupted, "interrupted"),
-        EngineError::Network(network) => match network.remedy() {
-            Some(remedy) => general(error).hint(remedy),
-            None => general(error),
-        },
+        EngineError::Exec(ExecError::Canceled)
+        | EngineError::Load(LoadError::Canceled)
+        | EngineError::Export(ExportError::Canceled)
+        | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
+        EngineError::Load(load) => hinted(error, load_hint(load)),
+        EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -45,11 +48,34 @@ fn general(error: &dyn Error) -> CliError {
     CliError::from_error(ErrorKind::General, error)
 }
 
+fn hinted<H: Into<String>>(error: &dyn Error, hint: Option<H>) -> CliError {
+    match hint {
+        Some(hint) => general(error).hint(hint),
+        None => general(error),
+    }
+}
+
+fn load_hint(error: &LoadError) -> Option<String> {
+    match error {
+        LoadError::NotTar(Looks { tool: Some(tool), .. }) => Some(format!("unpack it first, with `{tool}`")),
+        LoadError::Unknown => Some("`strata import` makes an image of a root file system's tar".to_owned()),
+        LoadError::Directory(path) => {
+            Some(format!("send it as a tar: `tar -C {} -c . | strata import -`", path.display()))
+        }
+        other if is_disk_full(other) => Some(DISK_FULL.to_owned()),
+        _ => None,
+    }
+}
+
+fn interrupted(message: &str) -> CliError {
+    CliError::new(ErrorKind::Interrupted(signals::first()), message)
+}
+
 fn build(error: &BuildError) -> CliError {
     match error {
         BuildError::Findings { text, findings } => CliError::drawn(ErrorKind::General, draw(text, findings)),
         BuildError::Step { text, error } => step(text, error),
-        BuildError::Interrupted => CliError::new(ErrorKind::Interrupted, error.to_string()),
+        BuildError::Interrupted => interrupted(&error.to_string()),
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
         }
@@ -58,6 +84,11 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoNamedContext { .. } => {
             general(error).hint("paths of `--build-context` are relative to the current directory")
         }
+        BuildError::Keys { source: KeysError::Start(_), .. } => {
+            general(error).hint("install `openssh-client`, or give the socket of an agent")
+        }
+        BuildError::Keys { .. } => general(error)
+            .hint("keys that need a passphrase can be in an agent: `ssh-add`, then `--ssh default`"),
         BuildError::TwoDockerfiles => {
             general(error).hint("leave `--file` out, or give the context as a directory or an archive")
         }
@@ -90,13 +121,27 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
     }
+    if matches!(*error.source, StepError::NoSource { .. }) && leads_up(text, error) {
+        finding = finding
+            .help("`..` does not lead out of what is copied from; choose a context that holds the file");
+    }
     CliError::drawn(ErrorKind::General, draw(text, &[finding]))
+}
+
+/// Whether the instruction, which is not a trigger of elsewhere, has a path that begins with `..`.
+fn leads_up(text: &Source, error: &SolveError) -> bool {
+    let mut words = text.slice(error.span).split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '['));
+    error.trigger.is_none() && words.any(|word| word.starts_with("../"))
 }
 
 fn step_hints(error: &StepError) -> Vec<String> {
     match error {
         StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoSecret { id } => {
+            vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
+        }
+        StepError::NoAgent { id } => vec![format!("give it with `--ssh {id}`, or `--ssh {id}=SOCKET`")],
         StepError::LinkedOwner { .. } => {
             vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
         }
@@ -107,6 +152,8 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
+        StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
+        StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],

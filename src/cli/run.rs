@@ -59,7 +59,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     init: bool,
     /// Network of the container
-    #[arg(long, value_enum, default_value = "default")]
+    #[arg(long, alias = "net", value_enum, default_value = "default")]
     network: NetworkChoice,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]

@@ -12,15 +12,17 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
+use crate::remote::Clients;
 use crate::solve::{Runner, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
 use super::bases::Resolving;
 use super::check::{self, Checked};
-use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile, Remotes};
+use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
+use super::given::{AgentSource, Given, SecretSource};
 use super::{Engine, options};
 
 /// What to build, and what to do with it.
@@ -31,7 +33,7 @@ pub struct BuildRequest {
     /// The Dockerfile.
     pub dockerfile: Dockerfile,
     /// How what is elsewhere is fetched.
-    pub remotes: Remotes,
+    pub clients: Clients,
     /// What stands for stages, images and files of a name; of two of one name the last counts.
     pub contexts: Vec<ContextSpec>,
     /// Names for the image.
@@ -50,6 +52,10 @@ pub struct BuildRequest {
     pub platform: Option<Platform>,
     /// Whether the context's stat cache is used.
     pub stat_cache: bool,
+    /// Secrets that RUNs may mount, by their names.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// SSH agents that RUNs may mount, by their names.
+    pub agents: BTreeMap<String, AgentSource>,
     /// The network of RUN; `None` if the user did not choose.
     pub network: Option<NetworkMode>,
     /// How many steps may run at once; `None` chooses.
@@ -116,9 +122,10 @@ impl Engine {
         checked: &mut Option<Checked>,
     ) -> Result<BuildReport, EngineError> {
         let options = options::for_plan(request)?;
+        OutputSpec::refuse_destinations(&request.outputs)?;
         let work = self.store.work_dir()?;
-        let (store, remotes) = (&*self.store, &request.remotes);
-        let bringing = Bringing { store, work: &work, remotes, reporter, cancel };
+        let (store, clients) = (&*self.store, &request.clients);
+        let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
         let input = context::prepare(&context, &request.dockerfile, bringing)?;
         let source = input.dockerfile.clone();
@@ -136,7 +143,8 @@ impl Engine {
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let solve_options = self.solve_options(request, &plan, input.files, bringing)?;
+        let given = Given::take(request, &work)?;
+        let solve_options = self.solve_options(request, &plan, input.files, bringing, &given)?;
         let solver = Solver::new(
             (&self.store, &work),
             (&plan, &base_layers),

@@ -9,12 +9,14 @@ use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, ManifestError};
+use crate::oci::{DiffId, ManifestError, ReferenceError};
 use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
+
+use super::keys::KeysError;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,9 @@ pub enum EngineError {
         /// A name that is near it.
         similar: Option<String>,
     },
+    /// A name is none.
+    #[error(transparent)]
+    Name(#[from] ReferenceError),
     /// An id stands for more than one image.
     #[error("`{0}` is the beginning of the ids of several images")]
     Ambiguous(String),
@@ -91,7 +96,7 @@ pub enum EngineError {
     #[error("no command: the image `{0}` has none, and none was given")]
     NoCommand(String),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -176,6 +181,32 @@ pub enum BuildError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A secret's file cannot be read.
+    #[error("cannot read the secret `{id}` from `{}`", path.display())]
+    Secret {
+        /// The secret's name.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no agent for the user's SSH keys.
+    #[error("cannot use the SSH keys of `{id}`")]
+    Keys {
+        /// The agent's name.
+        id: String,
+        /// Why not.
+        source: KeysError,
+    },
+    /// A secret is more than what a secret may be.
+    #[error("the secret `{id}` is larger than {max} bytes")]
+    LargeSecret {
+        /// The secret's name.
+        id: String,
+        /// The most bytes that a secret may have.
+        max: u64,
     },
     /// The ignore file cannot be used.
     #[error(transparent)]

@@ -6,10 +6,11 @@ use crate::oci::Platform;
 use crate::plan::{self, ContextName, NetworkMode, Plan};
 use crate::solve::{ContextOptions, SolveOptions};
 
+use super::Engine;
 use super::build::BuildRequest;
 use super::context::{self, Bringing, Directory};
 use super::error::{BuildError, EngineError};
-use super::{Engine, HostFiles};
+use super::given::Given;
 
 /// What the planner needs.
 pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineError> {
@@ -41,6 +42,7 @@ impl Engine {
         plan: &Plan,
         main: Directory,
         bringing: Bringing<'_>,
+        given: &Given,
     ) -> Result<SolveOptions, EngineError> {
         let scope = if main.is_lasting { main.root.to_string_lossy().into_owned() } else { String::new() };
         let options = |directory: Directory| {
@@ -59,16 +61,18 @@ impl Engine {
             }
         });
         let contexts = contexts.collect::<Result<_, _>>()?;
-        let host = HostFiles::read();
         // Steps wait for commands and disks as often as for cores.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(SolveOptions {
             contexts,
             scope,
             no_cache: request.no_cache,
+            clients: request.clients.clone(),
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
-            hosts: host.hosts,
-            resolv_conf: host.resolv_conf,
+            hosts: self.host.hosts(),
+            resolv_conf: self.host.resolv_conf.clone(),
+            secrets: given.secrets.clone(),
+            agents: given.agents(),
         })
     }
 }

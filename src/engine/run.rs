@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
 use crate::network::{Network, PublishedPort, without_loopback};
-use crate::oci::Config;
+use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
 use crate::solve::{Stack, make_upper};
 
+use super::Engine;
 use super::error::EngineError;
-use super::{Engine, HostFiles};
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -50,9 +50,6 @@ pub struct Connection<'a> {
     pub signals: &'a Signals,
 }
 
-/// The search path of an image that sets none.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 impl Engine {
     /// Runs a command in a container that is removed when it ends.
     pub fn run(
@@ -74,7 +71,6 @@ impl Engine {
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
         let upper = if request.read_only { None } else { Some(make_upper(work.path())?) };
-        let host = HostFiles::read();
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let spec = Spec {
             root: exec::Root {
@@ -94,12 +90,15 @@ impl Engine {
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: host.hosts,
+            hosts: self.host.hosts(),
             resolv_conf: match request.network {
-                NetworkMode::Private => Some(without_loopback(&host.resolv_conf.unwrap_or_default())),
-                NetworkMode::Host | NetworkMode::None => host.resolv_conf,
+                NetworkMode::Private => {
+                    Some(without_loopback(self.host.resolv_conf.as_deref().unwrap_or_default()))
+                }
+                NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
             },
             script: None,
+            mounts: Vec::new(),
         };
         let network = match request.network {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
@@ -140,7 +139,7 @@ fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
 /// The image's variables with the user's, `PATH` always and, for a terminal, `TERM`, as Docker has them.
 fn environment(image: &[String], request: &RunRequest, terminal: bool) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(&str, &str)> = image.iter().filter_map(|pair| pair.split_once('=')).collect();
-    let mut defaults = vec![("PATH", PATH)];
+    let mut defaults = vec![("PATH", DEFAULT_PATH)];
     if terminal {
         defaults.push(("TERM", "xterm"));
     }

@@ -5,10 +5,11 @@
 //! content (the roots that a step starts from and reads).
 
 use crate::diagnostic::Span;
-use crate::oci::{Fingerprint, FingerprintHasher};
+use crate::dockerfile::remote::{GitRef, HttpUrl};
+use crate::oci::{Digest, Fingerprint, FingerprintHasher};
 use crate::tree::TreePath;
 
-use super::{Chmod, ContextId, Root};
+use super::{Chmod, ContextId, Mount, Root, SecretVariable};
 
 /// One change of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,10 @@ pub struct Run {
     pub network: NetworkMode,
     /// A file that it shall find, not part of the result.
     pub script: Option<Script>,
+    /// What is mounted for it, parents before what lies in them.
+    pub mounts: Vec<Mount>,
+    /// Secrets that it gets as variables.
+    pub secret_variables: Vec<SecretVariable>,
 }
 
 /// The network that a command sees.
@@ -107,8 +112,17 @@ impl Copy {
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter_map(|source| match source {
             Source::Pattern(pattern) => Some(pattern.as_str()),
-            Source::Inline(_) => None,
+            Source::Inline(_) | Source::Http { .. } | Source::Git(_) => None,
         })
+    }
+
+    /// Whether what a source names is unpacked if it is an archive.
+    pub fn unpacks(&self, source: &Source) -> bool {
+        match source {
+            Source::Pattern(_) => self.unpack != Unpack::Never,
+            Source::Http { .. } => self.unpack == Unpack::Always,
+            Source::Inline(_) | Source::Git(_) => false,
+        }
     }
 }
 
@@ -121,6 +135,15 @@ pub enum Source {
     Pattern(String),
     /// A file whose content the Dockerfile has.
     Inline(InlineFile),
+    /// A file from a server, with mode 0600 unless a chmod says otherwise.
+    Http {
+        /// Where it is.
+        url: HttpUrl,
+        /// What its bytes have to be.
+        checksum: Option<Digest>,
+    },
+    /// The files of a commit; copied like a directory.
+    Git(GitRef),
 }
 
 /// Where files come from.
@@ -191,13 +214,18 @@ impl Fingerprint for StepKind {
 
 impl Fingerprint for Run {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        let Self { args, env, ignored_env: _, cwd, user, network, script } = self;
+        let Self { args, env, ignored_env: _, cwd, user, network, script, mounts, secret_variables } = self;
         hasher.value(args);
         hasher.value(env);
         hasher.value(cwd);
         hasher.value(user);
         hasher.value(network);
         hasher.value(script);
+        // Without any, nothing is fed, so that the keys from before there were mounts stay.
+        if !mounts.is_empty() || !secret_variables.is_empty() {
+            hasher.value(mounts);
+            hasher.value(secret_variables);
+        }
     }
 }
 
@@ -246,6 +274,9 @@ impl Fingerprint for Source {
                 hasher.number(1);
                 hasher.value(file);
             }
+            // From where it comes does not matter: what came is an input of its own.
+            Self::Http { .. } => hasher.number(2),
+            Self::Git(_) => hasher.number(3),
         }
     }
 }

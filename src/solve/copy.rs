@@ -1,4 +1,4 @@
-//! COPY, and ADD of local files.
+//! COPY and ADD.
 
 use std::fs;
 use std::path::Path;
@@ -7,19 +7,19 @@ use std::sync::PoisonError;
 use crate::cache::{self, Input, Observer};
 use crate::context::Dockerignore;
 use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
-use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step, Unpack};
+use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step};
 use crate::progress;
 use crate::store::Layer;
-use crate::tree::{
-    Entry, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Time, TreePath, View,
-};
+use crate::tree::{Entry, Index, Kind, Time, TreePath, View};
 
 use super::archive::Unpacker;
 use super::assemble::{Assembly, Destination, Manner, Placed};
 use super::choose::Choosing;
 use super::context::Context;
 use super::error::StepError;
+use super::fetch::Fetched;
 use super::make::make;
+use super::missing::{no_context_source, no_state_source};
 use super::owner::{needs_accounts, resolve_owner};
 use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, SourceTree, from_context, from_state};
 use super::state::{Opened, State};
@@ -34,6 +34,7 @@ impl Solver<'_> {
         copy: &Copy,
         from: &State,
         state: &dyn Fn(Root) -> State,
+        fetched: Vec<Fetched>,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
         if let Some(owner) = copy.chown.as_ref().filter(|owner| copy.link && needs_accounts(owner)) {
@@ -44,21 +45,27 @@ impl Solver<'_> {
             Place::Root(root) => SourceTree::State(state(root)),
         };
         let (digest, selection) = self.digest(copy, &source)?;
+        if let Some(selection) = &selection {
+            tell_empty(copy, selection, running);
+        }
+        let digests: Vec<ContentDigest> =
+            [digest].into_iter().chain(fetched.iter().map(|fetched| fetched.digest)).collect();
         let request = Request {
             step,
             from,
-            action: cache::action("copy", &step.kind, &[digest]),
+            action: cache::action("copy", &step.kind, &digests),
             family: cache::family("copy", text(step), &self.options.scope),
-            inputs: inputs(copy, &digest),
+            inputs: inputs(copy, &digests),
             observes: true,
             cache: !self.options.no_cache && !step.no_cache,
         };
         let family = request.family;
         self.cached_or(&request, running, |scratch| {
-            let selection = match selection {
+            let mut selection = match selection {
                 Some(selection) => selection,
                 None => self.select(copy, &source)?,
             };
+            let _kept = self.add_fetched(copy, fetched, &mut selection)?;
             // What is linked looks at nothing: it is put into an empty file system.
             let below = if copy.link { State::scratch() } else { from.clone() };
             let opened = below.open(self.store, self.work)?;
@@ -162,8 +169,7 @@ impl Solver<'_> {
                 assembly.copy(inline(file, &path, now)?, to)?;
             }
             for item in items {
-                let unpacks = copy.unpack != Unpack::Never;
-                assembly.copy(if unpacks { unpacker.unpacked(item)? } else { item }, to)?;
+                assembly.copy(if copy.unpacks(source) { unpacker.unpacked(item)? } else { item }, to)?;
             }
         }
         Ok(assembly.finish())
@@ -223,7 +229,7 @@ fn each_pattern<T>(
 ) -> Result<Vec<Vec<T>>, StepError> {
     let one = |source: &Source| match source {
         Source::Pattern(pattern) => choose(pattern),
-        Source::Inline(_) => Ok(Vec::new()),
+        Source::Inline(_) | Source::Http { .. } | Source::Git(_) => Ok(Vec::new()),
     };
     copy.sources.iter().map(one).collect()
 }
@@ -245,15 +251,29 @@ fn inline(file: &InlineFile, path: &Path, time: Time) -> Result<SourceItem, Step
     })
 }
 
+/// Names the sources that nothing fits, or of which nothing is left. That is allowed, but seldom what was meant.
+fn tell_empty(copy: &Copy, selection: &Selection, running: &progress::Step<'_>) {
+    // A directory that is copied whole may be empty.
+    let in_parts = copy.parents || !copy.exclude.is_empty();
+    for (source, items) in copy.sources.iter().zip(&selection.sources) {
+        if let Source::Pattern(pattern) = source
+            && items.iter().all(|item| in_parts && item.pieces.is_empty())
+        {
+            running.note(format!("warning: `{pattern}` selects nothing"));
+        }
+    }
+}
+
 fn inline_files(copy: &Copy) -> impl Iterator<Item = &InlineFile> {
     copy.sources.iter().filter_map(|source| match source {
         Source::Inline(file) => Some(file),
-        Source::Pattern(_) => None,
+        Source::Pattern(_) | Source::Http { .. } | Source::Git(_) => None,
     })
 }
 
-fn inputs(copy: &Copy, digest: &ContentDigest) -> Vec<Input> {
-    let mut inputs = vec![Input::new(SOURCES, digest.to_string())];
+fn inputs(copy: &Copy, digests: &[ContentDigest]) -> Vec<Input> {
+    let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    let mut inputs = vec![Input::new(SOURCES, digests.join(" "))];
     inputs.push(Input::new("the destination", copy.destination.path.to_string()));
     inputs.push(Input::new("--chown", copy.chown.clone().unwrap_or_default()));
     inputs.push(Input::new("--chmod", format!("{:?}", copy.chmod)));
@@ -294,44 +314,4 @@ fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
     }
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     running.note(format!("not cached: {}{rest}", changes.join(", ")));
-}
-
-fn no_context_source(
-    pattern: &str,
-    error: &SelectError<std::convert::Infallible>,
-    context: &Context,
-) -> StepError {
-    let (missing, why) = match error {
-        SelectError::Resolve(ResolveError::Missing { at, .. }) => (at, context.absence(at)),
-        SelectError::Resolve(ResolveError::NotADirectory { at, .. }) => {
-            (at, format!("`{at}` is not a directory"))
-        }
-        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
-    };
-    let names = context.names_in(&missing.parent().unwrap_or_default());
-    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
-    StepError::NoSource {
-        source_path: pattern.to_owned(),
-        place: "the build context".to_owned(),
-        why: Some(why),
-        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
-    }
-}
-
-fn no_state_source(pattern: &str, error: SelectError<IndexFileError>, view: &View) -> StepError {
-    let missing = match error {
-        SelectError::Resolve(ResolveError::Lookup(error)) => return StepError::Index(error),
-        SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,
-        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
-    };
-    let children = view.children(&missing.parent().unwrap_or_default()).unwrap_or_default();
-    let names: Vec<String> =
-        children.iter().map(|(path, _)| String::from_utf8_lossy(path.as_bytes()).into_owned()).collect();
-    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
-    StepError::NoSource {
-        source_path: pattern.to_owned(),
-        place: "the stage or image that it is copied from".to_owned(),
-        why: None,
-        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
-    }
 }

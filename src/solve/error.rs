@@ -8,6 +8,8 @@ use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
 use crate::layer::{ApplyError, PartsError, PlaceError, StreamError};
 use crate::network::NetworkError;
+use crate::remote::git::GitError;
+use crate::remote::http::HttpError;
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
 use crate::tree::{IndexFileError, TreePath};
@@ -83,6 +85,21 @@ pub enum StepError {
     /// A pattern of `--exclude` is malformed.
     #[error(transparent)]
     Exclude(#[from] DockerignoreError),
+    /// What a cache mount is to begin with is no directory.
+    #[error("`{0}` is not a directory, and a cache can only begin as one")]
+    SeedNotDirectory(TreePath),
+    /// A RUN needs a secret, and it was not given.
+    #[error("the secret `{id}` is required, and was not given")]
+    NoSecret {
+        /// Its name.
+        id: String,
+    },
+    /// A RUN needs an SSH agent, and none was given.
+    #[error("the SSH agent `{id}` is required, and was not given")]
+    NoAgent {
+        /// Its name.
+        id: String,
+    },
     /// An archive among the sources of an ADD cannot be unpacked.
     #[error("cannot unpack `{path}`")]
     Unpack {
@@ -91,6 +108,12 @@ pub enum StepError {
         /// Why not.
         source: ApplyError,
     },
+    /// A file cannot be fetched.
+    #[error(transparent)]
+    Http(HttpError),
+    /// A tree cannot be fetched.
+    #[error(transparent)]
+    Git(GitError),
     /// A network for a sandbox cannot be made.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -122,7 +145,7 @@ pub enum StepError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -134,6 +157,34 @@ pub enum StepError {
     /// The build was interrupted, or another step failed.
     #[error("canceled")]
     Canceled,
+}
+
+impl From<HttpError> for StepError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Canceled { .. } => Self::Canceled,
+            error => Self::Http(error),
+        }
+    }
+}
+
+impl From<GitError> for StepError {
+    fn from(error: GitError) -> Self {
+        match error {
+            GitError::Canceled { .. } => Self::Canceled,
+            error => Self::Git(error),
+        }
+    }
+}
+
+impl StepError {
+    /// The message for a place where the step's command stands already.
+    pub(super) fn without_command(&self) -> String {
+        match self {
+            Self::Command { status, .. } => format!("the command {}", ended(*status)),
+            other => other.to_string(),
+        }
+    }
 }
 
 fn ended(status: Status) -> String {

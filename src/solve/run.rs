@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,14 @@ use crate::cache::{self, Input};
 use crate::exec::{self, Io, Output, Spec, Upper};
 use crate::layer::{Marks, commit};
 use crate::network::{Network, without_loopback};
-use crate::plan::{NetworkMode, Run, Step};
+use crate::oci::ContentDigest;
+use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
 use crate::tree::TreePath;
 
 use super::error::StepError;
 use super::make::Made;
+use super::mounts::{self, Prepared, Preparing};
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
@@ -30,21 +32,26 @@ impl Solver<'_> {
         step: &Step,
         run: &Run,
         from: &State,
+        state: &dyn Fn(Root) -> State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
+        let contents = self.mounted_contents(run, state)?;
+        let mounted: Vec<ContentDigest> = contents.iter().copied().flatten().collect();
         let request = Request {
             step,
             from,
-            action: cache::action("run", &step.kind, &[]),
+            action: cache::action("run", &step.kind, &mounted),
             family: cache::family("run", text(step), &self.options.scope),
-            inputs: inputs(run),
+            inputs: inputs(run, &contents),
             observes: false,
             cache: !self.options.no_cache && !step.no_cache,
         };
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let stubs = self.execute(run, &opened, scratch, &upper, running)?;
+            let mounts = self.prepare(&Preparing { run, contents: &contents, state, scratch, running })?;
+            let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
+            let stubs = self.execute(run, &spec, &mounts, running)?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
             let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
             let made = Made {
@@ -62,12 +69,10 @@ impl Solver<'_> {
     fn execute(
         &self,
         run: &Run,
-        opened: &Opened,
-        scratch: &Path,
-        upper: &Upper,
+        spec: &Spec,
+        mounts: &Prepared,
         running: &progress::Step<'_>,
     ) -> Result<Vec<TreePath>, StepError> {
-        let spec = self.spec(run, opened, scratch, upper)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let network = match run.network {
             NetworkMode::Private => Some(self.networks.take()?),
@@ -78,7 +83,9 @@ impl Solver<'_> {
             network: network.as_ref().map(Network::namespace),
             ..Io::default()
         };
-        let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
+        let keep: Vec<BorrowedFd<'_>> =
+            std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
+        let outcome = self.executor.run(spec, io, &keep, self.cancel)?;
         if !outcome.status.success() {
             let command = run.args.join(" ");
             return Err(StepError::Command { command, status: outcome.status });
@@ -86,8 +93,17 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(&self, run: &Run, opened: &Opened, scratch: &Path, upper: &Upper) -> Result<Spec, StepError> {
-        let variables = run.env.iter().chain(&run.ignored_env);
+    fn spec(
+        &self,
+        run: &Run,
+        opened: &Opened,
+        scratch: &Path,
+        upper: &Upper,
+        mounts: &Prepared,
+    ) -> Result<Spec, StepError> {
+        let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
+        let variables = run.env.iter().chain(&run.ignored_env).filter(|(name, _)| !hidden(name));
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Ok(Spec {
             root: exec::Root {
                 lowers: opened.lowers(scratch)?,
@@ -97,7 +113,7 @@ impl Solver<'_> {
                 mount_api: exec::MountApi::Best,
             },
             args: run.args.iter().map(OsString::from).collect(),
-            env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
+            env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
             hostname: HOSTNAME.to_owned(),
@@ -117,12 +133,13 @@ impl Solver<'_> {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
+            mounts: mounts.mounts.clone(),
         })
     }
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
-fn inputs(run: &Run) -> Vec<Input> {
+fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     let mut inputs = vec![
         Input::new("the command", run.args.join(" ")),
         Input::new("the working directory", run.cwd.clone()),
@@ -135,6 +152,7 @@ fn inputs(run: &Run) -> Vec<Input> {
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }
+    inputs.extend(mounts::inputs(run, contents));
     inputs
 }
 

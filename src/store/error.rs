@@ -11,7 +11,7 @@ use crate::tree::IndexFileError;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,

@@ -1,12 +1,11 @@
 //! The examples under `fixtures/`, built on the bases that `fixtures/bases` makes. They reach the Debian and npm
 //! registries through the machine's ordinary settings.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
+use crate::support::client::{ask, free_port};
 use crate::support::env::Env;
 
 fn fixture(name: &str) -> PathBuf {
@@ -67,28 +66,14 @@ fn of_many_stages_only_those_that_the_target_needs_are_built() {
 fn the_koa_server_is_built_and_answers() {
     let env = with_base("node:12.20.1");
     build(&env, "koa-server", "host");
-    let mut server = env.command(["run", "--rm", "--network", "host", "koa-server", "node", "app.js"]);
+    let port = free_port();
+    let published = format!("127.0.0.1:{port}:3000");
+    let mut server =
+        env.command(["run", "--rm", "--network=default", "-p", &published, "koa-server", "node", "app.js"]);
     let mut server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let answer = ask(3000);
+    let answer = ask(Ipv4Addr::LOCALHOST.into(), port);
     let pid = rustix::process::Pid::from_child(&server);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let _ = server.wait().unwrap();
     assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
-}
-
-/// Asks for `/` until somebody listens; a refused connection is the only failure that is worth another try.
-fn ask(port: u16) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut stream = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
-            Err(error) if Instant::now() > deadline => panic!("nobody listens on port {port}: {error}"),
-            Err(_) => std::thread::yield_now(),
-        }
-    };
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer).unwrap();
-    answer
 }

@@ -150,6 +150,8 @@ impl Env {
         command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
         command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
         command.env("HOME", self.dir.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        // So that commits are the same every time.
+        command.envs(["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].map(|name| (name, "@1700000000 +0000")));
         let output = command.output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -22,8 +22,8 @@ const TIME: Duration = Duration::from_secs(981_173_106);
 /// What a case has done so far.
 pub(crate) struct State {
     env: Arc<Env>,
-    server: Option<Arc<Server>>,
-    /// What everything of the case is called in a store that others use too.
+    server: Arc<Server>,
+    /// What everything of the case is called in a store that others use too; nothing if no others do.
     name: String,
     context: PathBuf,
     /// The image that sections are about.
@@ -37,24 +37,21 @@ impl State {
     /// The beginning of a case that has a store of its own.
     pub(super) fn new() -> Self {
         let env = Arc::new(Env::with_busybox());
-        let context = env.context("context");
-        Self {
-            env,
-            server: None,
-            name: String::new(),
-            context,
-            image: "image".to_owned(),
-            images: Vec::new(),
-            report: Report::default(),
-        }
+        let server = Arc::new(Server::start(&env));
+        Self { image: "image".to_owned(), ..Self::shared(&env, &server, "") }
     }
 
     /// The beginning of the case `name`, in a store that others use at the same time.
     pub(crate) fn shared(env: &Arc<Env>, server: &Arc<Server>, name: &str) -> Self {
-        let context = env.context(&format!("{name}/context"));
-        let (env, server) = (Arc::clone(env), Some(Arc::clone(server)));
-        let (name, image) = (name.to_owned(), name.to_owned());
-        Self { env, server, name, context, image, images: Vec::new(), report: Report::default() }
+        Self {
+            context: env.context(Path::new(name).join("context").to_str().unwrap()),
+            env: Arc::clone(env),
+            server: Arc::clone(server),
+            name: name.to_owned(),
+            image: name.to_owned(),
+            images: Vec::new(),
+            report: Report::default(),
+        }
     }
 
     /// Does one section; gives what was found, if it expects something.
@@ -69,6 +66,7 @@ impl State {
             "log" => self.report.log(),
             "warnings" => self.report.warnings(),
             "steps" => self.report.states(),
+            "requests" => self.server.take_requests(),
             "tree" => tree::list(&self.env, &self.image, &words),
             "layers" => layers::list(&self.env, &self.image, rest.parse().unwrap_or(0)),
             "sh" => self.env.sh(&self.image, rest),
@@ -83,12 +81,12 @@ impl State {
                 return None;
             }
         };
-        Some(self.server.as_ref().map_or(found.clone(), |server| server.redact(&found, &self.name)))
+        Some(self.server.redact(&found, &self.name))
     }
 
     /// The text with the addresses that its words stand for.
     fn addressed(&self, text: &str) -> String {
-        self.server.as_ref().map_or(text.to_owned(), |server| server.address(text, &self.name))
+        self.server.address(text, &self.name)
     }
 
     fn edit(&mut self, command: &str, words: &[&str], body: &str) -> Option<()> {
