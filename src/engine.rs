@@ -12,8 +12,10 @@ mod context;
 mod error;
 mod export;
 mod find;
+mod given;
 mod images;
 mod inspect;
+mod keys;
 mod options;
 mod run;
 
@@ -21,14 +23,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Built, Metadata};
+pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
+pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
-pub use run::{Connection, RunRequest};
+pub use keys::KeysError;
+pub use run::{Connection, Ended, RunRequest};
 
+use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 use crate::store::Store;
@@ -40,6 +45,7 @@ pub struct Engine {
     store: Arc<Store>,
     executor: Executor,
     networks: Networks,
+    cgroups: Cgroups,
     host: Host,
 }
 
@@ -52,7 +58,9 @@ impl Engine {
         let store = Arc::new(Store::open(root)?);
         let networks = Networks::new(network::DIRECTORY.into());
         networks.clean();
-        Ok(Self { store, executor, networks, host })
+        let cgroups = Cgroups::new(cgroup::DIRECTORY.into());
+        cgroups.clean();
+        Ok(Self { store, executor, networks, cgroups, host })
     }
 
     /// The root directory of the store.

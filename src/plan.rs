@@ -15,6 +15,7 @@ mod dump;
 mod error;
 mod graph;
 mod lower;
+mod mount;
 mod notation;
 pub(crate) mod scope;
 mod stages;
@@ -31,6 +32,7 @@ use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
+pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };
@@ -59,6 +61,10 @@ pub struct Options {
     pub network: NetworkMode,
     /// Has the user agreed that a RUN may choose the host's network?
     pub host_network_allowed: bool,
+    /// Has the user agreed that a RUN may choose the rights of the machine's root?
+    pub insecure_allowed: bool,
+    /// What the user said about all commands that may show in what they make, in words.
+    pub circumstances: Vec<String>,
 }
 
 /// An image that the target needs.

@@ -6,6 +6,7 @@
 //! Invariants: a record is written after its layer was published; a step's scratch directory is inside the build's
 //! work directory, whose lock the sandbox holds too; nothing is made twice at once, in whatever process.
 
+mod agent;
 mod archive;
 mod assemble;
 mod choose;
@@ -13,8 +14,10 @@ mod context;
 mod copy;
 mod error;
 mod fetch;
+mod limits;
 mod make;
 mod missing;
+mod mounts;
 mod owner;
 mod run;
 mod scheduler;
@@ -23,19 +26,24 @@ mod state;
 mod step;
 mod workdir;
 
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
+pub use limits::Limits;
+pub(crate) use limits::{out_of_memory, too_many_processes};
 pub(crate) use run::make_upper;
 
-use crate::exec::{CancelToken, Executor};
-use crate::network::Networks;
-use crate::oci::{ContentDigest, DiffId};
-use crate::plan::{ContextId, Place, Plan, Root, Step, StepKind};
-use crate::progress::Reporter;
+use crate::cgroup::Cgroups;
+use crate::exec::{CancelToken, Executor, Secret};
+use crate::network::{ExtraHost, Networks};
+use crate::oci::{CacheKey, ContentDigest, DiffId};
+use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind};
+use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
@@ -59,6 +67,16 @@ pub struct SolveOptions {
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` of a RUN holds.
     pub resolv_conf: Option<Vec<u8>>,
+    /// The host name in a RUN.
+    pub hostname: String,
+    /// Further names in `/etc/hosts` of a RUN.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// What a RUN may use.
+    pub limits: Limits,
+    /// The user's secrets, by their names.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The sockets of the user's SSH agents, by their names.
+    pub agents: BTreeMap<String, PathBuf>,
 }
 
 /// What a step came to.
@@ -72,6 +90,8 @@ pub struct StepResult {
     pub created: i64,
     /// Whether it came from the cache.
     pub cached: bool,
+    /// What its command used.
+    pub usage: Option<Usage>,
     state: State,
 }
 
@@ -82,6 +102,8 @@ pub struct Runner<'a> {
     pub executor: &'a Executor,
     /// Makes networks for them.
     pub networks: &'a Networks,
+    /// Makes control groups for them.
+    pub cgroups: &'a Cgroups,
     /// Ends them early.
     pub cancel: &'a CancelToken,
 }
@@ -96,12 +118,15 @@ pub struct Solver<'a> {
     reporter: &'a Reporter,
     executor: &'a Executor,
     networks: &'a Networks,
+    cgroups: &'a Cgroups,
     cancel: &'a CancelToken,
     /// The plan's contexts, each once a step asked for it.
     contexts: Vec<Mutex<Option<Context>>>,
     /// The cache records that were used, to be marked so at the end.
     used: Mutex<Vec<i64>>,
     scratch: AtomicUsize,
+    /// The cache mounts that this build began anew.
+    begun: Mutex<HashSet<CacheKey>>,
     /// The newest cache record when this build began.
     last_record: i64,
 }
@@ -156,7 +181,7 @@ impl<'a> Solver<'a> {
         (plan, bases): (&'a Plan, &[Vec<DiffId>]),
         options: &'a SolveOptions,
         reporter: &'a Reporter,
-        Runner { executor, networks, cancel }: Runner<'a>,
+        Runner { executor, networks, cgroups, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
         Ok(Self {
@@ -168,10 +193,12 @@ impl<'a> Solver<'a> {
             reporter,
             executor,
             networks,
+            cgroups,
             cancel,
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
+            begun: Mutex::default(),
             last_record,
         })
     }
@@ -216,7 +243,7 @@ impl<'a> Solver<'a> {
             Err(StepError::Canceled)
         } else {
             match &step.kind {
-                StepKind::Run(run) => self.run(step, run, &from, &running),
+                StepKind::Run(run) => self.run(step, run, &from, &state, &running),
                 StepKind::Copy(copy) => self.copy(step, copy, &from, &state, fetched, &running),
                 StepKind::Workdir(workdir) => self.workdir(step, workdir, &from, &running),
             }
@@ -272,16 +299,16 @@ fn needed_context(step: &StepKind) -> Option<ContextId> {
 
 /// The steps whose results a step needs.
 fn needed_steps(step: &Step) -> Vec<usize> {
-    let source = match &step.kind {
+    let sources: Vec<Root> = match &step.kind {
         StepKind::Copy(copy) => match copy.from {
-            Place::Root(root) => Some(root),
-            Place::Context(_) => None,
+            Place::Root(root) => vec![root],
+            Place::Context(_) => Vec::new(),
         },
-        StepKind::Run(_) | StepKind::Workdir(_) => None,
+        StepKind::Run(run) => run.mounts.iter().filter_map(Mount::content).map(|(root, _)| root).collect(),
+        StepKind::Workdir(_) => Vec::new(),
     };
-    [Some(step.from), source]
-        .into_iter()
-        .flatten()
+    std::iter::once(step.from)
+        .chain(sources)
         .filter_map(|root| match root {
             Root::Step(id) => Some(id.0 as usize),
             Root::Scratch | Root::Base(_) => None,

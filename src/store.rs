@@ -6,6 +6,7 @@
 //! blobs/sha256/HEX        what goes over the wire: configs, manifests, indexes, compressed layers
 //! layers/sha256/HEX/      one directory a diff id: its tree index (`index`) and the part that was made for it (`pNAME`)
 //! work/NAME/              what is being made, each directory with a `lock` that its owner holds
+//! mounts/HEX/N/           directories that outlive builds: `data`, and a `lock` that its users hold
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
@@ -31,6 +32,7 @@ mod database;
 mod error;
 mod images;
 pub mod layers;
+mod mounts;
 mod records;
 mod recover;
 mod work;
@@ -44,6 +46,7 @@ pub use blobs::{BlobWriter, Expected};
 pub use error::StoreError;
 pub use images::ImageRow;
 pub use layers::{Layer, NewLayer, TarSource};
+pub use mounts::{CacheMount, Sharing};
 pub use records::{NewRecord, Record};
 pub use work::WorkDir;
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, OutputDestination, OutputFormat,
-    OutputSpec,
+    Allow, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, OutputDestination,
+    OutputFormat, OutputSpec,
 };
 use crate::exec::CancelToken;
 use crate::oci::Platform;
@@ -20,9 +20,10 @@ use crate::progress::Reporter;
 
 use super::check::{self, CallArgs, Method};
 use super::error::{CliError, ErrorKind};
+use super::limits::{LimitArgs, LimitError, extra_host};
 use super::render::{self, Mode};
 use super::result_file::ResultFile;
-use super::{App, colour, complain, dumb, new_name, print, remotes, signals};
+use super::{App, colour, complain, dumb, given, new_name, print, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -75,12 +76,26 @@ pub(super) struct BuildArgs {
     /// What to write instead of an image in the store, such as `type=oci,dest=image.tar`; may be repeated
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
+    /// Secret that RUNs may mount: `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`; may be repeated
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
+    /// SSH agent that RUNs may mount: `default`, `NAME=SOCKET` or `NAME=KEY[,KEY]`; may be repeated
+    #[arg(long = "ssh", value_name = "AGENT")]
+    agents: Vec<String>,
     /// Put the image into the store, also if there is an `--output`
     #[arg(long)]
     load: bool,
     /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
+    /// What a RUN may choose: `network.host` or `security.insecure`; may be repeated
+    #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
+    allow: Vec<Entitlement>,
+    /// Name in /etc/hosts of RUN; the address `host-gateway` is this machine's; may be repeated
+    #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
+    add_hosts: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// How many steps may run at once
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -89,6 +104,17 @@ pub(super) struct BuildArgs {
     /// Directory with the files that the Dockerfile copies, or the URL of a tar or a Git repository; `-` is standard
     /// input, with a tar or a Dockerfile
     context: PathBuf,
+}
+
+/// What a user can agree to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Entitlement {
+    /// `RUN --network=host`
+    #[value(name = "network.host")]
+    NetworkHost,
+    /// `RUN --security=insecure`
+    #[value(name = "security.insecure")]
+    SecurityInsecure,
 }
 
 /// A network, as flags name it.
@@ -180,6 +206,7 @@ fn tell(report: &BuildReport, outputs: &[OutputSpec], quiet: bool) -> Result<(),
 /// What was typed, as the engine takes it.
 fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Usage, message);
+    let flag = |error: LimitError| usage(error.to_string());
     if args.jobs == Some(0) {
         return Err(usage("`--jobs` must be at least 1".to_owned()));
     }
@@ -203,7 +230,20 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         labels: labels(&args.labels)?,
         no_cache: args.no_cache,
         stat_cache: !args.no_stat_cache,
+        secrets: given::secrets(&args.secrets)?,
+        agents: given::agents(&args.agents)?,
         network: args.network.map(NetworkChoice::mode),
+        allow: Allow {
+            host_network: args.allow.contains(&Entitlement::NetworkHost),
+            insecure: args.allow.contains(&Entitlement::SecurityInsecure),
+        },
+        extra_hosts: args
+            .add_hosts
+            .iter()
+            .map(|text| extra_host(text))
+            .collect::<Result<_, _>>()
+            .map_err(flag)?,
+        limits: args.limits.limits(None).map_err(flag)?,
         jobs: args.jobs,
         outputs: outputs(args)?,
     })

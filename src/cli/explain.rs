@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{BuildError, EngineError};
+use crate::engine::{BuildError, EngineError, KeysError};
 use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
@@ -39,6 +39,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
         EngineError::Load(load) => hinted(error, load_hint(load)),
         EngineError::Network(network) => hinted(error, network.remedy()),
+        EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -84,6 +85,11 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoNamedContext { .. } => {
             general(error).hint("paths of `--build-context` are relative to the current directory")
         }
+        BuildError::Keys { source: KeysError::Start(_), .. } => {
+            general(error).hint("install `openssh-client`, or give the socket of an agent")
+        }
+        BuildError::Keys { .. } => general(error)
+            .hint("keys that need a passphrase can be in an agent: `ssh-add`, then `--ssh default`"),
         BuildError::TwoDockerfiles => {
             general(error).hint("leave `--file` out, or give the context as a directory or an archive")
         }
@@ -136,6 +142,10 @@ fn step_hints(error: &StepError) -> Vec<String> {
             vec!["flags come before the sources".to_owned()]
         }
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoSecret { id } => {
+            vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
+        }
+        StepError::NoAgent { id } => vec![format!("give it with `--ssh {id}`, or `--ssh {id}=SOCKET`")],
         StepError::LinkedOwner { .. } => {
             vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
         }
@@ -149,6 +159,10 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
+        StepError::Cgroup(cgroup) => cgroup.remedy().into_iter().collect(),
+        StepError::OutOfMemory { .. } => {
+            vec!["give it more with `--memory`, or let fewer steps run at once with `--jobs`".to_owned()]
+        }
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
         _ => Vec::new(),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cgroup::CgroupError;
 use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::exec::ExecError;
@@ -15,6 +16,8 @@ use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
+
+use super::keys::KeysError;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,9 @@ pub enum EngineError {
     /// A network for a container cannot be made.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A control group for a container cannot be made.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// An image or its files cannot be written.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -179,6 +185,32 @@ pub enum BuildError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A secret's file cannot be read.
+    #[error("cannot read the secret `{id}` from `{}`", path.display())]
+    Secret {
+        /// The secret's name.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no agent for the user's SSH keys.
+    #[error("cannot use the SSH keys of `{id}`")]
+    Keys {
+        /// The agent's name.
+        id: String,
+        /// Why not.
+        source: KeysError,
+    },
+    /// A secret is more than what a secret may be.
+    #[error("the secret `{id}` is larger than {max} bytes")]
+    LargeSecret {
+        /// The secret's name.
+        id: String,
+        /// The most bytes that a secret may have.
+        max: u64,
     },
     /// The ignore file cannot be used.
     #[error(transparent)]

@@ -8,18 +8,23 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, makedev, mkdirat, mknodat, openat2, symlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, makedev, mkdirat,
+    mknodat, openat2, symlinkat, utimensat,
+};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, mount_bind, mount_remount};
 
-use super::channel::Failure;
+use super::channel::{Failure, Request};
+use super::extra;
 use super::init::Step as _;
 use super::root::Scratch;
-use super::spec::{Script, Spec};
+use super::spec::Script;
+use super::{cgroups, devices};
 use crate::sys::mount::{FsContext, MountError, attach, bind};
 
-const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
-const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
+pub(super) const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
+pub(super) const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
 const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
 
@@ -57,22 +62,31 @@ const LINKS: [(&str, &str); 6] = [
 ];
 
 /// The size of `/dev/shm`, Docker's default.
-const SHM_SIZE: &str = "64m";
+const SHM_SIZE: u64 = 64 << 20;
 
 /// Mounts everything. The result is the paths in the root that had to be made for it.
 pub(super) fn populate(
-    spec: &Spec,
+    request: &Request,
     scratch: &Scratch,
     root: BorrowedFd<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
+    let spec = &request.spec;
     let mut points = Points { root, stubs: Vec::new() };
     let proc = new("proc", &[], NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
     points.mount(&proc, "proc", Kind::Directory)?;
-    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | RDONLY).step("make the sys file system")?;
+    let access = if spec.insecure { MountAttrFlags::empty() } else { RDONLY };
+    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | access).step("make the sys file system")?;
     points.mount(&sys, "sys", Kind::Directory)?;
+    if request.limited {
+        // It only tells a program what it may use. A machine that does not let us show it is no reason to fail.
+        let _ = cgroups::show(&request.cgroups, sys.as_fd());
+    }
     let dev = new("tmpfs", &[("mode", "755"), ("size", "64m")], NOSUID).step("make the dev file system")?;
     points.mount(&dev, "dev", Kind::Directory)?;
-    fill_dev(dev.as_fd())?;
+    fill_dev(dev.as_fd(), spec.shm_size)?;
+    if spec.insecure {
+        devices::add_all(dev.as_fd()).step("make the machine's devices")?;
+    }
     if let Some(script) = &spec.script {
         put_script(dev.as_fd(), script).step(&format!("write /dev/{PIPES}/{}", script.name))?;
     }
@@ -80,13 +94,22 @@ pub(super) fn populate(
     let resolv_conf = spec.resolv_conf.is_some().then_some("resolv.conf");
     for name in ["hosts"].into_iter().chain(resolv_conf) {
         let file = bind(scratch.dir.as_fd(), name).step(&format!("bind /etc/{name}"))?;
-        points.mount(&file, &format!("etc/{name}"), Kind::File)?;
+        match points.mount(&file, &format!("etc/{name}"), Kind::File) {
+            // In a read-only root an image without the file simply has none.
+            Err(Failure::Setup { errno, .. }) if errno == Errno::ROFS.raw_os_error() => {}
+            mounted => mounted?,
+        }
     }
+    extra::mount(spec, scratch, &mut points)?;
     Ok(points.stubs)
 }
 
 /// A new file system, mounted nowhere yet.
-fn new(fs_type: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, MountError> {
+pub(super) fn new(
+    fs_type: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, MountError> {
     let context = FsContext::open(fs_type)?;
     for (key, value) in options {
         context.string(key, value)?;
@@ -95,29 +118,30 @@ fn new(fs_type: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> R
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Directory,
     File,
 }
 
 /// Finds mount points in the root and makes those that are missing.
-struct Points<'a> {
+pub(super) struct Points<'a> {
     root: BorrowedFd<'a>,
     stubs: Vec<PathBuf>,
 }
 
 impl Points<'_> {
-    fn mount(&mut self, mount: &OwnedFd, path: &str, kind: Kind) -> Result<(), Failure> {
-        let step = || format!("mount /{path}");
-        let target = match (self.find(path, kind), kind) {
-            (Err(Errno::NOENT), _) => match self.make(path, kind) {
-                // In a read-only root an image without the file simply has none.
-                Err(Errno::ROFS) if kind == Kind::File => return Ok(()),
-                made => made.step(&format!("make the mount point /{path}"))?,
-            },
-            (found, _) => found.step(&step())?,
+    /// Mounts something at a path of the root, without its first `/`.
+    pub(super) fn mount(&mut self, mount: &OwnedFd, path: &str, kind: Kind) -> Result<(), Failure> {
+        let target = match self.find(path, kind) {
+            Err(Errno::NOENT) => self.make(path, kind).step(&format!("make the mount point /{path}"))?,
+            found => found.step(&format!("mount /{path}"))?,
         };
-        attach(mount.as_fd(), target.as_fd()).step(&step())
+        let is_directory = fstat(&target).is_ok_and(|it| FileType::from_raw_mode(it.st_mode).is_dir());
+        let attached = match kind {
+            Kind::File if is_directory => Err(Errno::ISDIR),
+            _ => attach(mount.as_fd(), target.as_fd()),
+        };
+        attached.step(&format!("mount /{path}"))
     }
 
     /// Opens what is at `path`. A last symbolic link to a file is opened itself: the mount then covers the link,
@@ -130,12 +154,13 @@ impl Points<'_> {
         openat2(self.root, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
     }
 
-    /// Makes `path`, at most one directory deep, with its parent, and notes what was made.
+    /// Makes `path` with its parents, and notes what was made. What was there keeps its times.
     fn make(&mut self, path: &str, kind: Kind) -> Result<OwnedFd, Errno> {
         let (parent, name) = match path.rsplit_once('/') {
             Some((parent, name)) => (self.directory(parent)?, name),
             None => (self.root.try_clone_to_owned().map_err(|_| Errno::MFILE)?, path),
         };
+        let before = fstat(&parent)?;
         match kind {
             Kind::Directory => mkdirat(&parent, name, Mode::from_raw_mode(0o755))?,
             Kind::File => {
@@ -143,7 +168,11 @@ impl Points<'_> {
                 rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
             }
         }
-        self.stubs.push(self.path_of(&parent, name));
+        set_times(&parent, &before)?;
+        // What is made in another mount than the root is none of the root's changes.
+        if before.st_dev == fstat(self.root)?.st_dev {
+            self.stubs.push(self.path_of(&parent, name));
+        }
         self.find(path, kind)
     }
 
@@ -163,8 +192,19 @@ impl Points<'_> {
     }
 }
 
+/// Gives a directory the times back that it had.
+fn set_times(directory: &OwnedFd, times: &Stat) -> Result<(), Errno> {
+    let time = |tv_sec, tv_nsec: u64| Timespec { tv_sec, tv_nsec: tv_nsec as i64 };
+    let times = Timestamps {
+        last_access: time(times.st_atime, times.st_atime_nsec),
+        last_modification: time(times.st_mtime, times.st_mtime_nsec),
+    };
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    utimensat(CWD, path, &times, AtFlags::empty())
+}
+
 /// Makes the nodes, links and mounts of `/dev`.
-fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
+fn fill_dev(dev: BorrowedFd<'_>, shm_size: Option<u64>) -> Result<(), Failure> {
     for (name, major, minor) in DEVICES {
         mknodat(dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))
             .step(&format!("make /dev/{name}"))?;
@@ -173,7 +213,8 @@ fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
         symlinkat(target, dev, name).step(&format!("make /dev/{name}"))?;
     }
     let pts: &[(&str, &str)] = &[("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
-    let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", SHM_SIZE)];
+    let shm_size = shm_size.unwrap_or(SHM_SIZE).to_string();
+    let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", &shm_size)];
     let mounts = [
         ("pts", "devpts", pts, NOSUID | NOEXEC),
         ("shm", "tmpfs", shm, NOSUID | NODEV | NOEXEC),

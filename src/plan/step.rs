@@ -4,12 +4,15 @@
 //! key. They leave out what does not change the result (names, places, proxies) and what the cache brings in by
 //! content (the roots that a step starts from and reads).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::diagnostic::Span;
 use crate::dockerfile::remote::{GitRef, HttpUrl};
 use crate::oci::{Digest, Fingerprint, FingerprintHasher};
 use crate::tree::TreePath;
 
-use super::{Chmod, ContextId, Root};
+use super::{Chmod, ContextId, Mount, Root, SecretVariable};
 
 /// One change of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +47,8 @@ pub enum StepKind {
 pub struct Run {
     /// The program and its arguments, the shell included.
     pub args: Vec<String>,
-    /// The variables in effect, sorted by name; always with `PATH`.
-    pub env: Vec<(String, String)>,
+    /// The variables in effect; always with `PATH`. RUNs with no ARG or ENV between them share them.
+    pub env: Arc<BTreeMap<String, String>>,
     /// Variables that the command gets besides, but that do not make it another command: proxies.
     pub ignored_env: Vec<(String, String)>,
     /// The directory that it starts in, absolute; made if it is missing.
@@ -56,6 +59,14 @@ pub struct Run {
     pub network: NetworkMode,
     /// A file that it shall find, not part of the result.
     pub script: Option<Script>,
+    /// What is mounted for it, parents before what lies in them.
+    pub mounts: Vec<Mount>,
+    /// Secrets that it gets as variables.
+    pub secret_variables: Vec<SecretVariable>,
+    /// Whether it has the rights of the machine's root.
+    pub insecure: bool,
+    /// What the user said about all commands that may show in the result, in words.
+    pub circumstances: Vec<String>,
 }
 
 /// The network that a command sees.
@@ -210,13 +221,37 @@ impl Fingerprint for StepKind {
 
 impl Fingerprint for Run {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        let Self { args, env, ignored_env: _, cwd, user, network, script } = self;
+        let Self {
+            args,
+            env,
+            ignored_env: _,
+            cwd,
+            user,
+            network,
+            script,
+            mounts,
+            secret_variables,
+            insecure,
+            circumstances,
+        } = self;
         hasher.value(args);
-        hasher.value(env);
+        hasher.value(&**env);
         hasher.value(cwd);
         hasher.value(user);
         hasher.value(network);
         hasher.value(script);
+        // Without any, nothing is fed, so that the keys from before there were mounts stay.
+        if !mounts.is_empty() || !secret_variables.is_empty() {
+            hasher.value(mounts);
+            hasher.value(secret_variables);
+        }
+        if *insecure {
+            hasher.bytes(b"insecure");
+        }
+        if !circumstances.is_empty() {
+            hasher.bytes(b"circumstances");
+            hasher.value(circumstances);
+        }
     }
 }
 

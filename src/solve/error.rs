@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cgroup::CgroupError;
 use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
@@ -41,6 +42,17 @@ pub enum StepError {
         /// How it ended.
         status: Status,
     },
+    /// The command of a RUN failed after the kernel had killed processes for want of memory.
+    #[error("the command `{command}` ran out of memory: {why}")]
+    OutOfMemory {
+        /// The command.
+        command: String,
+        /// What there was not enough of.
+        why: String,
+    },
+    /// A control group for a sandbox cannot be made.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// The sandbox could not be set up or the command not be started.
     #[error(transparent)]
     Sandbox(#[from] ExecError),
@@ -85,6 +97,21 @@ pub enum StepError {
     /// A pattern of `--exclude` is malformed.
     #[error(transparent)]
     Exclude(#[from] DockerignoreError),
+    /// What a cache mount is to begin with is no directory.
+    #[error("`{0}` is not a directory, and a cache can only begin as one")]
+    SeedNotDirectory(TreePath),
+    /// A RUN needs a secret, and it was not given.
+    #[error("the secret `{id}` is required, and was not given")]
+    NoSecret {
+        /// Its name.
+        id: String,
+    },
+    /// A RUN needs an SSH agent, and none was given.
+    #[error("the SSH agent `{id}` is required, and was not given")]
+    NoAgent {
+        /// Its name.
+        id: String,
+    },
     /// An archive among the sources of an ADD cannot be unpacked.
     #[error("cannot unpack `{path}`")]
     Unpack {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 use crate::cache::{self, Input};
 use crate::exec::{self, Io, Output, Spec, Upper};
 use crate::layer::{Marks, commit};
-use crate::network::{Network, without_loopback};
-use crate::plan::{NetworkMode, Run, Step};
+use crate::network::{Network, machine_address, with_hosts, without_loopback};
+use crate::oci::ContentDigest;
+use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
 use crate::tree::TreePath;
 
 use super::error::StepError;
+use super::limits::{self, out_of_memory};
 use super::make::Made;
+use super::mounts::{self, Prepared, Preparing};
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
-
-/// The host name in a RUN, as BuildKit sets it.
-const HOSTNAME: &str = "buildkitsandbox";
 
 impl Solver<'_> {
     pub(super) fn run(
@@ -30,21 +30,29 @@ impl Solver<'_> {
         step: &Step,
         run: &Run,
         from: &State,
+        state: &dyn Fn(Root) -> State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
+        let contents = self.mounted_contents(run, state)?;
+        let mounted: Vec<ContentDigest> = contents.iter().copied().flatten().collect();
         let request = Request {
             step,
             from,
-            action: cache::action("run", &step.kind, &[]),
+            action: cache::action("run", &step.kind, &mounted),
             family: cache::family("run", text(step), &self.options.scope),
-            inputs: inputs(run),
+            inputs: inputs(run, &contents),
             observes: false,
             cache: !self.options.no_cache && !step.no_cache,
         };
-        self.cached_or(&request, running, |scratch| {
+        let mut usage = None;
+        let result = self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let stubs = self.execute(run, &opened, scratch, &upper, running)?;
+            let anew = !request.cache;
+            let mounts =
+                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
+            let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
+            let stubs = self.execute(run, spec, &mounts, (running, &mut usage))?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
             let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
             let made = Made {
@@ -55,39 +63,63 @@ impl Solver<'_> {
                 below: Vec::new(),
             };
             Ok(Product { made, observed: Vec::new() })
-        })
+        });
+        Ok(StepResult { usage, ..result? })
     }
 
-    /// Runs the command; gives the mount points that had to be made for it.
+    /// Runs the command and says what it used; gives the mount points that had to be made for it.
     fn execute(
+        &self,
+        run: &Run,
+        mut spec: Spec,
+        mounts: &Prepared,
+        (running, usage): (&progress::Step<'_>, &mut Option<progress::Usage>),
+    ) -> Result<Vec<TreePath>, StepError> {
+        let network = match run.network {
+            NetworkMode::Private => Some(self.networks.take()?),
+            NetworkMode::Host | NetworkMode::None => None,
+        };
+        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine_address(network.as_ref()));
+        let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
+        let limits = &self.options.limits;
+        let group = self.cgroups.make(&limits.cgroup)?;
+        let io = Io {
+            output: Output::Piped(&mut pass),
+            network: network.as_ref().map(Network::namespace),
+            cgroup: group.as_ref(),
+            ..Io::default()
+        };
+        let keep: Vec<BorrowedFd<'_>> =
+            std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
+        let outcome = self.executor.run(&spec, io, &keep, self.cancel)?;
+        running.used(*usage.insert(limits::usage(&outcome.usage)));
+        let why = out_of_memory(outcome.hits, limits);
+        if !outcome.status.success() {
+            let command = run.args.join(" ");
+            return Err(match why {
+                Some(why) => StepError::OutOfMemory { command, why },
+                None => StepError::Command { command, status: outcome.status },
+            });
+        }
+        // The command went on without them.
+        if let Some(why) = why {
+            running.note(why);
+        }
+        Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
+    }
+
+    fn spec(
         &self,
         run: &Run,
         opened: &Opened,
         scratch: &Path,
         upper: &Upper,
-        running: &progress::Step<'_>,
-    ) -> Result<Vec<TreePath>, StepError> {
-        let spec = self.spec(run, opened, scratch, upper)?;
-        let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
-        let network = match run.network {
-            NetworkMode::Private => Some(self.networks.take()?),
-            NetworkMode::Host | NetworkMode::None => None,
-        };
-        let io = Io {
-            output: Output::Piped(&mut pass),
-            network: network.as_ref().map(Network::namespace),
-            ..Io::default()
-        };
-        let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
-        if !outcome.status.success() {
-            let command = run.args.join(" ");
-            return Err(StepError::Command { command, status: outcome.status });
-        }
-        Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
-    }
-
-    fn spec(&self, run: &Run, opened: &Opened, scratch: &Path, upper: &Upper) -> Result<Spec, StepError> {
-        let variables = run.env.iter().chain(&run.ignored_env);
+        mounts: &Prepared,
+    ) -> Result<Spec, StepError> {
+        let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
+        let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
+        let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Ok(Spec {
             root: exec::Root {
                 lowers: opened.lowers(scratch)?,
@@ -97,10 +129,10 @@ impl Solver<'_> {
                 mount_api: exec::MountApi::Best,
             },
             args: run.args.iter().map(OsString::from).collect(),
-            env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
+            env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
-            hostname: HOSTNAME.to_owned(),
+            hostname: self.options.hostname.clone(),
             network: match run.network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
@@ -117,12 +149,16 @@ impl Solver<'_> {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
+            insecure: run.insecure,
+            resources: self.options.limits.resources.clone(),
+            shm_size: self.options.limits.shm_size,
+            mounts: mounts.mounts.clone(),
         })
     }
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
-fn inputs(run: &Run) -> Vec<Input> {
+fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     let mut inputs = vec![
         Input::new("the command", run.args.join(" ")),
         Input::new("the working directory", run.cwd.clone()),
@@ -132,9 +168,16 @@ fn inputs(run: &Run) -> Vec<Input> {
     inputs.extend(
         run.env.iter().map(|(name, value)| Input::new(format!("the variable {name}"), value.clone())),
     );
+    if run.insecure {
+        inputs.push(Input::new("the security", "insecure".to_owned()));
+    }
+    for one in &run.circumstances {
+        inputs.push(Input::new(one.clone(), String::new()));
+    }
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }
+    inputs.extend(mounts::inputs(run, contents));
     inputs
 }
 

@@ -1,11 +1,14 @@
 //! RUN.
 
+use std::sync::Arc;
+
 use crate::dockerfile::ast::{self, Instruction, Network, RunCommand, Security};
 use crate::dockerfile::heredoc::Heredoc;
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::scope::proxies;
 use super::super::{NetworkMode, Run, Script, StepKind};
+use super::mounts::Mounts;
 use super::{Stage, upper_case_keyword};
 
 /// The shell of an image that names none.
@@ -19,6 +22,7 @@ impl Stage<'_, '_> {
         supported(run)?;
         self.can_run(instruction)?;
         let network = self.network(run)?;
+        let Mounts { mounts, variables: secret_variables } = self.mounts(run)?;
         let (args, script) = match &run.command {
             RunCommand::Exec(args) => (args.clone(), None),
             RunCommand::Script(heredoc) if heredoc.has_shebang() => {
@@ -32,13 +36,17 @@ impl Stage<'_, '_> {
         let proxies = proxies(self.options).into_iter().filter(|(name, _)| !variables.contains_key(name));
         let created_by = self.created_by(&args);
         let kind = StepKind::Run(Run {
-            env: variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            env: Arc::clone(variables),
             ignored_env: proxies.collect(),
             cwd: if state.config.working_dir.is_empty() { "/" } else { &state.config.working_dir }.to_owned(),
             user: state.config.user.clone(),
             args,
             network,
             script,
+            mounts,
+            secret_variables,
+            insecure: self.insecure(run)?,
+            circumstances: self.options.circumstances.clone(),
         });
         self.step(kind, &shown(instruction, run), created_by, instruction.span);
         Ok(())
@@ -74,6 +82,19 @@ impl Stage<'_, '_> {
         }
     }
 
+    fn insecure(&self, run: &ast::Run) -> Result<bool, PlanError> {
+        match &run.security {
+            Some(security) if security.value == Security::Insecure => {
+                if self.options.insecure_allowed {
+                    Ok(true)
+                } else {
+                    Err(PlanErrorKind::Insecure.at(security.span))
+                }
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn created_by(&self, args: &[String]) -> String {
         let arguments = self.state.scope.arguments();
         let mut words = vec!["RUN".to_owned()];
@@ -89,17 +110,10 @@ impl Stage<'_, '_> {
 
 /// Fails for flags that cannot be obeyed yet.
 fn supported(run: &ast::Run) -> Result<(), PlanError> {
-    let security = run.security.as_ref().filter(|security| security.value == Security::Insecure);
-    let (what, span) = if let Some(mount) = run.mounts.first() {
-        ("`RUN --mount`", mount.span)
-    } else if let Some(security) = security {
-        ("`RUN --security=insecure`", security.span)
-    } else if let Some(device) = run.devices.first() {
-        ("`RUN --device`", device.span)
-    } else {
-        return Ok(());
-    };
-    Err(PlanErrorKind::Unsupported { what }.at(span))
+    match run.devices.first() {
+        Some(device) => Err(PlanErrorKind::Unsupported { what: "`RUN --device`" }.at(device.span)),
+        None => Ok(()),
+    }
 }
 
 fn script(heredoc: &Heredoc) -> Script {
