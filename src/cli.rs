@@ -18,6 +18,7 @@ mod run;
 mod signals;
 pub mod table;
 pub mod template;
+mod user;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand};
 
 use crate::engine::{Engine, EngineError};
 use crate::exec::{self, Executor};
+use crate::network;
 use error::{CliError, ErrorKind};
 
 /// Build OCI images from Dockerfiles, without a daemon
@@ -42,7 +44,7 @@ struct Arguments {
 /// What every command understands.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata]
+    /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata, or ~/.local/share/strata for users]
     #[arg(long, global = true, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Print an error as it is inside, too, for a report of a bug
@@ -86,7 +88,6 @@ enum ContainerCommand {
 /// What a command runs with.
 struct App {
     root: PathBuf,
-    debug: bool,
 }
 
 impl App {
@@ -96,9 +97,6 @@ impl App {
     }
 }
 
-/// The store of root, where nothing else is said (hier(7), /var/lib).
-const DEFAULT_ROOT: &str = "/var/lib/strata";
-
 /// `STRATA_ROOT`, where an empty value is as good as none.
 fn root_of_environment() -> Option<PathBuf> {
     std::env::var_os("STRATA_ROOT").filter(|root| !root.is_empty()).map(PathBuf::from)
@@ -106,8 +104,8 @@ fn root_of_environment() -> Option<PathBuf> {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    // A sandbox's stage is this program executed anew; it must not spend time on arguments.
-    if let Some(code) = exec::stage_entry() {
+    // A sandbox's stage and a network's guard are this program executed anew; they must not spend time on arguments.
+    if let Some(code) = exec::stage_entry().or_else(network::guard_entry) {
         return code;
     }
     let arguments = match Arguments::try_parse() {
@@ -117,15 +115,17 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { usage_code() } else { 0 });
         }
     };
-    let app = App {
-        root: arguments.global.root.or_else(root_of_environment).unwrap_or_else(|| DEFAULT_ROOT.into()),
-        debug: arguments.global.debug,
-    };
-    match dispatch(&app, arguments.command) {
+    let Global { root, debug } = arguments.global;
+    let prepared = root.or_else(root_of_environment).map_or_else(user::default_store, Ok);
+    let result = prepared.and_then(|root| {
+        user::become_root()?;
+        dispatch(&App { root }, arguments.command)
+    });
+    match result {
         Ok(code) => code,
         Err(error) => {
             let mut text = error.render(colour(&io::stderr()));
-            if let Some(details) = error.details().filter(|_| app.debug) {
+            if let Some(details) = error.details().filter(|_| debug) {
                 text.push_str(&format!("debug: {details}\n"));
             }
             let _ = io::stderr().write_all(text.as_bytes());

@@ -34,6 +34,7 @@ use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
+use crate::user;
 
 /// An open store with the means to use it.
 #[derive(Debug)]
@@ -44,13 +45,18 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage.
+    /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage, and for an ordinary
+    /// user also as the guard of a network ([`network::guard_entry`]).
     pub fn open(root: &Path, executor: Executor) -> Result<Self, EngineError> {
         if !rustix::process::geteuid().is_root() {
             return Err(EngineError::NotRoot);
         }
         let store = Arc::new(Store::open(root)?);
-        let networks = Networks::new(network::DIRECTORY.into());
+        let networks = if user::is_confined() {
+            Networks::for_user(executor.stage.clone())
+        } else {
+            Networks::new(network::DIRECTORY.into())
+        };
         networks.clean();
         Ok(Self { store, executor, networks })
     }

@@ -11,6 +11,7 @@ pub mod sys;
 
 pub mod dockerfile;
 pub mod tree;
+pub mod user;
 
 pub mod context;
 pub mod exec;

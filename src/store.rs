@@ -9,6 +9,7 @@
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
+//! id-map                  whose ids the files have, if they are not the machine's
 //! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, leases
 //! publish.lock            shared from the rename of a publication to its row, exclusive for a sweep
 //! ```
@@ -29,6 +30,7 @@ mod blobs;
 mod collect;
 mod database;
 mod error;
+mod ids;
 mod images;
 pub mod layers;
 mod records;
@@ -49,6 +51,7 @@ pub use work::WorkDir;
 
 use crate::oci::{CacheKey, Digest};
 use crate::sys::lock::{Lock, Mode, TransientLock};
+use crate::user::{IdMap, is_confined};
 use database::Database;
 
 /// An open store. Shared between threads; several processes may have it open.
@@ -73,6 +76,7 @@ impl Store {
         refuse_network(&root)?;
         // SQLite does not wait for a process that is just making the database.
         let opening = Lock::wait(&root.join("work/.lock"), Mode::Exclusive)?;
+        ids::settle(&root, IdMap::current())?;
         let database = Database::open(&root.join("strata.db"))?;
         drop(opening);
         let store = Self { root, database, boot: recover::boot_id()? };
@@ -136,8 +140,9 @@ fn make_directories(root: &Path) -> Result<(), StoreError> {
         let path = root.join(directory);
         fs::create_dir_all(&path).map_err(|e| StoreError::io("make", &path, e))?;
     }
-    // Layers hold set-user-ID programs and private files of images, with the owners that images name.
-    let private = fs::Permissions::from_mode(0o711);
+    // Layers hold set-user-ID programs and private files of images, with the owners that images name. In a user
+    // namespace those of root are the user's own.
+    let private = fs::Permissions::from_mode(if is_confined() { 0o700 } else { 0o711 });
     fs::set_permissions(root, private).map_err(|e| StoreError::io("set the mode of", root, e))
 }
 

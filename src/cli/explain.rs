@@ -4,9 +4,11 @@ use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError};
-use crate::exec::ExecError;
+use crate::exec::{ExecError, UserProblem};
+use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
+use crate::user;
 
 use super::colour;
 use super::error::{CliError, ErrorKind};
@@ -32,12 +34,32 @@ pub(super) fn explain(error: &EngineError) -> CliError {
             CliError::new(ErrorKind::General, format!("{error}:{text}"))
         }
         EngineError::Exec(ExecError::Canceled) => CliError::new(ErrorKind::Interrupted, "interrupted"),
+        EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
+            general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
+        }
         EngineError::Network(network) => match network.remedy() {
             Some(remedy) => general(error).hint(remedy),
             None => general(error),
         },
-        EngineError::Store(store) => with_disk_hint(general(error), store),
-        other => disk_full(other).unwrap_or_else(|| general(other)),
+        EngineError::Store(store) => {
+            let text = store.remedy().into_iter().fold(general(error), CliError::hint);
+            with_disk_hint(text, store)
+        }
+        other => unrepresentable(other).or_else(|| disk_full(other)).unwrap_or_else(|| general(other)),
+    }
+}
+
+/// What ordinary users cannot have on disk.
+fn unrepresentable(error: &EngineError) -> Option<CliError> {
+    Unrepresentable::find(error).map(|what| general(error).hint(remedy_for(what)))
+}
+
+fn remedy_for(what: Unrepresentable) -> String {
+    match what {
+        Unrepresentable::Owner { .. } => user::remedy_for_single_id().unwrap_or_else(|| {
+            "give this user more ids in /etc/subuid and /etc/subgid (`usermod --add-subuids`, `--add-subgids`)".to_owned()
+        }),
+        Unrepresentable::Device => "run it as root, or make an image without device nodes".to_owned(),
     }
 }
 
@@ -107,10 +129,21 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
+        StepError::Command { .. } => user::remedy_for_single_id()
+            .map(|remedy| {
+                format!(
+                    "with the single id of this user, `chown` to others and a change of user fail: {remedy}"
+                )
+            })
+            .into_iter()
+            .collect(),
+        StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
+            vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
+        }
         StepError::Network(network) => network.remedy().into_iter().collect(),
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
-        _ => Vec::new(),
+        other => Unrepresentable::find(other).map(remedy_for).into_iter().collect(),
     }
 }
 

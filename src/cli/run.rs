@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +87,9 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
         let _ = sender.send(signal);
     })?;
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
+    if let Some(lack) = engine.missing_network(&request) {
+        note(&format!("the container has the machine's network: {lack}"));
+    }
     let terminal =
         args.tty.then(|| Terminal { input: args.interactive.then(|| stdin.as_fd()), output: stdout.as_fd() });
     let connection = Connection { interactive: args.interactive, terminal, signals: &to_command };
@@ -105,6 +108,12 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
             Err(CliError::from(error).with_kind(kind))
         }
     }
+}
+
+/// A line for people, beside what the command says.
+fn note(text: &str) {
+    // Who cannot read it does not miss the command's result.
+    let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
 /// What was typed, as the engine takes it.

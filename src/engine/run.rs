@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
-use crate::network::{Network, PublishedPort, without_loopback};
+use crate::network::{Lack, Network, PublishedPort, without_loopback};
 use crate::oci::Config;
 use crate::plan::NetworkMode;
 use crate::solve::{Stack, make_upper};
@@ -54,6 +54,13 @@ pub struct Connection<'a> {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
+    /// What is missing for a network of the container's own, so that it will have the machine's. Ports cannot be
+    /// published there: with some, [`Engine::run`] fails instead.
+    pub fn missing_network(&self, request: &RunRequest) -> Option<Lack> {
+        let own = request.network == NetworkMode::Private && request.ports.is_empty();
+        if own { self.networks.lack() } else { None }
+    }
+
     /// Runs a command in a container that is removed when it ends.
     pub fn run(
         &self,
@@ -70,6 +77,10 @@ impl Engine {
         if args.is_empty() {
             return Err(EngineError::NoCommand(request.image.clone()));
         }
+        let mode = match self.missing_network(request) {
+            Some(_) => NetworkMode::Host,
+            None => request.network,
+        };
         self.prepare_sandboxes()?;
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
@@ -89,19 +100,19 @@ impl Engine {
             cwd: working_directory(request, config),
             user: request.user.clone().unwrap_or_else(|| config.user.clone()),
             hostname: request.hostname.clone().or(id).unwrap_or_default(),
-            network: match request.network {
+            network: match mode {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
             hosts: host.hosts,
-            resolv_conf: match request.network {
+            resolv_conf: match mode {
                 NetworkMode::Private => Some(without_loopback(&host.resolv_conf.unwrap_or_default())),
                 NetworkMode::Host | NetworkMode::None => host.resolv_conf,
             },
             script: None,
         };
-        let network = match request.network {
+        let network = match mode {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
             NetworkMode::Host | NetworkMode::None => None,
         };

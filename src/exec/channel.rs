@@ -100,6 +100,10 @@ impl<'a> Decoder<'a> {
         Some(self.number()? as i32)
     }
 
+    fn id(&mut self) -> Option<u32> {
+        self.number()?.try_into().ok()
+    }
+
     fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
@@ -304,6 +308,11 @@ impl Failure {
                     UserProblem::NoUser(name) => (6, name),
                     UserProblem::NoGroup(name) => (7, name),
                     UserProblem::Range(id) => (8, id),
+                    UserProblem::Unmapped { uid, gid } => {
+                        out.number(9);
+                        out.number((*uid).into());
+                        return out.number((*gid).into());
+                    }
                 };
                 out.number(kind);
                 out.bytes(text);
@@ -319,6 +328,7 @@ impl Failure {
             6 => Self::User(UserProblem::NoUser(from.text()?)),
             7 => Self::User(UserProblem::NoGroup(from.text()?)),
             8 => Self::User(UserProblem::Range(from.text()?)),
+            9 => Self::User(UserProblem::Unmapped { uid: from.id()?, gid: from.id()? }),
             _ => return None,
         })
     }
@@ -382,6 +392,7 @@ mod tests {
             Report::Failed(Failure::User(UserProblem::NoUser("x".into()))),
             Report::Failed(Failure::User(UserProblem::NoGroup("y".into()))),
             Report::Failed(Failure::User(UserProblem::Range("z".into()))),
+            Report::Failed(Failure::User(UserProblem::Unmapped { uid: 7, gid: u32::MAX })),
         ];
         let all: Vec<u8> = reports.iter().flat_map(Report::encode).collect();
         let mut buffer = Vec::new();

@@ -22,6 +22,7 @@ use super::{mounts, rights, root, stage, terminal};
 use crate::sys::mount::MountError;
 use crate::sys::namespace::{Fork, Namespaces, fork_into, loopback_up};
 use crate::sys::process::{child_usage, execute, exit_now, kill, reset_signals, wait_signal};
+use crate::user::IdMap;
 
 /// Where programs are looked for if the environment has no `PATH`; Docker's value.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -105,7 +106,7 @@ fn prepare(spec: &Spec, socket: BorrowedFd<'_>) -> Result<User, Failure> {
         loopback_up().step("take the loopback interface up")?;
     }
     umask(Mode::from_raw_mode(0o022));
-    let user = user::look_up(&spec.user, Path::new("/"))?;
+    let user = user::find(&spec.user, Path::new("/"), IdMap::current())?;
     enter(&spec.cwd)?;
     Ok(user)
 }

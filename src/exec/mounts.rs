@@ -16,7 +16,8 @@ use super::channel::Failure;
 use super::init::Step as _;
 use super::root::Scratch;
 use super::spec::{Script, Spec};
-use crate::sys::mount::{FsContext, MountError, attach, bind};
+use crate::sys::mount::{FsContext, MountError, attach, bind, bind_all, set_attributes};
+use crate::user::{IdMap, is_confined};
 
 const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -66,9 +67,9 @@ pub(super) fn populate(
     root: BorrowedFd<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
     let mut points = Points { root, stubs: Vec::new() };
-    let proc = new("proc", &[], NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
+    let proc = kernel("proc", "/proc", NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
     points.mount(&proc, "proc", Kind::Directory)?;
-    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | RDONLY).step("make the sys file system")?;
+    let sys = kernel("sysfs", "/sys", NOSUID | NODEV | NOEXEC | RDONLY).step("make the sys file system")?;
     points.mount(&sys, "sys", Kind::Directory)?;
     let dev = new("tmpfs", &[("mode", "755"), ("size", "64m")], NOSUID).step("make the dev file system")?;
     points.mount(&dev, "dev", Kind::Directory)?;
@@ -92,6 +93,19 @@ fn new(fs_type: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> R
         context.string(key, value)?;
     }
     context.mount(attributes)
+}
+
+/// A new file system of the kernel's, or where the user namespace may not make one, what is mounted at `place` outside:
+/// the sys of a network that is the machine's, the proc of a container that has parts of it hidden.
+fn kernel(fs_type: &str, place: &str, attributes: MountAttrFlags) -> Result<OwnedFd, MountError> {
+    match new(fs_type, &[], attributes) {
+        Err(error) if error.errno == Errno::PERM && is_confined() => {
+            let tree = bind_all(place)?;
+            set_attributes(tree.as_fd(), attributes)?;
+            Ok(tree)
+        }
+        result => result,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,13 +180,20 @@ impl Points<'_> {
 /// Makes the nodes, links and mounts of `/dev`.
 fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
     for (name, major, minor) in DEVICES {
+        let step = || format!("make /dev/{name}");
+        if is_confined() {
+            bind_device(dev, name).step(&step())?;
+            continue;
+        }
         mknodat(dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))
-            .step(&format!("make /dev/{name}"))?;
+            .step(&step())?;
     }
     for (name, target) in LINKS {
         symlinkat(target, dev, name).step(&format!("make /dev/{name}"))?;
     }
     let pts: &[(&str, &str)] = &[("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
+    // Where there is no group `tty`, terminals have their user's.
+    let pts = if IdMap::current().has_group(5) { pts } else { &pts[..2] };
     let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", SHM_SIZE)];
     let mounts = [
         ("pts", "devpts", pts, NOSUID | NOEXEC),
@@ -188,6 +209,15 @@ fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
         attach(mount.as_fd(), target.as_fd()).step(&step())?;
     }
     Ok(())
+}
+
+/// Puts the machine's device into `/dev`: in a user namespace none can be made.
+fn bind_device(dev: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    super::root::write_file(dev, name, b"", 0o666)?;
+    let device = bind(CWD, &format!("/dev/{name}"))?;
+    let target =
+        rustix::fs::openat(dev, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    attach(device.as_fd(), target.as_fd())
 }
 
 /// Where BuildKit puts the heredocs that name their own interpreter, below `/dev`.

@@ -15,6 +15,7 @@ use super::channel::Failure;
 use super::init::Step as _;
 use super::user::User;
 use crate::sys::process::load_seccomp;
+use crate::user::IdMap;
 
 /// Docker's default capabilities, 00000000a80425fb.
 const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
@@ -37,7 +38,10 @@ pub(super) fn reduce(user: &User, seccomp: &[u8]) -> Result<(), Failure> {
     load_seccomp(seccomp).step("load the seccomp filter")?;
     bound().step("drop capabilities")?;
     let groups: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
-    set_thread_groups(&groups).step("setgroups")?;
+    // Whoever has a single id had to give setgroups(2) up for it, see user_namespaces(7).
+    if !IdMap::current().is_single() {
+        set_thread_groups(&groups).step("setgroups")?;
+    }
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     set_thread_res_gid(gid, gid, gid).step("setresgid")?;
     set_thread_res_uid(uid, uid, uid).step("setresuid")?;

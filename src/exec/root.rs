@@ -15,6 +15,7 @@ use super::channel::Failure;
 use super::init::Step as _;
 use super::spec::{MountApi, Root, Spec};
 use crate::sys::mount::{FsContext, MountError, attach, bind, make_private};
+use crate::user::is_confined;
 
 /// `f_type` of overlayfs, see statfs(2).
 const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
@@ -140,8 +141,8 @@ impl Layers {
         for (key, value) in OPTIONS {
             context.string(key, value)?;
         }
-        if self.is_volatile() {
-            context.flag("volatile")?;
+        for flag in self.flags() {
+            context.flag(flag)?;
         }
         let overlay = context.mount(MountAttrFlags::empty())?;
         Ok(attach(overlay.as_fd(), target)?)
@@ -156,17 +157,18 @@ impl Layers {
             options.push(format!("upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd()));
         }
         options.extend(OPTIONS.map(|(key, value)| format!("{key}={value}")));
-        if self.is_volatile() {
-            options.push("volatile".to_owned());
-        }
+        options.extend(self.flags().map(str::to_owned));
         let options = std::ffi::CString::new(options.join(",")).map_err(|_| Errno::INVAL)?;
         rustix::process::chdir("/proc/self/fd")?;
         let target = target.as_raw_fd().to_string();
         Ok(rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), &*options)?)
     }
 
-    fn is_volatile(&self) -> bool {
-        self.volatile && self.upper.is_some()
+    /// Options without a value. Without `userxattr` a user namespace could mount the overlay and not remove
+    /// directories from it.
+    fn flags(&self) -> impl Iterator<Item = &'static str> {
+        let volatile = self.volatile && self.upper.is_some();
+        volatile.then_some("volatile").into_iter().chain(is_confined().then_some("userxattr"))
     }
 
     /// Tells a refused upper from other failures.

@@ -3,7 +3,7 @@
 //!
 //! In an archive marks are names (image-spec, layer.md, "Whiteouts"); on disk they are what overlayfs reads
 //! (kernel, `filesystems/overlayfs.rst`): a character device 0:0, and an attribute on a directory. Whoever turns
-//! one into the other asks here. Does no input or output.
+//! one into the other asks here. Reads and writes nothing.
 
 use super::tar::{OPAQUE_MARK, WHITEOUT_PREFIX};
 
@@ -20,6 +20,11 @@ pub enum Marks {
 pub(super) const OPAQUE_VALUE: &[u8] = b"y";
 
 impl Marks {
+    /// Those that overlayfs heeds where this process is.
+    pub fn here() -> Self {
+        if crate::user::is_confined() { Self::User } else { Self::Trusted }
+    }
+
     /// The attribute that makes a directory opaque.
     pub const fn opaque(self) -> &'static [u8] {
         match self {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::PublishedPort;
+use super::{Lack, PublishedPort};
 
 /// A network cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum NetworkError {
         /// The Debian package that has it.
         package: &'static str,
     },
+    /// An ordinary user lacks something.
+    #[error("cannot make a network for the container: {0}")]
+    Lack(Lack),
     /// The helper said no.
     #[error("cannot make a network for the sandbox: {message}")]
     Helper {
@@ -69,6 +72,10 @@ impl NetworkError {
             Self::NoHelper { package, .. } => Some(format!(
                 "install the package `{package}`, or use the machine's network with `--network host`"
             )),
+            Self::Lack(Lack::Program) => Some(
+                "install the package `passt`, or use the machine's network with `--network host`".to_owned(),
+            ),
+            Self::Lack(Lack::Tun) => Some("the machine's network is there with `--network host`".to_owned()),
             Self::Helper { .. } | Self::Namespace { .. } | Self::NoSubnet => {
                 Some("the machine's network is there with `--network host`".to_owned())
             }

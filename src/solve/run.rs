@@ -46,7 +46,7 @@ impl Solver<'_> {
             let upper = make_upper(scratch)?;
             let stubs = self.execute(run, &opened, scratch, &upper, running)?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
-            let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
+            let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::here())?;
             let made = Made {
                 index: committed.index,
                 diff_id: committed.diff_id,
@@ -67,12 +67,15 @@ impl Solver<'_> {
         upper: &Upper,
         running: &progress::Step<'_>,
     ) -> Result<Vec<TreePath>, StepError> {
-        let spec = self.spec(run, opened, scratch, upper)?;
-        let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
-        let network = match run.network {
-            NetworkMode::Private => Some(self.networks.take()?),
-            NetworkMode::Host | NetworkMode::None => None,
+        let (mode, network) = match run.network {
+            NetworkMode::Private => match self.networks.take_or_tell(|line| self.reporter.warn(line))? {
+                Some(network) => (NetworkMode::Private, Some(network)),
+                None => (NetworkMode::Host, None),
+            },
+            mode @ (NetworkMode::Host | NetworkMode::None) => (mode, None),
         };
+        let spec = self.spec(run, mode, opened, scratch, upper)?;
+        let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let io = Io {
             output: Output::Piped(&mut pass),
             network: network.as_ref().map(Network::namespace),
@@ -86,7 +89,14 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(&self, run: &Run, opened: &Opened, scratch: &Path, upper: &Upper) -> Result<Spec, StepError> {
+    fn spec(
+        &self,
+        run: &Run,
+        network: NetworkMode,
+        opened: &Opened,
+        scratch: &Path,
+        upper: &Upper,
+    ) -> Result<Spec, StepError> {
         let variables = run.env.iter().chain(&run.ignored_env);
         Ok(Spec {
             root: exec::Root {
@@ -101,13 +111,13 @@ impl Solver<'_> {
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
             hostname: HOSTNAME.to_owned(),
-            network: match run.network {
+            network: match network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
             hosts: self.options.hosts.clone(),
-            resolv_conf: match run.network {
+            resolv_conf: match network {
                 NetworkMode::Private => {
                     Some(without_loopback(self.options.resolv_conf.as_deref().unwrap_or_default()))
                 }

@@ -150,7 +150,7 @@ pub(super) fn new_part(path: &Path) -> Result<Placer, StepError> {
     };
     fs::create_dir_all(path).map_err(failed("make"))?;
     let root: OwnedFd = fs::File::open(path).map_err(failed("open"))?.into();
-    let placer = Placer::new(root, Marks::Trusted);
+    let placer = Placer::new(root, Marks::here());
     // The root of every layer looks alike, because no tar says anything of it.
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(failed("set the mode of"))?;
     Ok(placer)

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 
 use super::running::Running;
+use super::user::User;
 
 /// The name of the image that [`Env::with_busybox`] makes.
 pub(crate) const BUSYBOX: &str = "busybox";
@@ -28,12 +30,35 @@ const GROUP: &str = "root:x:0:\nug:x:1001:\nextra:x:50:u\n";
 /// A directory with a store that is not there yet, removed at the end.
 pub(crate) struct Env {
     dir: TempDir,
+    /// Whom the binary is run by, if not by root.
+    user: Option<User>,
 }
 
 impl Env {
     /// A place with an empty store.
     pub(crate) fn new() -> Self {
-        Self { dir: TempDir::new_in(disk()).unwrap() }
+        Self { dir: TempDir::new_in(disk()).unwrap(), user: None }
+    }
+
+    /// A place where the binary is run by an ordinary user.
+    pub(crate) fn as_user(user: User) -> Self {
+        let env = Self { user: Some(user), ..Self::new() };
+        env.hand_over(env.dir.path());
+        env
+    }
+
+    /// Gives the user of this place what root has put at and below `path`.
+    pub(crate) fn hand_over(&self, path: &Path) {
+        if let Some(user) = self.user {
+            user.own(path);
+        }
+    }
+
+    /// The same command, run by the user of this place.
+    fn by_user(&self, command: &mut Command) {
+        if let Some(User { uid, gid }) = self.user {
+            command.uid(uid).gid(gid);
+        }
     }
 
     /// A place whose store has the image `busybox`, with a shell, the users `root` and `u`, and the groups `root`,
@@ -52,6 +77,7 @@ impl Env {
         for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("Dockerfile", BUSYBOX_DOCKERFILE)] {
             fs::write(context.join(name), text).unwrap();
         }
+        self.hand_over(&context);
         let _ = self
             .strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()])
             .success();
@@ -92,6 +118,7 @@ impl Env {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strata"));
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.dir.path());
         command.current_dir(self.dir.path()).arg("--root").arg(self.root()).args(args);
+        self.by_user(&mut command);
         command
     }
 
@@ -150,6 +177,8 @@ impl Env {
         command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
         command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
         command.env("HOME", self.dir.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        self.hand_over(dir);
+        self.by_user(&mut command);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -35,8 +35,9 @@ pub(crate) struct State {
 
 impl State {
     /// The beginning of a case that has a store of its own.
-    pub(super) fn new() -> Self {
-        let env = Arc::new(Env::with_busybox());
+    pub(super) fn new(env: Env) -> Self {
+        env.add_busybox();
+        let env = Arc::new(env);
         let context = env.context("context");
         Self {
             env,
@@ -52,6 +53,7 @@ impl State {
     /// The beginning of the case `name`, in a store that others use at the same time.
     pub(crate) fn shared(env: &Arc<Env>, server: &Arc<Server>, name: &str) -> Self {
         let context = env.context(&format!("{name}/context"));
+        env.hand_over(&env.path(name));
         let (env, server) = (Arc::clone(env), Some(Arc::clone(server)));
         let (name, image) = (name.to_owned(), name.to_owned());
         Self { env, server, name, context, image, images: Vec::new(), report: Report::default() }
@@ -163,6 +165,7 @@ impl State {
     }
 
     fn succeed(&mut self, flags: &[&str]) {
+        self.env.hand_over(&self.context);
         let mut command = self.env.command(["build", "--progress=plain", "-t", &self.image]);
         command.args(flags).arg(".").current_dir(&self.context);
         let output = self.env.run(command);
@@ -180,6 +183,7 @@ impl State {
 
     fn fails(&mut self, words: &[&str]) -> String {
         let (code, flags) = words.split_first().expect("an exit code");
+        self.env.hand_over(&self.context);
         let mut command = self.env.command(["build", "--progress=plain"]);
         command.args(flags).arg(".").current_dir(&self.context);
         let stderr = self.env.run(command).code(code.parse().unwrap()).stderr;
