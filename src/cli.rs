@@ -87,13 +87,15 @@ enum ContainerCommand {
 
 /// What a command runs with.
 struct App {
-    root: PathBuf,
+    /// The store's directory, or why there can be none: not every command needs it.
+    store: Result<PathBuf, CliError>,
 }
 
 impl App {
     /// Opens the store.
     fn engine(&self) -> Result<Engine, CliError> {
-        Ok(Engine::open(&self.root, Executor::default())?)
+        let root = self.store.clone()?;
+        Ok(Engine::open(&root, Executor::default())?)
     }
 }
 
@@ -116,12 +118,9 @@ pub fn main() -> ExitCode {
         }
     };
     let Global { root, debug } = arguments.global;
-    let prepared = root.or_else(root_of_environment).map_or_else(user::default_store, Ok);
-    let result = prepared.and_then(|root| {
-        user::become_root()?;
-        dispatch(&App { root }, arguments.command)
-    });
-    match result {
+    let root = root.or_else(root_of_environment).map_or_else(user::default_store, Ok);
+    let app = App { store: root.and_then(|root| user::become_root().map(|()| root)) };
+    match dispatch(&app, arguments.command) {
         Ok(code) => code,
         Err(error) => {
             let mut text = error.render(colour(&io::stderr()));

@@ -52,6 +52,7 @@ impl Engine {
             return Err(EngineError::NotRoot);
         }
         let store = Arc::new(Store::open(root)?);
+        store.settle_driver(|scratch| exec::overlay_refusal(scratch).map_err(EngineError::from))?;
         let networks = if user::is_confined() {
             Networks::for_user(executor.stage.clone())
         } else {

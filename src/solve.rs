@@ -12,6 +12,7 @@ mod choose;
 mod context;
 mod copy;
 mod error;
+mod ground;
 mod make;
 mod owner;
 mod run;
@@ -21,13 +22,14 @@ mod state;
 mod step;
 mod workdir;
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, Once};
 
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
-pub(crate) use run::make_upper;
+pub use ground::Ground;
+pub(crate) use run::copying;
 
 use crate::exec::{CancelToken, Executor};
 use crate::network::Networks;
@@ -99,6 +101,8 @@ pub struct Solver<'a> {
     scratch: AtomicUsize,
     /// The newest cache record when this build began.
     last_record: i64,
+    /// Whether it was said that roots are copied.
+    copying: Once,
 }
 
 /// The steps' results, in the order of the plan.
@@ -138,9 +142,14 @@ impl Stack {
         &self.opened.layers
     }
 
-    /// The directories that an overlay stacks to show it, topmost first; what must be made for that goes to `scratch`.
-    pub fn lowers(&self, scratch: &std::path::Path) -> Result<Vec<std::path::PathBuf>, StepError> {
-        self.opened.lowers(scratch)
+    /// A root of what it shows, which a command may change, with its directories in `scratch`.
+    pub fn ground(
+        &self,
+        store: &Store,
+        scratch: &std::path::Path,
+        cancel: &CancelToken,
+    ) -> Result<Ground, StepError> {
+        Ground::make(&self.opened, store, scratch, cancel)
     }
 }
 
@@ -168,6 +177,7 @@ impl<'a> Solver<'a> {
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
             last_record,
+            copying: Once::new(),
         })
     }
 

@@ -8,7 +8,8 @@ use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, T
 use crate::network::{Lack, Network, PublishedPort, without_loopback};
 use crate::oci::Config;
 use crate::plan::NetworkMode;
-use crate::solve::{Stack, make_upper};
+use crate::solve::{Stack, copying};
+use crate::store::Driver;
 
 use super::error::EngineError;
 use super::{Engine, HostFiles};
@@ -37,6 +38,8 @@ pub struct RunRequest {
     pub ports: Vec<PublishedPort>,
     /// Whether the root file system cannot be written to.
     pub read_only: bool,
+    /// Whether the command may make all system calls, as far as its capabilities go.
+    pub unfiltered: bool,
 }
 
 /// What a container is connected to.
@@ -54,9 +57,20 @@ pub struct Connection<'a> {
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
+    /// What the user should know before a container runs: where it gets less than was asked for.
+    pub fn remarks(&self, request: &RunRequest) -> Vec<String> {
+        let copied = match self.store.driver() {
+            Driver::Native { reason } => Some(copying(reason)),
+            Driver::Overlay => None,
+        };
+        let lack = self.missing_network(request);
+        let lack = lack.map(|lack| format!("the container has the machine's network: {lack}"));
+        copied.into_iter().chain(lack).collect()
+    }
+
     /// What is missing for a network of the container's own, so that it will have the machine's. Ports cannot be
-    /// published there: with some, [`Engine::run`] fails instead.
-    pub fn missing_network(&self, request: &RunRequest) -> Option<Lack> {
+    /// published there: with some there is an error instead.
+    fn missing_network(&self, request: &RunRequest) -> Option<Lack> {
         let own = request.network == NetworkMode::Private && request.ports.is_empty();
         if own { self.networks.lack() } else { None }
     }
@@ -84,17 +98,14 @@ impl Engine {
         self.prepare_sandboxes()?;
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
-        let upper = if request.read_only { None } else { Some(make_upper(work.path())?) };
+        let mut ground = stack.ground(&self.store, work.path(), cancel)?;
+        if request.read_only {
+            ground.root.upper = None;
+        }
         let host = HostFiles::read();
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let spec = Spec {
-            root: exec::Root {
-                lowers: stack.lowers(work.path())?,
-                skeleton: self.store.skeleton(),
-                upper,
-                volatile: true,
-                mount_api: exec::MountApi::Best,
-            },
+            root: ground.root,
             args,
             env: environment(&config.env, request, connection.terminal.is_some()),
             cwd: working_directory(request, config),
@@ -111,6 +122,7 @@ impl Engine {
                 NetworkMode::Host | NetworkMode::None => host.resolv_conf,
             },
             script: None,
+            filtered: !request.unfiltered,
         };
         let network = match mode {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),

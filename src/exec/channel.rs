@@ -138,7 +138,8 @@ impl Request {
     /// The bytes of a request, which [`Request::decode`] reads.
     pub(super) fn encode(spec: &Spec, seccomp: &[u8], input: Input, foreground: bool) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
-        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script } = spec;
+        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script, filtered } =
+            spec;
         encode_root(root, &mut out);
         out.number(args.len() as u64);
         for arg in args {
@@ -167,6 +168,7 @@ impl Request {
             out.bytes(name);
             out.bytes(content);
         }
+        out.number(u64::from(*filtered));
         out.bytes(seccomp);
         match input {
             Input::Null => out.number(0),
@@ -201,6 +203,7 @@ impl Request {
             script: from
                 .optional(|from| Some(Script { name: from.text()?, content: from.bytes()?.to_vec() }))?
                 .next(),
+            filtered: from.flag()?,
         };
         let seccomp = from.bytes()?.to_vec();
         let input = match from.number()? {
@@ -213,7 +216,7 @@ impl Request {
 }
 
 fn encode_root(root: &Root, out: &mut Encoder) {
-    let Root { lowers, skeleton, upper, volatile, mount_api } = root;
+    let Root { lowers, skeleton, upper, plain, volatile, mount_api } = root;
     out.number(lowers.len() as u64);
     for lower in lowers {
         out.path(lower);
@@ -224,6 +227,7 @@ fn encode_root(root: &Root, out: &mut Encoder) {
         out.path(dir);
         out.path(work);
     }
+    out.number(u64::from(*plain));
     out.number(u64::from(*volatile));
     out.number(u64::from(*mount_api == MountApi::Classic));
 }
@@ -233,6 +237,7 @@ fn decode_root(from: &mut Decoder<'_>) -> Option<Root> {
         lowers: from.list(Decoder::path)?,
         skeleton: from.path()?,
         upper: from.optional(|from| Some(Upper { dir: from.path()?, work: from.path()? }))?.next(),
+        plain: from.flag()?,
         volatile: from.flag()?,
         mount_api: if from.flag()? { MountApi::Classic } else { MountApi::Best },
     })
@@ -344,6 +349,7 @@ mod tests {
                 lowers: vec!["/a".into(), OsString::from_vec(vec![b'/', 0xff]).into()],
                 skeleton: "/s".into(),
                 upper: Some(Upper { dir: "/u".into(), work: "/w".into() }),
+                plain: false,
                 volatile: true,
                 mount_api: MountApi::Classic,
             },
@@ -356,6 +362,7 @@ mod tests {
             hosts: b"127.0.0.1 localhost\n".to_vec(),
             resolv_conf: Some(vec![]),
             script: Some(Script { name: "EOF".into(), content: b"#!/bin/sh\n".to_vec() }),
+            filtered: true,
         }
     }
 
@@ -366,6 +373,7 @@ mod tests {
             network: Network::Host,
             resolv_conf: None,
             script: None,
+            filtered: false,
             ..spec()
         };
         let terminal = Input::Terminal(Size { rows: 24, columns: 80 });

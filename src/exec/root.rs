@@ -78,6 +78,12 @@ pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> 
         || openat(&scratch.dir, ROOT, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let target = place().step("open the root's directory")?;
 
+    if let (true, [only]) = (root.plain, &root.lowers[..]) {
+        let step = || format!("bind `{}`", only.display());
+        let tree = open_dir(only).and_then(|dir| bind(dir.as_fd(), "")).step(&step())?;
+        attach(tree.as_fd(), target.as_fd()).step(&step())?;
+        return finish(root, place().step("open the root")?);
+    }
     let mut lowers = Vec::with_capacity(root.lowers.len() + 1);
     for path in &root.lowers {
         lowers.push(open_dir(path).step(&format!("open the layer `{}`", path.display()))?);
@@ -101,7 +107,11 @@ pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> 
         _ => layers.mount(root.mount_api, target.as_fd()),
     };
     mounted.or_else(|error| layers.blame(error))?;
-    let root_dir = place().step("open the root")?;
+    finish(root, place().step("open the root")?)
+}
+
+/// The mounted root as it is to be.
+fn finish(root: &Root, root_dir: OwnedFd) -> Result<OwnedFd, Failure> {
     if root.upper.is_none() {
         read_only(root_dir.as_fd()).step("make the root read-only")?;
     }
@@ -112,6 +122,12 @@ pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> 
 fn read_only(dir: BorrowedFd<'_>) -> Result<(), Errno> {
     rustix::process::fchdir(dir)?;
     mount_remount(".", MountFlags::BIND | MountFlags::RDONLY, c"")
+}
+
+/// An overlay's options without a value. Without `userxattr` a user namespace could mount it and not remove
+/// directories from it.
+pub(super) fn flags(volatile: bool) -> impl Iterator<Item = &'static str> {
+    volatile.then_some("volatile").into_iter().chain(is_confined().then_some("userxattr"))
 }
 
 /// The directories of an overlay, opened.
@@ -164,11 +180,8 @@ impl Layers {
         Ok(rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), &*options)?)
     }
 
-    /// Options without a value. Without `userxattr` a user namespace could mount the overlay and not remove
-    /// directories from it.
     fn flags(&self) -> impl Iterator<Item = &'static str> {
-        let volatile = self.volatile && self.upper.is_some();
-        volatile.then_some("volatile").into_iter().chain(is_confined().then_some("userxattr"))
+        flags(self.volatile && self.upper.is_some())
     }
 
     /// Tells a refused upper from other failures.

@@ -32,6 +32,8 @@ pub struct Spec {
     pub resolv_conf: Option<Vec<u8>>,
     /// A file that the command finds while it runs, executable for everybody.
     pub script: Option<Script>,
+    /// Whether Docker's seccomp rules hold. Without them the command may make namespaces of its own.
+    pub filtered: bool,
 }
 
 /// A file in the sandbox's own `/dev/pipes`, so that it leaves nothing in the root.
@@ -53,6 +55,9 @@ pub struct Root {
     pub skeleton: PathBuf,
     /// Where changes go; `None` makes the root read-only.
     pub upper: Option<Upper>,
+    /// Whether there is no overlay: the one lower is the root, with everything in it, and of an upper only its being
+    /// there counts.
+    pub plain: bool,
     /// Whether overlayfs may leave out every sync to the upper's disk. After a crash of the machine such an upper
     /// must be thrown away.
     pub volatile: bool,

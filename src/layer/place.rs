@@ -82,6 +82,7 @@ impl Placer {
                 lock(&self.directories).insert(entry.path.clone(), entry.clone());
                 Ok(())
             }
+            Kind::Whiteout if self.marks == Marks::None => Ok(()),
             Kind::Whiteout => self.at(&entry.path, "make the whiteout", |dir, name| {
                 file::make_device(dir.as_fd(), name, false, 0, 0)
             }),
@@ -186,7 +187,7 @@ impl Placer {
         for attribute in &entry.xattrs {
             xattr::set(file, &attribute.name, &attribute.value)?;
         }
-        if matches!(entry.kind, Kind::Directory { opaque: true }) {
+        if matches!(entry.kind, Kind::Directory { opaque: true }) && self.marks != Marks::None {
             xattr::set(file, self.marks.opaque(), OPAQUE_VALUE)?;
         }
         file::set_time(file, (entry.mtime.seconds, 0))

@@ -1,21 +1,20 @@
 //! RUN: a command in a sandbox over the state that it starts from.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
-use crate::exec::{self, Io, Output, Spec, Upper};
-use crate::layer::{Marks, commit};
+use crate::exec::{self, Io, Output, Spec};
 use crate::network::{Network, without_loopback};
 use crate::plan::{NetworkMode, Run, Step};
 use crate::progress;
+use crate::store::Driver;
 use crate::tree::TreePath;
 
 use super::error::StepError;
+use super::ground::Ground;
 use super::make::Made;
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
@@ -43,28 +42,33 @@ impl Solver<'_> {
         };
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
-            let upper = make_upper(scratch)?;
-            let stubs = self.execute(run, &opened, scratch, &upper, running)?;
-            let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
-            let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::here())?;
+            let ground = self.ground(&opened, scratch)?;
+            let stubs = self.execute(run, &ground, running)?;
+            let committed = ground.commit(&opened, &stubs)?;
             let made = Made {
                 index: committed.index,
                 diff_id: committed.diff_id,
                 tar_size: committed.tar_size,
-                directory: upper.dir,
+                directory: ground.directory,
                 below: Vec::new(),
             };
             Ok(Product { made, observed: Vec::new() })
         })
     }
 
+    /// A root for a command. The first time that it cannot be an overlay is said, because it takes longer.
+    fn ground(&self, opened: &Opened, scratch: &Path) -> Result<Ground, StepError> {
+        if let Driver::Native { reason } = self.store.driver() {
+            self.copying.call_once(|| self.reporter.warn(copying(reason)));
+        }
+        Ground::make(opened, self.store, scratch, self.cancel)
+    }
+
     /// Runs the command; gives the mount points that had to be made for it.
     fn execute(
         &self,
         run: &Run,
-        opened: &Opened,
-        scratch: &Path,
-        upper: &Upper,
+        ground: &Ground,
         running: &progress::Step<'_>,
     ) -> Result<Vec<TreePath>, StepError> {
         let (mode, network) = match run.network {
@@ -74,7 +78,7 @@ impl Solver<'_> {
             },
             mode @ (NetworkMode::Host | NetworkMode::None) => (mode, None),
         };
-        let spec = self.spec(run, mode, opened, scratch, upper)?;
+        let spec = self.spec(run, mode, ground);
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let io = Io {
             output: Output::Piped(&mut pass),
@@ -89,23 +93,10 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(
-        &self,
-        run: &Run,
-        network: NetworkMode,
-        opened: &Opened,
-        scratch: &Path,
-        upper: &Upper,
-    ) -> Result<Spec, StepError> {
+    fn spec(&self, run: &Run, network: NetworkMode, ground: &Ground) -> Spec {
         let variables = run.env.iter().chain(&run.ignored_env);
-        Ok(Spec {
-            root: exec::Root {
-                lowers: opened.lowers(scratch)?,
-                skeleton: self.store.skeleton(),
-                upper: Some(upper.clone()),
-                volatile: true,
-                mount_api: exec::MountApi::Best,
-            },
+        Spec {
+            root: ground.root.clone(),
             args: run.args.iter().map(OsString::from).collect(),
             env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
             cwd: PathBuf::from(&run.cwd),
@@ -127,8 +118,14 @@ impl Solver<'_> {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
-        })
+            filtered: true,
+        }
     }
+}
+
+/// That roots are copied, for people.
+pub(crate) fn copying(reason: &str) -> String {
+    format!("commands get copies of their files: no overlay can be mounted where the store is: {reason}")
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
@@ -146,21 +143,4 @@ fn inputs(run: &Run) -> Vec<Input> {
         inputs.push(Input::new("the script", script.content.clone()));
     }
     inputs
-}
-
-/// Makes in `scratch` the two empty directories that a writable overlay needs.
-pub(crate) fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
-    let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
-    for directory in [&upper.dir, &upper.work] {
-        fs::create_dir(directory).map_err(io("make", directory))?;
-    }
-    // Overlayfs shows the upper's root as the root of the merged tree.
-    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755))
-        .map_err(io("set the mode of", &upper.dir))?;
-    Ok(upper)
-}
-
-fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StepError {
-    let path = path.to_owned();
-    move |source| StepError::Io { operation, path, source }
 }

@@ -29,10 +29,11 @@ pub fn may(capability: CapabilitySet) -> bool {
 }
 
 /// Moves the process into a new user namespace, in which it has every capability and, until its maps are written, no
-/// id. Only for processes with a single thread: the kernel refuses others.
+/// id; and into a mount namespace of that, because it may mount nothing in the old one. Only for processes with a single
+/// thread: the kernel refuses others.
 pub fn unshare() -> Result<(), Errno> {
-    // SAFETY: the flag is none of those that change what descriptors or memory threads share.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }
+    // SAFETY: the flags are none of those that change what descriptors or memory threads share.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS) }
 }
 
 /// A user's account, wherever the machine keeps it.

@@ -39,7 +39,7 @@ pub fn write_local(
     let target = NewDirectory::create(dir)?;
     let root = file::open_directory(target.path())
         .map_err(|source| ExportError::io("open", target.path(), source))?;
-    let placer = Placer::new(root, Marks::here());
+    let placer = Placer::new(root, Marks::None);
     let room = Room { placer: &placer, root: dir, fresh: target.is_new() };
     // Links come when the files are there that they are other names of.
     for entry in flat.entries.iter().filter(|entry| !has_content_or_link(entry)) {

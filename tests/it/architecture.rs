@@ -17,6 +17,7 @@ const MAP: [(&str, u32); 20] = [
     ("progress", 0),
     ("dockerfile", 1),
     ("tree", 1),
+    ("user", 1),
     ("context", 2),
     ("exec", 2),
     ("layer", 2),

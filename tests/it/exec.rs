@@ -71,6 +71,7 @@ impl Bench {
                 lowers: vec![self.path("base")],
                 skeleton: self.path("skeleton"),
                 upper: Some(Upper { dir: self.path("upper"), work: self.path("work") }),
+                plain: false,
                 volatile: true,
                 mount_api: MountApi::Best,
             },
@@ -83,6 +84,7 @@ impl Bench {
             hosts: b"127.0.0.1 localhost\n".to_vec(),
             resolv_conf: Some(b"nameserver 192.0.2.1\n".to_vec()),
             script: None,
+            filtered: true,
         }
     }
 

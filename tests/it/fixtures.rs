@@ -1,13 +1,16 @@
 //! The examples under `fixtures/`, built on the bases that `fixtures/bases` makes. They reach the Debian and npm
 //! registries through the machine's ordinary settings.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::env::Env;
+use crate::support::user::{User, open_tun};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -71,24 +74,44 @@ fn the_koa_server_is_built_and_answers() {
     let mut server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let answer = ask(3000);
     let pid = rustix::process::Pid::from_child(&server);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
     let _ = server.wait().unwrap();
     assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
 }
 
-/// Asks for `/` until somebody listens; a refused connection is the only failure that is worth another try.
+#[test]
+fn the_koa_server_of_an_ordinary_user_has_networks_of_its_own_and_answers() {
+    open_tun();
+    let (base, env) = (with_base("node:12.20.1"), Env::as_user(User::with_ranges()));
+    env.hand_image(&base, "node:12.20.1");
+    build(&env, "koa-server", "default");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let publish = format!("127.0.0.1:{port}:3000");
+    let run = ["run", "--rm", "--network", "default", "-p", &publish, "koa-server", "node", "app.js"];
+    let server = env.spawn(run);
+    let answer = ask(port);
+    server.signal(Signal::TERM);
+    let _ = server.end();
+    assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
+}
+
+/// Asks for `/` until somebody listens and answers: what forwards a port may accept before anybody listens behind it.
 fn ask(port: u16) -> String {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let mut stream = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
-            Err(error) if Instant::now() > deadline => panic!("nobody listens on port {port}: {error}"),
-            Err(_) => std::thread::yield_now(),
+    loop {
+        match answer(port) {
+            Ok(answer) if !answer.is_empty() => return answer,
+            other => assert!(Instant::now() < deadline, "nobody answers on port {port}: {other:?}"),
         }
-    };
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        std::thread::yield_now();
+    }
+}
+
+fn answer(port: u16) -> io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer).unwrap();
-    answer
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -16,3 +16,4 @@ mod lint;
 mod readers;
 mod support;
 mod transport;
+mod users;

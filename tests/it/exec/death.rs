@@ -117,6 +117,7 @@ fn the_engine_that_is_killed() {
         lowers: vec![dir.join("base")],
         skeleton: dir.join("skeleton"),
         upper: Some(Upper { dir: dir.join("upper"), work: dir.join("work") }),
+        plain: false,
         volatile: true,
         mount_api: MountApi::Best,
     };
@@ -132,6 +133,7 @@ fn the_engine_that_is_killed() {
         hosts: vec![],
         resolv_conf: None,
         script: None,
+        filtered: true,
     };
     let lock = fs::File::create(dir.join("lock")).unwrap();
     lock.lock().unwrap();

@@ -55,7 +55,7 @@ impl Env {
     }
 
     /// The same command, run by the user of this place.
-    fn by_user(&self, command: &mut Command) {
+    pub(crate) fn by_user(&self, command: &mut Command) {
         if let Some(User { uid, gid }) = self.user {
             command.uid(uid).gid(gid);
         }
@@ -81,6 +81,15 @@ impl Env {
         let _ = self
             .strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()])
             .success();
+    }
+
+    /// Brings an image of another place's store into this one's.
+    pub(crate) fn hand_image(&self, from: &Self, image: &str) {
+        let archive = self.path("handed.tar");
+        let _ = from.strata(["save", "-o", archive.to_str().unwrap(), image]).success();
+        self.hand_over(&archive);
+        let _ = self.strata(["load", "-q", "-i", archive.to_str().unwrap()]).success();
+        fs::remove_file(archive).unwrap();
     }
 
     /// A path in this place.
@@ -170,15 +179,19 @@ impl Env {
         serde_json::from_str(&self.image_config_text(name)).unwrap()
     }
 
-    /// Runs a shell script on the machine, in `dir`. What it calls `strata` is the binary with the store of this place.
+    /// Runs a shell script on the machine, as root, in `dir`. What it calls `strata` is the binary with the store of this
+    /// place, run by its user.
     pub(crate) fn host(&self, dir: &Path, script: &str) {
-        let program = "strata() { \"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }\nset -eu\n";
+        let by_user = self.user.map_or_else(String::new, |User { uid, gid }| {
+            format!("setpriv --reuid {uid} --regid {gid} --clear-groups ")
+        });
+        let program =
+            format!("strata() {{ {by_user}\"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }}\nset -eu\n");
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
         command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
         command.env("HOME", self.dir.path()).env("GIT_CONFIG_NOSYSTEM", "1");
         self.hand_over(dir);
-        self.by_user(&mut command);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     }
