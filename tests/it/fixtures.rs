@@ -1,6 +1,7 @@
 //! The examples under `fixtures/`, built on the bases that `fixtures/bases` makes. They reach the Debian and npm
 //! registries through the machine's ordinary settings.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -82,8 +83,13 @@ fn the_koa_server_is_built_and_answers() {
 #[test]
 fn the_koa_server_of_an_ordinary_user_has_networks_of_its_own_and_answers() {
     open_tun();
-    let (base, env) = (with_base("node:12.20.1"), Env::as_user(User::with_ranges()));
-    env.hand_image(&base, "node:12.20.1");
+    let env = Env::as_user(User::with_ranges());
+    let made = Command::new(fixture("bases/make")).args(["--tar", "node:12.20.1"]).output().unwrap();
+    assert!(made.status.success(), "fixtures/bases/make: {}", String::from_utf8_lossy(&made.stderr));
+    let tar = File::open(String::from_utf8(made.stdout).unwrap().trim_end()).unwrap();
+    let mut import = env.command(["import", "-", "node:12.20.1"]);
+    import.stdin(tar);
+    let _ = env.run(import).success();
     build(&env, "koa-server", "default");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let publish = format!("127.0.0.1:{port}:3000");

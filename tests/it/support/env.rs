@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -191,7 +192,10 @@ impl Env {
         command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
         command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
         command.env("HOME", self.dir.path()).env("GIT_CONFIG_NOSYSTEM", "1");
-        self.hand_over(dir);
+        if let Some(User { uid, gid }) = self.user {
+            // The binary may write there; what the script packs keeps its owners.
+            chown(dir, Some(uid), Some(gid)).unwrap();
+        }
         let output = command.output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     }

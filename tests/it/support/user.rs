@@ -1,7 +1,6 @@
 //! Ordinary users of the machine that tests run the binary as. They are made when they are missing, and stay.
 
 use std::fs::{self, Permissions};
-use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::Path;
 use std::process::Command;
@@ -62,11 +61,7 @@ impl User {
 
     /// Gives the user what is at and below `path`, with the modes that it has.
     pub(crate) fn own(self, path: &Path) {
-        let metadata = match fs::symlink_metadata(path) {
-            // Somebody else's, on its way in or out.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            found => found.unwrap(),
-        };
+        let metadata = fs::symlink_metadata(path).unwrap();
         if metadata.uid() != self.uid {
             lchown(path, Some(self.uid), Some(self.gid)).unwrap();
             if !metadata.is_symlink() {
