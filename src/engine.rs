@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use archives::ImportRequest;
 pub use build::{BuildReport, BuildRequest, Built, Metadata};
 pub use check::{Checked, Inspection};
-pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource, Remotes};
+pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};

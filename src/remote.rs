@@ -15,9 +15,26 @@ mod proxies;
 #[cfg(test)]
 mod server;
 
+use std::cell::Cell;
 use std::fmt;
 
+use git::Git;
+use http::HttpClient;
 pub use proxies::Proxies;
+
+use crate::progress::{Step, Stream};
+
+/// How many bytes pass between two reports.
+const STRIDE: u64 = 1 << 20;
+
+/// What fetches.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// Files over HTTP.
+    pub http: HttpClient,
+    /// Trees from Git repositories.
+    pub git: Git,
+}
 
 /// The value of an `Authorization` header, as `Bearer …`. It is not shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +62,20 @@ impl Watch<'static> {
     pub fn nothing() -> Self {
         Self { is_canceled: &|| false, log: &|_| (), received: &|_, _| () }
     }
+}
+
+/// Does something that tells `step` how far it is, and gives up when `is_canceled` says so.
+pub fn watched<T>(step: &Step<'_>, is_canceled: &dyn Fn() -> bool, act: impl FnOnce(&Watch<'_>) -> T) -> T {
+    let told = Cell::new(0);
+    act(&Watch {
+        is_canceled,
+        log: &|line| step.output(Stream::Stderr, format!("{line}\n").as_bytes()),
+        received: &|done, total| {
+            if told.replace(done) / STRIDE != done / STRIDE {
+                step.transfer(done, total);
+            }
+        },
+    })
 }
 
 impl fmt::Debug for Watch<'_> {

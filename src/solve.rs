@@ -12,6 +12,7 @@ mod choose;
 mod context;
 mod copy;
 mod error;
+mod fetch;
 mod ground;
 mod make;
 mod owner;
@@ -34,8 +35,9 @@ pub(crate) use run::copying;
 use crate::exec::{CancelToken, Executor};
 use crate::network::Networks;
 use crate::oci::{ContentDigest, DiffId};
-use crate::plan::{ContextId, Place, Plan, Root, StepKind};
+use crate::plan::{ContextId, Place, Plan, Root, Step, StepKind};
 use crate::progress::Reporter;
+use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
 use scheduler::Results;
@@ -50,6 +52,8 @@ pub struct SolveOptions {
     pub scope: String,
     /// Whether every RUN, COPY and ADD is done anew.
     pub no_cache: bool,
+    /// How sources of ADD are fetched.
+    pub clients: Clients,
     /// How many steps may run at once.
     pub jobs: usize,
     /// What `/etc/hosts` of a RUN holds.
@@ -202,11 +206,18 @@ impl<'a> Solver<'a> {
         let step = &self.plan.steps[node];
         let state = |root| self.state(root, results);
         let from = state(step.from);
-        // The scan of the context is a line of its own, so it comes before the step that is the first to ask for it.
+        // The scan of the context and what is fetched are lines of their own, so they come before the step that asks
+        // for them.
         let scanned = match needed_context(&step.kind) {
             Some(id) if !self.cancel.is_canceled() => self.context(id).map(drop),
             _ => Ok(()),
         };
+        let fetched = match &step.kind {
+            StepKind::Copy(copy) if scanned.is_ok() && !self.cancel.is_canceled() => self.fetch(copy),
+            _ => Ok(Vec::new()),
+        };
+        // A line of its own has said it.
+        let fetched = fetched.map_err(|source| failed(step, source))?;
         let running = self.reporter.start(&step.name);
         let result = if let Err(error) = scanned {
             Err(error)
@@ -215,7 +226,7 @@ impl<'a> Solver<'a> {
         } else {
             match &step.kind {
                 StepKind::Run(run) => self.run(step, run, &from, &running),
-                StepKind::Copy(copy) => self.copy(step, copy, &from, &state, &running),
+                StepKind::Copy(copy) => self.copy(step, copy, &from, &state, fetched, &running),
                 StepKind::Workdir(workdir) => self.workdir(step, workdir, &from, &running),
             }
         };
@@ -238,9 +249,7 @@ impl<'a> Solver<'a> {
                 } else {
                     running.failed(source.to_string())
                 }
-                let source = Box::new(if canceled { StepError::Canceled } else { source });
-                let trigger = step.trigger.clone();
-                Err(SolveError { name: step.name.clone(), span: step.span, trigger, source })
+                Err(failed(step, if canceled { StepError::Canceled } else { source }))
             }
         }
     }
@@ -252,6 +261,11 @@ impl<'a> Solver<'a> {
             Root::Step(id) => results.get(id.0 as usize).state.clone(),
         }
     }
+}
+
+fn failed(step: &Step, source: StepError) -> SolveError {
+    let (name, trigger) = (step.name.clone(), step.trigger.clone());
+    SolveError { name, span: step.span, trigger, source: Box::new(source) }
 }
 
 /// The context that a step reads.
@@ -266,7 +280,7 @@ fn needed_context(step: &StepKind) -> Option<ContextId> {
 }
 
 /// The steps whose results a step needs.
-fn needed_steps(step: &crate::plan::Step) -> Vec<usize> {
+fn needed_steps(step: &Step) -> Vec<usize> {
     let source = match &step.kind {
         StepKind::Copy(copy) => match copy.from {
             Place::Root(root) => Some(root),

@@ -197,7 +197,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         dockerfile,
         contexts: contexts.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
         platform,
-        remotes: remotes::from_environment(),
+        clients: remotes::from_environment(),
         no_cache_stages: args.no_cache_stages.clone(),
         tags,
         build_args: build_args(&args.build_args),

@@ -140,6 +140,8 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
         }
+        StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
+        StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],

@@ -1,29 +1,38 @@
 //! What the environment says of how things are fetched.
 
+use std::env;
 use std::path::PathBuf;
 
-use crate::engine::Remotes;
-use crate::remote::Proxies;
 use crate::remote::git::Git;
 use crate::remote::http::HttpClient;
+use crate::remote::{Clients, Proxies};
 
-/// The proxies and the ssh agent that other programs would use, too.
-pub(super) fn from_environment() -> Remotes {
-    let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let proxies =
-        Proxies { http: proxy("http"), https: proxy("https"), all: proxy("all"), no_proxy: proxy("no") };
+/// Clients that fetch as the user's other programs do: by the same proxies, trusting the same authorities and hosts,
+/// and with the same ssh agent.
+pub(super) fn from_environment() -> Clients {
+    let proxies = Proxies {
+        http: proxy("http_proxy"),
+        https: proxy("https_proxy"),
+        all: proxy("all_proxy"),
+        no_proxy: proxy("no_proxy"),
+    };
     let git = Git {
-        search_path: std::env::var_os("PATH"),
+        search_path: env::var_os("PATH"),
         ssh_auth_sock: path("SSH_AUTH_SOCK"),
-        ca_file: path("GIT_SSL_CAINFO"),
+        known_hosts: path("HOME").map(|home| home.join(".ssh/known_hosts")).filter(|file| file.is_file()),
+        ca_file: path("GIT_SSL_CAINFO").or_else(|| path("SSL_CERT_FILE")),
         proxies: proxies.clone(),
         ..Git::default()
     };
-    Remotes { http: HttpClient { proxies, ..HttpClient::default() }, git }
+    Clients { http: HttpClient { proxies, ..HttpClient::default() }, git }
 }
 
-/// The value of `http_proxy` and the like; the small letters go first, as everywhere.
-fn proxy(kind: &str) -> Option<String> {
-    let name = format!("{kind}_proxy");
-    std::env::var(&name).or_else(|_| std::env::var(name.to_ascii_uppercase())).ok()
+/// The value of a variable in either case; the small letters go first, as everywhere.
+fn proxy(name: &str) -> Option<String> {
+    let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    value(name).or_else(|| value(&name.to_ascii_uppercase()))
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

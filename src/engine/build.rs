@@ -12,13 +12,14 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::Reporter;
+use crate::remote::Clients;
 use crate::solve::{Runner, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
 use super::bases::Resolving;
 use super::check::{self, Checked};
-use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile, Remotes};
+use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
 use super::{Engine, options};
@@ -31,7 +32,7 @@ pub struct BuildRequest {
     /// The Dockerfile.
     pub dockerfile: Dockerfile,
     /// How what is elsewhere is fetched.
-    pub remotes: Remotes,
+    pub clients: Clients,
     /// What stands for stages, images and files of a name; of two of one name the last counts.
     pub contexts: Vec<ContextSpec>,
     /// Names for the image.
@@ -117,8 +118,8 @@ impl Engine {
     ) -> Result<BuildReport, EngineError> {
         let options = options::for_plan(request)?;
         let work = self.store.work_dir()?;
-        let (store, remotes) = (&*self.store, &request.remotes);
-        let bringing = Bringing { store, work: &work, remotes, reporter, cancel };
+        let (store, clients) = (&*self.store, &request.clients);
+        let bringing = Bringing { store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
         let input = context::prepare(&context, &request.dockerfile, bringing)?;
         let source = input.dockerfile.clone();

@@ -125,8 +125,8 @@ impl Engine {
     ) -> Result<Inspection, EngineError> {
         let options = options::for_plan(request)?;
         let work = self.store.work_dir()?;
-        let remotes = &request.remotes;
-        let bringing = Bringing { store: &self.store, work: &work, remotes, reporter, cancel };
+        let clients = &request.clients;
+        let bringing = Bringing { store: &self.store, work: &work, clients, reporter, cancel };
         let input = context::prepare(&keeping_git_dir(request), &request.dockerfile, bringing)?;
         Ok(Inspection::new(input, options, Some(work)))
     }

@@ -18,11 +18,11 @@ use crate::diagnostic::Source;
 use crate::dockerfile::remote::{self, HttpUrl, RemoteError, RemoteSource};
 use crate::exec::CancelToken;
 use crate::progress::Reporter;
+use crate::remote::Clients;
 use crate::store::{Store, WorkDir};
 
 use super::error::{BuildError, EngineError};
 
-pub use fetch::Remotes;
 pub use named::{ContextSpec, ContextSpecError, Layout, NamedSource};
 
 /// Where the files of a build are.
@@ -142,7 +142,7 @@ enum Place {
 pub(super) struct Bringing<'a> {
     pub(super) store: &'a Store,
     pub(super) work: &'a WorkDir,
-    pub(super) remotes: &'a Remotes,
+    pub(super) clients: &'a Clients,
     pub(super) reporter: &'a Reporter,
     pub(super) cancel: &'a CancelToken,
 }

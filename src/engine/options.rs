@@ -66,6 +66,7 @@ impl Engine {
             contexts,
             scope,
             no_cache: request.no_cache,
+            clients: request.clients.clone(),
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: host.hosts,
             resolv_conf: host.resolv_conf,

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::dockerfile::remote::{GitRef, ModificationTime};
+
 use super::{
     ContextId, ContextName, Copy, NetworkMode, Place, Plan, Root, Run, Source, StepId, StepKind, Target,
     Unpack, Workdir,
@@ -97,6 +99,11 @@ impl Display for Copy {
             match source {
                 Source::Pattern(_) => {}
                 Source::Inline(file) => writeln!(f, "  inline {} {:?}", file.name, file.content)?,
+                Source::Http { url, checksum: None } => writeln!(f, "  fetch {}", url.redacted())?,
+                Source::Http { url, checksum: Some(digest) } => {
+                    writeln!(f, "  fetch {} with {digest}", url.redacted())?
+                }
+                Source::Git(tree) => write_tree(f, tree)?,
             }
         }
         for (set, word) in [(self.link, "link"), (self.parents, "parents")] {
@@ -115,6 +122,23 @@ impl Display for Copy {
         }
         Ok(())
     }
+}
+
+fn write_tree(f: &mut Formatter<'_>, tree: &GitRef) -> fmt::Result {
+    write!(f, "  fetch the tree {tree}")?;
+    if let Some(commit) = &tree.commit {
+        write!(f, " of commit {commit}")?;
+    }
+    if tree.keep_git_dir == Some(true) {
+        f.write_str(" with .git")?;
+    }
+    if !tree.submodules {
+        f.write_str(" without submodules")?;
+    }
+    if tree.mtime == ModificationTime::Commit {
+        f.write_str(" with the commit's time")?;
+    }
+    writeln!(f)
 }
 
 impl Display for Workdir {

@@ -7,6 +7,7 @@ use crate::dockerfile::ast::Network;
 use crate::dockerfile::port::PortError;
 use crate::dockerfile::remote::RemoteError;
 use crate::dockerfile::{ParseError, ParseErrorKind};
+use crate::oci::digest::DigestError;
 use crate::oci::platform::PlatformError;
 use crate::tree::glob::PatternError;
 
@@ -52,6 +53,12 @@ pub(crate) enum PlanErrorKind {
     FileName { name: String },
     #[error("a source of `COPY` cannot be a {remote}")]
     CopyRemote { remote: &'static str },
+    #[error("`--checksum` is for a URL or a Git repository, and the source is neither")]
+    ChecksumOfLocal,
+    #[error("`--checksum` is for a single source, and there are {count}")]
+    ChecksumOfSeveral { count: usize },
+    #[error("`--keep-git-dir` is for Git repositories, and no source is one")]
+    KeepGitDir,
     #[error("`--network={}` is not allowed in this build", network_name(*network))]
     Network { network: Network },
 
@@ -65,7 +72,9 @@ pub(crate) enum PlanErrorKind {
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
-    Remote(#[from] RemoteError),
+    Remote(RemoteError),
+    #[error(transparent)]
+    Digest(DigestError),
     #[error(transparent)]
     Chmod(#[from] ChmodError),
     #[error(transparent)]
@@ -99,6 +108,7 @@ impl PlanErrorKind {
             Self::Signal { .. } => "write a number or a name such as `SIGTERM`".to_owned(),
             Self::LoneExclamation => "`--exclude=!PATTERN` copies what an earlier one leaves out".to_owned(),
             Self::CopyRemote { .. } => "`ADD` fetches".to_owned(),
+            Self::ChecksumOfSeveral { .. } => "write an `ADD` for each".to_owned(),
             Self::Network { network: Network::Host } => {
                 "agree to it with `--network host` on the command line".to_owned()
             }

@@ -7,6 +7,7 @@
 mod config;
 mod copy;
 mod platform;
+mod remote;
 mod run;
 
 use std::collections::BTreeMap;

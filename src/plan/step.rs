@@ -5,7 +5,8 @@
 //! content (the roots that a step starts from and reads).
 
 use crate::diagnostic::Span;
-use crate::oci::{Fingerprint, FingerprintHasher};
+use crate::dockerfile::remote::{GitRef, HttpUrl};
+use crate::oci::{Digest, Fingerprint, FingerprintHasher};
 use crate::tree::TreePath;
 
 use super::{Chmod, ContextId, Root};
@@ -107,8 +108,17 @@ impl Copy {
     pub fn patterns(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().filter_map(|source| match source {
             Source::Pattern(pattern) => Some(pattern.as_str()),
-            Source::Inline(_) => None,
+            Source::Inline(_) | Source::Http { .. } | Source::Git(_) => None,
         })
+    }
+
+    /// Whether what a source names is unpacked if it is an archive.
+    pub fn unpacks(&self, source: &Source) -> bool {
+        match source {
+            Source::Pattern(_) => self.unpack != Unpack::Never,
+            Source::Http { .. } => self.unpack == Unpack::Always,
+            Source::Inline(_) | Source::Git(_) => false,
+        }
     }
 }
 
@@ -121,6 +131,15 @@ pub enum Source {
     Pattern(String),
     /// A file whose content the Dockerfile has.
     Inline(InlineFile),
+    /// A file from a server, with mode 0600 unless a chmod says otherwise.
+    Http {
+        /// Where it is.
+        url: HttpUrl,
+        /// What its bytes have to be.
+        checksum: Option<Digest>,
+    },
+    /// The files of a commit; copied like a directory.
+    Git(GitRef),
 }
 
 /// Where files come from.
@@ -246,6 +265,9 @@ impl Fingerprint for Source {
                 hasher.number(1);
                 hasher.value(file);
             }
+            // From where it comes does not matter: what came is an input of its own.
+            Self::Http { .. } => hasher.number(2),
+            Self::Git(_) => hasher.number(3),
         }
     }
 }

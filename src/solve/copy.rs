@@ -1,4 +1,4 @@
-//! COPY, and ADD of local files.
+//! COPY and ADD.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use crate::cache::{self, Input, Observer};
 use crate::context::Dockerignore;
 use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
-use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step, Unpack};
+use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step};
 use crate::progress;
 use crate::store::Layer;
 use crate::tree::{
@@ -19,6 +19,7 @@ use super::assemble::{Assembly, Destination, Manner, Placed};
 use super::choose::Choosing;
 use super::context::Context;
 use super::error::StepError;
+use super::fetch::Fetched;
 use super::make::make;
 use super::owner::{needs_accounts, resolve_owner};
 use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, SourceTree, from_context, from_state};
@@ -34,6 +35,7 @@ impl Solver<'_> {
         copy: &Copy,
         from: &State,
         state: &dyn Fn(Root) -> State,
+        fetched: Vec<Fetched>,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
         if let Some(owner) = copy.chown.as_ref().filter(|owner| copy.link && needs_accounts(owner)) {
@@ -44,21 +46,24 @@ impl Solver<'_> {
             Place::Root(root) => SourceTree::State(state(root)),
         };
         let (digest, selection) = self.digest(copy, &source)?;
+        let digests: Vec<ContentDigest> =
+            [digest].into_iter().chain(fetched.iter().map(|fetched| fetched.digest)).collect();
         let request = Request {
             step,
             from,
-            action: cache::action("copy", &step.kind, &[digest]),
+            action: cache::action("copy", &step.kind, &digests),
             family: cache::family("copy", text(step), &self.options.scope),
-            inputs: inputs(copy, &digest),
+            inputs: inputs(copy, &digests),
             observes: true,
             cache: !self.options.no_cache && !step.no_cache,
         };
         let family = request.family;
         self.cached_or(&request, running, |scratch| {
-            let selection = match selection {
+            let mut selection = match selection {
                 Some(selection) => selection,
                 None => self.select(copy, &source)?,
             };
+            let _kept = self.add_fetched(copy, fetched, &mut selection)?;
             // What is linked looks at nothing: it is put into an empty file system.
             let below = if copy.link { State::scratch() } else { from.clone() };
             let opened = below.open(self.store, self.work)?;
@@ -162,8 +167,7 @@ impl Solver<'_> {
                 assembly.copy(inline(file, &path, now)?, to)?;
             }
             for item in items {
-                let unpacks = copy.unpack != Unpack::Never;
-                assembly.copy(if unpacks { unpacker.unpacked(item)? } else { item }, to)?;
+                assembly.copy(if copy.unpacks(source) { unpacker.unpacked(item)? } else { item }, to)?;
             }
         }
         Ok(assembly.finish())
@@ -223,7 +227,7 @@ fn each_pattern<T>(
 ) -> Result<Vec<Vec<T>>, StepError> {
     let one = |source: &Source| match source {
         Source::Pattern(pattern) => choose(pattern),
-        Source::Inline(_) => Ok(Vec::new()),
+        Source::Inline(_) | Source::Http { .. } | Source::Git(_) => Ok(Vec::new()),
     };
     copy.sources.iter().map(one).collect()
 }
@@ -248,12 +252,13 @@ fn inline(file: &InlineFile, path: &Path, time: Time) -> Result<SourceItem, Step
 fn inline_files(copy: &Copy) -> impl Iterator<Item = &InlineFile> {
     copy.sources.iter().filter_map(|source| match source {
         Source::Inline(file) => Some(file),
-        Source::Pattern(_) => None,
+        Source::Pattern(_) | Source::Http { .. } | Source::Git(_) => None,
     })
 }
 
-fn inputs(copy: &Copy, digest: &ContentDigest) -> Vec<Input> {
-    let mut inputs = vec![Input::new(SOURCES, digest.to_string())];
+fn inputs(copy: &Copy, digests: &[ContentDigest]) -> Vec<Input> {
+    let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    let mut inputs = vec![Input::new(SOURCES, digests.join(" "))];
     inputs.push(Input::new("the destination", copy.destination.path.to_string()));
     inputs.push(Input::new("--chown", copy.chown.clone().unwrap_or_default()));
     inputs.push(Input::new("--chmod", format!("{:?}", copy.chmod)));

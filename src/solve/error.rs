@@ -8,6 +8,8 @@ use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
 use crate::layer::{ApplyError, PartsError, PlaceError, StreamError};
 use crate::network::NetworkError;
+use crate::remote::git::GitError;
+use crate::remote::http::HttpError;
 use crate::store::StoreError;
 use crate::sys::lock::LockError;
 use crate::tree::{IndexFileError, TreePath};
@@ -91,6 +93,12 @@ pub enum StepError {
         /// Why not.
         source: ApplyError,
     },
+    /// A file cannot be fetched.
+    #[error(transparent)]
+    Http(HttpError),
+    /// A tree cannot be fetched.
+    #[error(transparent)]
+    Git(GitError),
     /// A network for a sandbox cannot be made.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -134,6 +142,24 @@ pub enum StepError {
     /// The build was interrupted, or another step failed.
     #[error("canceled")]
     Canceled,
+}
+
+impl From<HttpError> for StepError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Canceled { .. } => Self::Canceled,
+            error => Self::Http(error),
+        }
+    }
+}
+
+impl From<GitError> for StepError {
+    fn from(error: GitError) -> Self {
+        match error {
+            GitError::Canceled { .. } => Self::Canceled,
+            error => Self::Git(error),
+        }
+    }
 }
 
 fn ended(status: Status) -> String {

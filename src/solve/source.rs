@@ -94,7 +94,7 @@ impl Piece {
 #[derive(Debug)]
 pub(super) struct Selection {
     /// For each source of the instruction, in its order, what it names. A source that the Dockerfile itself holds names
-    /// nothing here: it is among the arguments of the step.
+    /// nothing here: it is among the arguments of the step. One that is fetched is added when the step is carried out.
     pub(super) sources: Vec<Vec<SourceItem>>,
 }
 
@@ -102,8 +102,13 @@ impl Selection {
     /// What of the selection counts for the cache: names, types, metadata and contents, and which names are one file, but
     /// of a directory that is named only what is in it.
     pub(super) fn digest(&self) -> ContentDigest {
+        Self::digest_of(self.sources.iter().flatten())
+    }
+
+    /// What of some things counts.
+    pub(super) fn digest_of<'i>(items: impl IntoIterator<Item = &'i SourceItem>) -> ContentDigest {
         let mut hasher = FingerprintHasher::new("selection v3");
-        for item in self.sources.iter().flatten() {
+        for item in items {
             hasher.value(item);
         }
         ContentDigest(hasher.finish())

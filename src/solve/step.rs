@@ -176,7 +176,7 @@ impl Solver<'_> {
     }
 
     /// An empty directory of the step's own, on the store's file system.
-    fn scratch(&self) -> Result<PathBuf, StepError> {
+    pub(super) fn scratch(&self) -> Result<PathBuf, StepError> {
         let path = self.work.path().join(format!("step-{}", self.scratch.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&path).map_err(|source| StepError::Io {
             operation: "make",

@@ -137,12 +137,11 @@ enum Applied {
 /// Makes the process user 0 of a new user namespace. To be called first of all, while there is only one thread.
 pub fn enter() -> Result<(), EnterError> {
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-    let applied = match Mapping::choose(uid) {
-        Some(mapping) => with_child(&mapping, (uid, gid))?,
-        None => {
-            unshare().map_err(refused)?;
-            Applied::Nothing
-        }
+    let applied = if let Some(mapping) = Mapping::choose(uid) {
+        with_child(&mapping, (uid, gid))?
+    } else {
+        unshare().map_err(refused)?;
+        Applied::Nothing
     };
     match applied {
         Applied::All => Ok(()),

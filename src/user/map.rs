@@ -186,7 +186,7 @@ mod tests {
         let map = map(&[(0, 1000, 1), (1, 100_000, 65_536)]);
         assert_eq!(map.to_string().parse(), Ok(map));
         for wrong in ["user 0 0", "user 0 0 0 0", "users 0 0 1", "group a 0 1"] {
-            assert_eq!(wrong.parse::<IdMap>().is_err(), true, "{wrong}");
+            assert!(wrong.parse::<IdMap>().is_err(), "{wrong}");
         }
     }
 }

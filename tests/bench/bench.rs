@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use subject::Bench;
-use workloads::ALL;
+use workloads::{ALL, Workload};
 
 /// What goes wrong here ends the run; nothing reacts to its kind.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -27,13 +27,19 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 usage: make bench [BENCH='WORKLOAD... OPTION...']
 
-Workloads are w2 to w8, w4-text, w4-elf, start, ignore and lint; without one, all run. As root only.
+Without a workload, all run. As root only.
   --dir DIR   where trees and stores are made (BENCH_DIR; /var/tmp)
   --volume    make an ext4 volume in a sparse file there for the time of the run: steadier for many small files
-  --runs N    repetitions of each measurement, instead of each workload's own number";
+  --runs N    repetitions of each measurement, instead of each workload's own number
+";
+
+fn usage() -> String {
+    let workloads = ALL.iter().map(|Workload { name, about, .. }| format!("\n  {name:<11} {about}"));
+    format!("{USAGE}\nWorkloads:{}", workloads.collect::<String>())
+}
 
 struct Options {
-    workloads: Vec<&'static workloads::Workload>,
+    workloads: Vec<&'static Workload>,
     base: PathBuf,
     volume: bool,
     runs: Option<usize>,
@@ -59,7 +65,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>>
             // Cargo adds it.
             "--bench" => {}
             "--help" | "-h" => {
-                println!("{USAGE}");
+                println!("{}", usage());
                 return Ok(None);
             }
             "--volume" => options.volume = true,
@@ -71,7 +77,9 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>>
             }
             name => {
                 let found = ALL.iter().find(|workload| workload.name.eq_ignore_ascii_case(name));
-                options.workloads.push(found.ok_or_else(|| format!("unknown argument `{name}`\n{USAGE}"))?);
+                options
+                    .workloads
+                    .push(found.ok_or_else(|| format!("unknown argument `{name}`\n{}", usage()))?);
             }
         }
     }

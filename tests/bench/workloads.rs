@@ -36,4 +36,5 @@ pub(crate) const ALL: &[Workload] = &[
         about: "1,000 lines of an ignore file, 100,000 paths",
         run: ignore::many_lines,
     },
+    Workload { name: "hidden", about: "200,000 files that an ignore file hides", run: ignore::hidden },
 ];

@@ -14,3 +14,8 @@ fn they_make_the_same_for_an_ordinary_user() {
     let user = User::with_ranges();
     case::run_all_in("build", || Env::as_user(user));
 }
+
+#[test]
+fn they_make_the_same_where_roots_are_copied() {
+    case::run_all_in("build", Env::without_overlays);
+}

@@ -2,14 +2,13 @@
 //! registries through the machine's ordinary settings.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::client::{ask, free_port};
 use crate::support::env::Env;
 use crate::support::user::{User, open_tun};
 
@@ -71,9 +70,12 @@ fn of_many_stages_only_those_that_the_target_needs_are_built() {
 fn the_koa_server_is_built_and_answers() {
     let env = with_base("node:12.20.1");
     build(&env, "koa-server", "host");
-    let mut server = env.command(["run", "--rm", "--network", "host", "koa-server", "node", "app.js"]);
+    let port = free_port();
+    let published = format!("127.0.0.1:{port}:3000");
+    let mut server =
+        env.command(["run", "--rm", "--network=default", "-p", &published, "koa-server", "node", "app.js"]);
     let mut server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let answer = ask(3000);
+    let answer = ask(Ipv4Addr::LOCALHOST.into(), port);
     let pid = rustix::process::Pid::from_child(&server);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     let _ = server.wait().unwrap();
@@ -91,33 +93,12 @@ fn the_koa_server_of_an_ordinary_user_has_networks_of_its_own_and_answers() {
     import.stdin(tar);
     let _ = env.run(import).success();
     build(&env, "koa-server", "default");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let publish = format!("127.0.0.1:{port}:3000");
     let run = ["run", "--rm", "--network", "default", "-p", &publish, "koa-server", "node", "app.js"];
     let server = env.spawn(run);
-    let answer = ask(port);
+    let answer = ask(Ipv4Addr::LOCALHOST.into(), port);
     server.signal(Signal::TERM);
     let _ = server.end();
     assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
-}
-
-/// Asks for `/` until somebody listens and answers: what forwards a port may accept before anybody listens behind it.
-fn ask(port: u16) -> String {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        match answer(port) {
-            Ok(answer) if !answer.is_empty() => return answer,
-            other => assert!(Instant::now() < deadline, "nobody answers on port {port}: {other:?}"),
-        }
-        std::thread::yield_now();
-    }
-}
-
-fn answer(port: u16) -> io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
 }

@@ -1,6 +1,7 @@
 //! What several test files need.
 
 pub(crate) mod case;
+pub(crate) mod client;
 pub(crate) mod env;
 pub(crate) mod gate;
 pub(crate) mod layers;

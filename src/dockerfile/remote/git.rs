@@ -1,5 +1,7 @@
 //! References to Git repositories: `https://host/repo.git#ref:subdir`, or with a query instead of a fragment.
 
+use std::fmt;
+
 use super::{RemoteError, check_authority, host, is_http, percent_decoded, without_user};
 
 /// What a query may ask for.
@@ -248,6 +250,18 @@ pub(super) fn is_scp_like(text: &str) -> bool {
     plain(user, b"_") && plain(host, b".")
 }
 
+/// The address without user and password, and what of the repository is meant: `https://host/repo.git#ref:subdir`.
+impl fmt::Display for GitRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.redacted())?;
+        match (self.reference.as_deref().or(self.commit.as_deref()), &self.subdir) {
+            (None, None) => Ok(()),
+            (reference, None) => write!(f, "#{}", reference.unwrap_or_default()),
+            (reference, Some(subdir)) => write!(f, "#{}:{subdir}", reference.unwrap_or_default()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +391,20 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(GitRef::parse(text).unwrap().redacted(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_meant_is_shown_in_one_form() {
+        let cases = [
+            ("https://u:p@h/r.git", "https://h/r.git"),
+            ("https://h/r.git#v1:/sub/", "https://h/r.git#v1:sub"),
+            ("https://h/r.git?subdir=a", "https://h/r.git#:a"),
+            ("https://h/r.git?tag=v1", "https://h/r.git#refs/tags/v1"),
+            ("https://h/r.git?commit=ABCDEF0", "https://h/r.git#abcdef0"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(GitRef::parse(text).unwrap().to_string(), expected, "{text}");
         }
     }
 }

@@ -8,22 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::context::Root;
 use crate::dockerfile::remote::{GitRef, HttpUrl};
-use crate::progress::{Step, Stream};
-use crate::remote::Watch;
-use crate::remote::git::{Git, GitError, GitRequest};
-use crate::remote::http::{Fetched, HttpClient, HttpError, HttpRequest};
+use crate::progress::Step;
+use crate::remote::git::{GitError, GitRequest};
+use crate::remote::http::{Fetched, HttpError, HttpRequest};
+use crate::remote::{self, Watch};
 
 use super::super::error::{BuildError, EngineError};
 use super::{Bringing, opened, stream};
-
-/// How things are fetched.
-#[derive(Debug, Clone, Default)]
-pub struct Remotes {
-    /// Files.
-    pub http: HttpClient,
-    /// Git repositories.
-    pub git: Git,
-}
 
 /// The name of a file whose URL has none, as BuildKit calls it.
 const NAMELESS: &str = "download";
@@ -35,7 +26,7 @@ pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result
     let into = bringing.work.path().join(name);
     let keep = bringing.store.sources("git")?;
     let checked_out = watched(&step, bringing, |watch| {
-        let git = &bringing.remotes.git;
+        let git = &bringing.clients.git;
         let resolved = git.resolve(&request, watch)?;
         git.checkout(&request, &resolved, &keep, &into, watch)
     });
@@ -95,17 +86,13 @@ pub(super) fn text(url: &HttpUrl, bringing: Bringing<'_>) -> Result<String, Engi
 fn download(url: &HttpUrl, step: &Step<'_>, bringing: Bringing<'_>) -> Result<Fetched, EngineError> {
     let request = HttpRequest { url: url.clone(), checksum: None, authorization: None };
     let (keep, into) = (bringing.store.sources("http")?, bringing.work.path().join("download"));
-    watched(step, bringing, |watch| bringing.remotes.http.fetch(&request, &keep, &into, watch))
+    watched(step, bringing, |watch| bringing.clients.http.fetch(&request, &keep, &into, watch))
         .map_err(http_error)
 }
 
 /// Does something that tells the step how far it is, and that ends when the build is canceled.
 fn watched<T>(step: &Step<'_>, bringing: Bringing<'_>, act: impl FnOnce(&Watch<'_>) -> T) -> T {
-    act(&Watch {
-        is_canceled: &|| bringing.cancel.is_canceled(),
-        log: &|line| step.output(Stream::Stderr, format!("{line}\n").as_bytes()),
-        received: &|done, total| step.transfer(done, total),
-    })
+    remote::watched(step, &|| bringing.cancel.is_canceled(), act)
 }
 
 fn git_error(error: GitError) -> EngineError {

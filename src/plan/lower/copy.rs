@@ -1,9 +1,8 @@
 //! COPY and ADD.
 
 use crate::diagnostic::Spanned;
-use crate::dockerfile::ast::{self, Files, Instruction, InstructionKind};
+use crate::dockerfile::ast::{self, Files, Instruction};
 use crate::dockerfile::heredoc::Heredoc;
-use crate::dockerfile::remote::{self, RemoteSource};
 use crate::dockerfile::word::Word;
 use crate::tree::TreePath;
 use crate::tree::glob::{Pattern, Stars};
@@ -14,7 +13,14 @@ use super::super::{
     Chmod, ContextId, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
 };
 use super::config::{absolute, check_user};
+use super::remote::{Fetching, refuse_in_copy};
 use super::{Stage, not_found};
+
+/// What only one of COPY and ADD has.
+enum Verb<'a> {
+    Copy { parents: bool },
+    Add { unpack: Unpack, fetching: Fetching<'a> },
+}
 
 impl Stage<'_, '_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &ast::Copy) -> Result<(), PlanError> {
@@ -22,23 +28,23 @@ impl Stage<'_, '_> {
             None => self.main_context(),
             Some(from) => self.copied(from)?,
         };
-        self.files(instruction, &copy.files, source, (copy.parents, Unpack::Never))
+        self.files(instruction, &copy.files, source, &Verb::Copy { parents: copy.parents })
     }
 
     pub(super) fn add(&mut self, instruction: &Instruction, add: &ast::Add) -> Result<(), PlanError> {
-        if let Some(checksum) = &add.checksum {
-            return Err(PlanErrorKind::Unsupported { what: "`ADD --checksum`" }.at(checksum.span));
-        }
-        if add.keep_git_dir.is_some() {
-            return Err(unsupported(instruction, "`ADD --keep-git-dir`"));
-        }
+        let checksum = match &add.checksum {
+            None => None,
+            Some(word) => Some(Spanned { value: self.expand(word)?, span: word.span }),
+        };
+        let checksum = checksum.filter(|checksum| !checksum.value.is_empty());
+        let fetching = Fetching { checksum, add, span: instruction.span };
         let unpack = match add.unpack {
             None => Unpack::Local,
             Some(true) => Unpack::Always,
             Some(false) => Unpack::Never,
         };
         let from = self.main_context();
-        self.files(instruction, &add.files, from, (false, unpack))
+        self.files(instruction, &add.files, from, &Verb::Add { unpack, fetching })
     }
 
     fn main_context(&mut self) -> Place {
@@ -69,8 +75,12 @@ impl Stage<'_, '_> {
         instruction: &Instruction,
         files: &Files,
         from: Place,
-        (parents, unpack): (bool, Unpack),
+        verb: &Verb<'_>,
     ) -> Result<(), PlanError> {
+        let (parents, unpack) = match verb {
+            Verb::Copy { parents } => (*parents, Unpack::Never),
+            Verb::Add { unpack, .. } => (false, *unpack),
+        };
         let mut created_by = instruction.kind.keyword().to_owned();
         if parents {
             created_by.push_str(" --parents");
@@ -88,18 +98,25 @@ impl Stage<'_, '_> {
         let exclude = self.exclude(&files.exclude)?;
         let mut sources = Vec::with_capacity(files.sources.len() + files.heredocs.len());
         for word in &files.sources {
-            let pattern = self.expand(word)?;
-            local(&pattern, word, matches!(instruction.kind, InstructionKind::Add(_)))?;
-            created_by.extend([" ", &pattern]);
-            sources.push(Source::Pattern(if parents { kept(&pattern) } else { clean(&pattern) }));
+            let text = self.expand(word)?;
+            created_by.extend([" ", &text]);
+            let fetched = match verb {
+                Verb::Copy { .. } => refuse_in_copy(&text, word.span).map(|()| None)?,
+                Verb::Add { fetching, .. } => fetching.source(&text, word.span)?,
+            };
+            let pattern = || Source::Pattern(if parents { kept(&text) } else { clean(&text) });
+            sources.push(fetched.unwrap_or_else(pattern));
         }
         for heredoc in &files.heredocs {
             created_by.extend([" <<", &heredoc.name]);
             sources.push(Source::Inline(self.inline(heredoc)?));
         }
-        let destination = self.expand(&files.destination)?;
-        created_by.extend([" ", &destination, " # buildkit"]);
-        let destination = self.destination(&destination);
+        let text = self.expand(&files.destination)?;
+        created_by.extend([" ", &text, " # buildkit"]);
+        let destination = self.destination(&text);
+        if let Verb::Add { fetching, .. } = verb {
+            fetching.check(&sources)?;
+        }
         // As in BuildKit, a mode undoes the link.
         let link = files.link && chmod.is_none();
         let copy = Copy { from, sources, destination, chown, chmod, exclude, parents, link, unpack };
@@ -189,25 +206,4 @@ fn kept(source: &str) -> String {
         Some((_, kept)) => clean(kept),
         None => clean(source),
     }
-}
-
-/// Fails for sources that come from elsewhere than the context, a stage or an image.
-fn local(source: &str, word: &Word, is_add: bool) -> Result<(), PlanError> {
-    let Some(kind) = remote::kind(source) else {
-        return Ok(());
-    };
-    if !is_add {
-        return Err(PlanErrorKind::CopyRemote { remote: kind.name() }.at(word.span));
-    }
-    let kind = match remote::parse(source) {
-        None => return Ok(()),
-        Some(Err(error)) => error.into(),
-        Some(Ok(RemoteSource::Http(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a URL" },
-        Some(Ok(RemoteSource::Git(_))) => PlanErrorKind::Unsupported { what: "`ADD` of a Git repository" },
-    };
-    Err(kind.at(word.span))
-}
-
-fn unsupported(instruction: &Instruction, what: &'static str) -> PlanError {
-    PlanErrorKind::Unsupported { what }.at(instruction.span)
 }

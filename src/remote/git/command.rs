@@ -165,19 +165,20 @@ impl Invocation<'_> {
     /// Runs it and gives what it printed. `doing` is for messages: what is done to the address.
     pub(super) fn run(self, doing: &'static str) -> Result<String, GitError> {
         let url = self.session.url.clone();
-        let (status, output) = self.finish(doing)?;
+        let log = self.session.watch.log;
+        let (status, output) = self.finish(doing, log)?;
         if status.success() {
             return Ok(output.printed());
         }
         Err(GitError::Failed { doing, url, said: output.said(status) })
     }
 
-    /// Runs it and tells whether it succeeded.
+    /// Runs it and tells whether it succeeded. Why it did not is nobody's business.
     pub(super) fn succeeds(self, doing: &'static str) -> Result<bool, GitError> {
-        Ok(self.finish(doing)?.0.success())
+        Ok(self.finish(doing, &|_| ())?.0.success())
     }
 
-    fn finish(mut self, doing: &'static str) -> Result<(ExitStatus, Output), GitError> {
+    fn finish(mut self, doing: &'static str, log: &dyn Fn(&str)) -> Result<(ExitStatus, Output), GitError> {
         self.configure();
         let session = self.session;
         let mut running = Running::start(&mut self.command).map_err(|source| session.cannot_run(source))?;
@@ -190,7 +191,7 @@ impl Invocation<'_> {
             match running.next(BETWEEN_LOOKS) {
                 Next::Piece(piece) => {
                     last = Instant::now();
-                    output.add(piece, session.watch.log);
+                    output.add(piece, log);
                 }
                 Next::End => break,
                 Next::Nothing => {}

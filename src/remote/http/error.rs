@@ -50,6 +50,9 @@ impl HttpError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Status { status: 401 | 403 | 407, .. } => Some("the server wants other credentials"),
+            Self::HostNotFound { .. } | Self::Connect { .. } | Self::Timeout { .. } => {
+                Some("if this machine needs a proxy, name it in `HTTP_PROXY` and `HTTPS_PROXY`")
+            }
             Self::Tls { reason, .. } if reason.starts_with("invalid peer certificate") => Some(
                 "if the certificate is right, make its authority known: `apt-get install ca-certificates`, or name \
                  its file in `SSL_CERT_FILE`",

@@ -20,6 +20,7 @@
 //! call CODE FLAGS        builds or looks into the Dockerfile; expects this exit code, and what is printed
 //! log                    expects what the last build's commands wrote
 //! steps                  expects the last build's steps
+//! requests               expects what was asked of `{{http}}` and `{{git}}` since the last time
 //! tree PATHS             expects what lies there in the image
 //! layers N               expects what is in the image's layers above the first N
 //! sh SCRIPT              expects what a script prints in the image

@@ -48,6 +48,14 @@ impl Env {
         env
     }
 
+    /// A place whose store makes no overlays, as if they were refused where it is.
+    pub(crate) fn without_overlays() -> Self {
+        let env = Self::new();
+        fs::create_dir(env.root()).unwrap();
+        fs::write(env.root().join("driver"), "native\nfor a test\n").unwrap();
+        env
+    }
+
     /// Gives the user of this place what root has put at and below `path`.
     pub(crate) fn hand_over(&self, path: &Path) {
         if let Some(user) = self.user {
@@ -196,6 +204,8 @@ impl Env {
             // The binary may write there; what the script packs keeps its owners.
             chown(dir, Some(uid), Some(gid)).unwrap();
         }
+        // So that commits are the same every time.
+        command.envs(["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].map(|name| (name, "@1700000000 +0000")));
         let output = command.output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -1,17 +1,30 @@
 //! A web server on the loopback interface: each case's directory `http` as files, and `git` as Git repositories.
+//!
+//! A file is told from its earlier versions by a tag and its time, unless its name ends in `.bare`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
+
+use strata::oci::Digest;
 
 use super::env::Env;
 
 /// A server that runs until the tests end.
 pub(crate) struct Server {
     address: String,
+    site: Arc<Site>,
+}
+
+/// What is served.
+struct Site {
+    root: PathBuf,
+    /// What was asked for, each with its answer's status.
+    requests: Mutex<Vec<String>>,
 }
 
 /// What a client asks for.
@@ -28,15 +41,25 @@ impl Server {
     pub(crate) fn start(env: &Env) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let root = env.path("");
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let root = root.clone();
-                // A client that goes away is none of our business.
-                thread::spawn(move || serve(&client, &root).ok());
+        let site = Arc::new(Site { root: env.path(""), requests: Mutex::default() });
+        thread::spawn({
+            let site = Arc::clone(&site);
+            move || {
+                for client in listener.incoming().flatten() {
+                    let site = Arc::clone(&site);
+                    // A client that goes away is none of our business.
+                    thread::spawn(move || site.serve(&client).ok());
+                }
             }
         });
-        Self { address }
+        Self { address, site }
+    }
+
+    /// What was asked for since the last time, a line each with the answer's status, in a fixed order.
+    pub(crate) fn take_requests(&self) -> String {
+        let mut requests = std::mem::take(&mut *self.site.requests.lock().unwrap());
+        requests.sort();
+        requests.concat()
     }
 
     /// The text with the addresses of a case's directories.
@@ -52,18 +75,26 @@ impl Server {
     }
 }
 
-fn serve(client: &TcpStream, root: &Path) -> std::io::Result<()> {
-    let mut reader = BufReader::new(client);
-    let Some(request) = Request::read(&mut reader)? else { return Ok(()) };
-    let mut parts = request.path.trim_start_matches('/').splitn(3, '/');
-    let (case, kind, rest) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
-    let plain = Path::new(rest).components().all(|part| matches!(part, Component::Normal(_)));
-    let response = match (case, kind) {
-        (Some(case), Some("http")) if plain => file(&request, &root.join(case).join("http").join(rest)),
-        (Some(case), Some("git")) if plain => git(&request, &root.join(case).join("git"), rest)?,
-        _ => status("404 Not Found"),
-    };
-    (&mut &*client).write_all(&response)
+impl Site {
+    fn serve(&self, client: &TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(client);
+        let Some(request) = Request::read(&mut reader)? else { return Ok(()) };
+        // The name of a case may be empty.
+        let mut parts = request.path.splitn(4, '/').skip(1);
+        let (case, kind, rest) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+        let plain = Path::new(rest).components().all(|part| matches!(part, Component::Normal(_)));
+        let response = match (case, kind) {
+            (Some(case), Some("http")) if plain => {
+                file(&request, &self.root.join(case).join("http").join(rest))
+            }
+            (Some(case), Some("git")) if plain => git(&request, &self.root.join(case).join("git"), rest)?,
+            _ => status("404 Not Found"),
+        };
+        let code = String::from_utf8_lossy(&response[9..12]);
+        let line = format!("{code} {} {}/{rest}\n", request.method, kind.unwrap_or_default());
+        self.requests.lock().unwrap().push(line);
+        (&mut &*client).write_all(&response)
+    }
 }
 
 impl Request {
@@ -113,18 +144,23 @@ fn status(status: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
-/// A file with its time.
-fn file(request: &Request, path: &PathBuf) -> Vec<u8> {
+/// A file, or that it is still the one that is known.
+fn file(request: &Request, path: &Path) -> Vec<u8> {
     let (Ok(content), Ok(metadata)) = (fs::read(path), fs::metadata(path)) else {
         return status("404 Not Found");
     };
     let time = jiff::Timestamp::try_from(metadata.modified().unwrap()).unwrap();
     let time = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).unwrap();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nLast-Modified: {time}\r\nConnection: close\r\n\r\n",
-        content.len()
-    );
-    let body = if request.method == "HEAD" { &[][..] } else { &content };
+    let tag = format!("\"{}\"", Digest::of(&content).short());
+    let version = match path.extension() {
+        Some(extension) if extension == "bare" => String::new(),
+        _ => format!("ETag: {tag}\r\nLast-Modified: {time}\r\n"),
+    };
+    let is_known = request.header("if-none-match") == tag;
+    let code = if is_known { "304 Not Modified" } else { "200 OK" };
+    let body = if is_known || request.method == "HEAD" { &[][..] } else { &content };
+    let length = content.len();
+    let head = format!("HTTP/1.1 {code}\r\nContent-Length: {length}\r\n{version}Connection: close\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 

@@ -70,7 +70,9 @@ impl User {
             }
         }
         if metadata.is_dir() {
-            fs::read_dir(path).unwrap().for_each(|entry| self.own(&entry.unwrap().path()));
+            for entry in fs::read_dir(path).unwrap() {
+                self.own(&entry.unwrap().path());
+            }
         }
     }
 }

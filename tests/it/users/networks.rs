@@ -1,12 +1,11 @@
 //! Networks of ordinary users, which `pasta` makes.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::client::{ask, free_port};
 use crate::support::env::{BUSYBOX, Env};
 use crate::support::leftovers::{processes, wait_for_no_processes};
 use crate::support::progress::Report;
@@ -55,7 +54,7 @@ fn a_published_port_leads_inside() {
         "-c",
         "echo hello | nc -l -p 80",
     ]);
-    assert_eq!(ask(port), "hello\n");
+    assert_eq!(ask(Ipv4Addr::LOCALHOST.into(), port), "hello\n");
     assert!(!server.wait_for(|_| false));
     wait_for_no_processes(&format!("127.0.0.1/{port}:80"));
 }
@@ -117,24 +116,4 @@ fn without_the_device_the_machines_network_serves_and_one_line_says_so() {
         "{}",
         refused.stderr
     );
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// What a server says that may not listen yet: pasta accepts before it does, and then ends the connection.
-fn ask(port: u16) -> String {
-    let start = Instant::now();
-    loop {
-        let mut answer = String::new();
-        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
-            let _ = stream.write_all(b"\n").and_then(|()| stream.read_to_string(&mut answer).map(drop));
-        }
-        if !answer.is_empty() {
-            return answer;
-        }
-        assert!(start.elapsed() < Duration::from_secs(20), "nobody answers");
-        std::thread::yield_now();
-    }
 }

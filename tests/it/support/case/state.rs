@@ -22,8 +22,8 @@ const TIME: Duration = Duration::from_secs(981_173_106);
 /// What a case has done so far.
 pub(crate) struct State {
     env: Arc<Env>,
-    server: Option<Arc<Server>>,
-    /// What everything of the case is called in a store that others use too.
+    server: Arc<Server>,
+    /// What everything of the case is called in a store that others use too; nothing if no others do.
     name: String,
     context: PathBuf,
     /// The image that sections are about.
@@ -38,25 +38,25 @@ impl State {
     pub(super) fn new(env: Env) -> Self {
         env.add_busybox();
         let env = Arc::new(env);
-        let context = env.context("context");
-        Self {
-            env,
-            server: None,
-            name: String::new(),
-            context,
-            image: "image".to_owned(),
-            images: Vec::new(),
-            report: Report::default(),
-        }
+        let server = Arc::new(Server::start(&env));
+        Self { image: "image".to_owned(), ..Self::shared(&env, &server, "") }
     }
 
     /// The beginning of the case `name`, in a store that others use at the same time.
     pub(crate) fn shared(env: &Arc<Env>, server: &Arc<Server>, name: &str) -> Self {
-        let context = env.context(&format!("{name}/context"));
-        env.hand_over(&env.path(name));
-        let (env, server) = (Arc::clone(env), Some(Arc::clone(server)));
-        let (name, image) = (name.to_owned(), name.to_owned());
-        Self { env, server, name, context, image, images: Vec::new(), report: Report::default() }
+        let context = env.context(Path::new(name).join("context").to_str().unwrap());
+        if !name.is_empty() {
+            env.hand_over(&env.path(name));
+        }
+        Self {
+            context,
+            env: Arc::clone(env),
+            server: Arc::clone(server),
+            name: name.to_owned(),
+            image: name.to_owned(),
+            images: Vec::new(),
+            report: Report::default(),
+        }
     }
 
     /// Does one section; gives what was found, if it expects something.
@@ -71,6 +71,7 @@ impl State {
             "log" => self.report.log(),
             "warnings" => self.report.warnings(),
             "steps" => self.report.states(),
+            "requests" => self.server.take_requests(),
             "tree" => tree::list(&self.env, &self.image, &words),
             "layers" => layers::list(&self.env, &self.image, rest.parse().unwrap_or(0)),
             "sh" => self.env.sh(&self.image, rest),
@@ -85,12 +86,12 @@ impl State {
                 return None;
             }
         };
-        Some(self.server.as_ref().map_or(found.clone(), |server| server.redact(&found, &self.name)))
+        Some(self.server.redact(&found, &self.name))
     }
 
     /// The text with the addresses that its words stand for.
     fn addressed(&self, text: &str) -> String {
-        self.server.as_ref().map_or(text.to_owned(), |server| server.address(text, &self.name))
+        self.server.address(text, &self.name)
     }
 
     fn edit(&mut self, command: &str, words: &[&str], body: &str) -> Option<()> {

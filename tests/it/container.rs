@@ -1,0 +1,139 @@
+//! `strata run`: what is given to a container, its terminal and its ports.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::support::client::{ask, free_port};
+use crate::support::env::Env;
+
+#[test]
+fn flags_reach_the_command() {
+    let env = Env::with_busybox();
+    fs::write(env.path("vars"), "# a remark\nA=from file\nB=\n\nC\n").unwrap();
+    for (args, command, expected) in [
+        (&["-e", "A=1", "--env", "A=2"][..], "echo $A", "2\n"),
+        (&["--env-file", "vars"], "echo $A.$B.${C-unset}", "from file..unset\n"),
+        (&["--env-file", "vars", "-e", "A=given"], "echo $A", "given\n"),
+        (&["-w", "/etc"], "pwd", "/etc\n"),
+        (&["-w", "/not/there"], "pwd", "/not/there\n"),
+        (&["-u", "u"], "id -u; id -g; id -G; echo $HOME", "1000\n1001\n1001 50\n/home/u\n"),
+        (&["-u", "7:8"], "id -u; id -g", "7\n8\n"),
+        (&["-h", "somebody", "--network=none"], "hostname", "somebody\n"),
+        (&["--read-only"], "touch /f 2>/dev/null || echo refused", "refused\n"),
+        (&["--init"], "readlink /proc/1/exe | grep -c sh || true", "0\n"),
+    ] {
+        let args = [&["run", "--rm"], args, &["busybox", "sh", "-c", command]].concat();
+        assert_eq!(env.strata(args).success().stdout, expected, "{command}");
+    }
+    let said = env.strata(["run", "--rm", "--entrypoint", "/bin/echo", "busybox", "a", "b"]).success().stdout;
+    assert_eq!(said, "a b\n");
+}
+
+#[test]
+fn input_reaches_the_command_if_it_is_asked_for() {
+    let env = Env::with_busybox();
+    for (flags, expected) in [(&["-i"][..], "5\n"), (&[], "0\n")] {
+        let args = ["run", "--rm"].iter().chain(flags).chain(&["busybox", "wc", "-c"]);
+        let mut child = env.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // A command that does not read may be gone before.
+        let _ = child.stdin.take().unwrap().write_all(b"12345");
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{flags:?}");
+    }
+}
+
+/// Runs the binary on a terminal of 33 lines and 77 columns, types `input` once `cue` is shown, and gives its exit code
+/// and what is on the terminal at the end.
+fn on_a_terminal(env: &Env, args: &[&str], (cue, input): (&str, &str)) -> (Option<i32>, String) {
+    let command = env.command(args);
+    let quote = |word: &OsStr| format!("'{}'", word.to_str().unwrap().replace('\'', r"'\''"));
+    let words: Vec<String> =
+        [command.get_program()].into_iter().chain(command.get_args()).map(quote).collect();
+    let line = format!("stty rows 33 cols 77; exec {}", words.join(" "));
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--flush", "--echo", "never", "--command", &line, "/dev/null"]);
+    terminal.current_dir(env.path("")).env("SHELL", "/bin/sh").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = terminal.spawn().expect("`script` makes the terminal: apt-get install bsdutils");
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut shown, mut typed, mut buffer) = (String::new(), false, [0; 4096]);
+    loop {
+        if !typed && shown.contains(cue) {
+            stdin.write_all(input.as_bytes()).unwrap();
+            typed = true;
+        }
+        match stdout.read(&mut buffer).unwrap() {
+            0 => break,
+            count => shown.push_str(std::str::from_utf8(&buffer[..count]).unwrap()),
+        }
+    }
+    drop(stdin);
+    (child.wait().unwrap().code(), shown.replace('\r', ""))
+}
+
+#[test]
+fn a_command_has_a_terminal_of_its_own() {
+    let env = Env::with_busybox();
+    let on_terminal = |script, typed| {
+        on_a_terminal(&env, &["container", "run", "--rm", "-it", "busybox", "sh", "-c", script], typed)
+    };
+    let script =
+        "tty; stty size; ls -l $(tty) | cut -c1; test -t 0 && test -t 1 && test -t 2; echo $?; exit 7";
+    let (code, shown) = on_terminal(script, ("", ""));
+    assert_eq!((code, shown.as_str()), (Some(7), "/dev/pts/0\n33 77\nc\n0\n"));
+
+    // What is typed comes in, and only the container's terminal echoes it.
+    let (code, shown) = on_terminal("echo say; read line; echo got $line", ("say", "a word\n"));
+    assert_eq!((code, shown.as_str()), (Some(0), "say\na word\ngot a word\n"));
+
+    // Ctrl-C is for the command.
+    let script = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do read line; done";
+    let (code, shown) = on_terminal(script, ("ready", "\u{3}"));
+    assert_eq!((code, shown.as_str()), (Some(3), "ready\n^Cinterrupted\n"));
+}
+
+#[test]
+fn a_terminal_needs_a_terminal() {
+    let env = Env::with_busybox();
+    let refused = env.strata(["run", "--rm", "-it", "busybox", "true"]).code(125).stderr;
+    assert!(refused.contains("the input device is not a terminal"), "{refused}");
+}
+
+#[test]
+fn a_published_port_answers_until_the_container_ends() {
+    let env = Env::with_busybox();
+    let port = free_port();
+    let args = ["run", "--rm", "--network=default", "-p", &format!("127.0.0.1:{port}:80"), "busybox"];
+    let server = "echo hello from inside > /index.html; exec httpd -f -p 80 -h /";
+    let server = env.spawn(args.iter().copied().chain(["sh", "-c", server]));
+    let answer = ask(Ipv4Addr::LOCALHOST.into(), port);
+    assert!(answer.ends_with("\r\n\r\nhello from inside\n"), "{answer}");
+
+    // Nobody else gets it.
+    let refused = env.strata(args.iter().copied().chain(["true"])).code(125).stderr;
+    assert!(refused.contains(&format!("cannot publish port {port}: it is in use")), "{refused}");
+
+    server.signal(Signal::TERM);
+    let (status, _, stderr) = server.end();
+    assert_eq!((status.code(), stderr.as_str()), (Some(143), ""));
+    let _ = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free again");
+}
+
+#[test]
+fn containers_have_a_network_of_their_own() {
+    let env = Env::with_busybox();
+    let interfaces = "ls /sys/class/net | sort | tr '\\n' ' '";
+    for (network, expected) in [("default", "eth0 lo "), ("none", "lo ")] {
+        let network = format!("--network={network}");
+        let said = env.strata(["run", "--rm", &network, "busybox", "sh", "-c", interfaces]).success().stdout;
+        assert_eq!(said, expected, "{network}");
+    }
+    let namespace = fs::read_link("/proc/self/ns/net").unwrap();
+    let said =
+        env.strata(["run", "--rm", "--network=host", "busybox", "readlink", "/proc/self/ns/net"]).success();
+    assert_eq!(said.stdout.trim_end(), namespace.to_str().unwrap());
+}
