@@ -15,6 +15,10 @@ use super::user::User;
 /// The name of the image that [`Env::with_busybox`] makes.
 pub(crate) const BUSYBOX: &str = "busybox";
 
+/// What a build says in a store of [`Env::without_overlays`].
+pub(crate) const COPIES: &str =
+    "warning: commands get copies of their files: no overlay can be mounted where the store is: for a test\n";
+
 /// Where Debian's package `busybox-static` puts the program.
 const PROGRAM: &str = "/bin/busybox";
 

@@ -1,7 +1,7 @@
 //! Ordinary users of the machine that tests run the binary as. They are made when they are missing, and stay.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::Command;
 
@@ -59,20 +59,35 @@ impl User {
         Some(Self { uid: fields.nth(2)?.parse().unwrap(), gid: fields.next()?.parse().unwrap() })
     }
 
-    /// Gives the user what is at and below `path`, with the modes that it has.
+    /// Gives the user `path` itself, to write there, and below it what nobody else may read: the rest keeps its owners,
+    /// which archives of it have.
     pub(crate) fn own(self, path: &Path) {
-        let metadata = fs::symlink_metadata(path).unwrap();
-        if metadata.uid() != self.uid {
-            lchown(path, Some(self.uid), Some(self.gid)).unwrap();
-            if !metadata.is_symlink() {
-                // The call takes the set-user-ID bit off.
-                fs::set_permissions(path, Permissions::from_mode(metadata.mode() & 0o7777)).unwrap();
+        self.take(path);
+        if path.is_dir() {
+            self.own_private(path);
+        }
+    }
+
+    fn own_private(self, dir: &Path) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let needed = if metadata.is_dir() { 0o5 } else { 0o4 };
+            if !metadata.is_symlink() && metadata.mode() & needed != needed {
+                self.take(&path);
+            }
+            if metadata.is_dir() {
+                self.own_private(&path);
             }
         }
-        if metadata.is_dir() {
-            for entry in fs::read_dir(path).unwrap() {
-                self.own(&entry.unwrap().path());
-            }
+    }
+
+    /// Gives the user one thing, with the mode that it has: the call takes the set-user-ID bit off.
+    fn take(self, path: &Path) {
+        let metadata = fs::metadata(path).unwrap();
+        if metadata.uid() != self.uid {
+            chown(path, Some(self.uid), Some(self.gid)).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(metadata.mode() & 0o7777)).unwrap();
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Section;
-use crate::support::env::Env;
+use crate::support::env::{COPIES, Env};
 use crate::support::layers;
 use crate::support::progress::Report;
 use crate::support::server::Server;
@@ -170,7 +170,7 @@ impl State {
         let mut command = self.env.command(["build", "--progress=plain", "-t", &self.image]);
         command.args(flags).arg(".").current_dir(&self.context);
         let output = self.env.run(command);
-        self.report = Report::read(&output.success().stderr);
+        self.report = Report::read(&output.success().stderr.replace(COPIES, ""));
     }
 
     fn letter(&mut self) -> char {
