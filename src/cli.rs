@@ -11,22 +11,26 @@ mod explain;
 pub mod human;
 mod images;
 mod inspect;
+mod later;
 mod ports;
 mod remotes;
 pub mod render;
+mod result_file;
 mod run;
 mod signals;
 pub mod table;
 pub mod template;
+mod usage;
 mod user;
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Host};
 use crate::exec::{self, Executor};
 use crate::network;
 use error::{CliError, ErrorKind};
@@ -41,14 +45,17 @@ struct Arguments {
     command: Command,
 }
 
+/// Under which heading every command's help lists what all commands understand.
+const GLOBAL: &str = "Global options";
+
 /// What every command understands.
 #[derive(Debug, clap::Args)]
 struct Global {
     /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata, or ~/.local/share/strata for users]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     root: Option<PathBuf>,
     /// Print an error as it is inside, too, for a report of a bug
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     debug: bool,
 }
 
@@ -95,7 +102,16 @@ impl App {
     /// Opens the store.
     fn engine(&self) -> Result<Engine, CliError> {
         let root = self.store.clone()?;
-        Ok(Engine::open(&root, Executor::default())?)
+        Ok(Engine::open(&root, Executor::default(), host())?)
+    }
+}
+
+/// Where the process runs. What cannot be read is not there.
+fn host() -> Host {
+    Host {
+        directory: std::env::current_dir().ok(),
+        hosts: fs::read("/etc/hosts").ok(),
+        resolv_conf: fs::read("/etc/resolv.conf").ok(),
     }
 }
 
@@ -112,25 +128,22 @@ pub fn main() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { usage_code() } else { 0 });
-        }
+        Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };
     let Global { root, debug } = arguments.global;
     let root = root.or_else(root_of_environment).map_or_else(user::default_store, Ok);
     let app = App { store: root.and_then(|root| user::become_root().map(|()| root)) };
-    match dispatch(&app, arguments.command) {
-        Ok(code) => code,
-        Err(error) => {
-            let mut text = error.render(colour(&io::stderr()));
-            if let Some(details) = error.details().filter(|_| debug) {
-                text.push_str(&format!("debug: {details}\n"));
-            }
-            let _ = io::stderr().write_all(text.as_bytes());
-            error.exit_code()
-        }
+    dispatch(&app, arguments.command).unwrap_or_else(|error| failed(&error, debug))
+}
+
+/// Says what failed; gives the exit code.
+fn failed(error: &CliError, debug: bool) -> ExitCode {
+    let mut text = error.render(colour(&io::stderr()));
+    if let Some(details) = error.details().filter(|_| debug) {
+        text.push_str(&format!("debug: {details}\n"));
     }
+    complain(&text);
+    error.exit_code()
 }
 
 fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
@@ -146,20 +159,6 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Tag(args) => images::tag(app, &args),
         Command::Rmi(args) => images::remove(app, &args),
     }
-}
-
-/// `docker run` with wrong flags exits with 125, everything else with clap's 2; 1 is what Docker's client says, but 2
-/// tells a script that nothing was tried.
-fn usage_code() -> u8 {
-    let mut words = std::env::args_os().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--root" {
-            words.next();
-        } else if !word.to_string_lossy().starts_with('-') {
-            return if word == "run" { ErrorKind::Run.code() } else { ErrorKind::Usage.code() };
-        }
-    }
-    ErrorKind::Usage.code()
 }
 
 /// Whether colours go to `stream` (no-color.org).
@@ -189,14 +188,21 @@ fn complain(text: &str) {
 
 /// Parses a reference that the user typed.
 fn reference(text: &str) -> Result<crate::oci::Reference, CliError> {
-    text.parse().map_err(|error: crate::oci::ReferenceError| {
-        let remedy = error.remedy();
-        let error = CliError::from_error(ErrorKind::General, &error);
-        match remedy {
-            Some(remedy) => error.hint(remedy),
-            None => error,
-        }
-    })
+    text.parse().map_err(|error: crate::oci::ReferenceError| EngineError::from(error).into())
+}
+
+/// Parses a name that an image shall get.
+fn new_name(text: &str) -> Result<crate::oci::Reference, CliError> {
+    let name = reference(text)?;
+    let why_not = if name.digest().is_some() {
+        "has a digest, which cannot be given to an image"
+    } else if text.starts_with("sha256:") {
+        "as a name would be taken for a digest"
+    } else {
+        return Ok(name);
+    };
+    Err(CliError::new(ErrorKind::Usage, format!("`{text}` {why_not}"))
+        .hint("give a name with a tag, such as `name:1.0`"))
 }
 
 impl From<EngineError> for CliError {

@@ -17,7 +17,6 @@ mod inspect;
 mod options;
 mod run;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,12 +41,13 @@ pub struct Engine {
     store: Arc<Store>,
     executor: Executor,
     networks: Networks,
+    host: Host,
 }
 
 impl Engine {
     /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage, and for an ordinary
     /// user also as the guard of a network ([`network::guard_entry`]).
-    pub fn open(root: &Path, executor: Executor) -> Result<Self, EngineError> {
+    pub fn open(root: &Path, executor: Executor, host: Host) -> Result<Self, EngineError> {
         if !rustix::process::geteuid().is_root() {
             return Err(EngineError::NotRoot);
         }
@@ -59,7 +59,7 @@ impl Engine {
             Networks::new(network::DIRECTORY.into())
         };
         networks.clean();
-        Ok(Self { store, executor, networks })
+        Ok(Self { store, executor, networks, host })
     }
 
     /// The root directory of the store.
@@ -73,20 +73,27 @@ impl Engine {
     }
 }
 
-/// What a sandbox sees of the host's names and name servers.
-pub(crate) struct HostFiles {
-    pub(crate) hosts: Vec<u8>,
-    pub(crate) resolv_conf: Option<Vec<u8>>,
+/// What an operation needs to know of where it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    /// The directory that relative paths start from; messages leave it out.
+    pub directory: Option<PathBuf>,
+    /// `/etc/hosts`, for sandboxes; `None` gives what every system has.
+    pub hosts: Option<Vec<u8>>,
+    /// `/etc/resolv.conf`, for sandboxes.
+    pub resolv_conf: Option<Vec<u8>>,
 }
 
-impl HostFiles {
-    /// Reads them; a host without them gives what every system has.
-    fn read() -> Self {
+impl Host {
+    /// The names that a sandbox sees.
+    fn hosts(&self) -> Vec<u8> {
         const LOCAL: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
-        let read = |path: &str| fs::read(PathBuf::from(path)).ok();
-        Self {
-            hosts: read("/etc/hosts").unwrap_or_else(|| LOCAL.to_vec()),
-            resolv_conf: read("/etc/resolv.conf"),
-        }
+        self.hosts.clone().unwrap_or_else(|| LOCAL.to_vec())
+    }
+
+    /// A path as messages show it: relative to where the user is, if it lies there.
+    fn shown(&self, path: &Path) -> String {
+        let short = self.directory.as_ref().and_then(|directory| path.strip_prefix(directory).ok());
+        short.unwrap_or(path).display().to_string()
     }
 }

@@ -22,11 +22,15 @@ mod pasta;
 mod slot;
 mod subnet;
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 pub use error::NetworkError;
 pub use guard::guard_entry;
@@ -127,14 +131,7 @@ pub struct Network<'n> {
     networks: &'n Networks,
     connected: Option<Connected>,
     /// Published ports are taken, so that nobody else gets them unnoticed; nothing is ever accepted here.
-    reserved: Vec<Reserved>,
-}
-
-/// A port that is held on the machine.
-#[derive(Debug)]
-enum Reserved {
-    Tcp(#[expect(dead_code, reason = "it is held, not used")] TcpListener),
-    Udp(#[expect(dead_code, reason = "it is held, not used")] UdpSocket),
+    reserved: Vec<OwnedFd>,
 }
 
 impl Networks {
@@ -191,7 +188,7 @@ impl Networks {
 
     /// A namespace of which these ports are the machine's, too.
     pub fn publish(&self, ports: &[PublishedPort]) -> Result<Network<'_>, NetworkError> {
-        let mut reserved: Vec<Reserved> = ports.iter().map(reserve).collect::<Result<_, _>>()?;
+        let mut reserved: Vec<OwnedFd> = ports.iter().map(reserve).collect::<Result<_, _>>()?;
         if matches!(self.maker, Maker::Processes(_)) {
             // The process listens itself.
             reserved.clear();
@@ -269,14 +266,31 @@ impl Drop for Network<'_> {
     }
 }
 
-/// The packet filter redirects a published port before any socket sees it, and so would not notice that it is taken.
-fn reserve(port: &PublishedPort) -> Result<Reserved, NetworkError> {
-    let at = (port.host_ip, port.host_port);
-    let reserved = match port.protocol {
-        Protocol::Tcp => TcpListener::bind(at).map(Reserved::Tcp),
-        Protocol::Udp => UdpSocket::bind(at).map(Reserved::Udp),
+/// Takes a port of the machine. The packet filter redirects a published port before any socket sees it, and so would
+/// not notice that it is taken.
+fn reserve(port: &PublishedPort) -> Result<OwnedFd, NetworkError> {
+    let at = SocketAddr::from((port.host_ip, port.host_port));
+    let reserved = match (hold(port.protocol, at, false), port.protocol) {
+        // Connections that ended a moment ago keep a port from being held, but not from being listened at.
+        (Err(Errno::ADDRINUSE), Protocol::Tcp) => {
+            TcpListener::bind(at).map(drop).and_then(|()| Ok(hold(port.protocol, at, true)?))
+        }
+        (held, _) => held.map_err(io::Error::from),
     };
     reserved.map_err(|source| NetworkError::PortTaken { port: port.clone(), source })
+}
+
+/// Binds a socket that does not listen: who connects before the packet filter redirects is refused, not kept waiting.
+fn hold(protocol: Protocol, at: SocketAddr, reuse: bool) -> Result<OwnedFd, Errno> {
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let kind = match protocol {
+        Protocol::Tcp => SocketType::STREAM,
+        Protocol::Udp => SocketType::DGRAM,
+    };
+    let socket = rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, None)?;
+    rustix::net::sockopt::set_socket_reuseaddr(&socket, reuse)?;
+    rustix::net::bind(&socket, &at)?;
+    Ok(socket)
 }
 
 /// Whether networks can be made on this machine: the helper programs are there.

@@ -13,7 +13,7 @@ pub mod media_type;
 pub mod platform;
 pub mod reference;
 
-pub use config::{Config, History, ImageConfig, RootFs};
+pub use config::{Config, DEFAULT_PATH, History, ImageConfig, RootFs};
 pub use descriptor::Descriptor;
 pub use digest::{BlobDigest, CacheKey, ChainId, ContentDigest, DiffId, Digest, ImageId, ManifestDigest};
 pub use fingerprint::{Fingerprint, FingerprintHasher};

@@ -15,6 +15,7 @@ mod error;
 mod fetch;
 mod ground;
 mod make;
+mod missing;
 mod owner;
 mod run;
 mod scheduler;
@@ -247,7 +248,7 @@ impl<'a> Solver<'a> {
                 if canceled {
                     running.canceled()
                 } else {
-                    running.failed(source.to_string())
+                    running.failed(source.without_command())
                 }
                 Err(failed(step, if canceled { StepError::Canceled } else { source }))
             }

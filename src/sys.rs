@@ -10,4 +10,5 @@ pub mod process;
 pub mod terminal;
 pub mod user_namespace;
 pub mod walk;
+pub mod writeback;
 pub mod xattr;

@@ -11,7 +11,7 @@ use crate::progress::Reporter;
 
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode, Renderer};
-use super::{App, colour, dumb, print, reference, signals};
+use super::{App, colour, dumb, new_name, print, signals};
 
 /// Write images to an archive
 #[derive(Debug, clap::Args)]
@@ -93,7 +93,7 @@ pub(super) fn import(app: &App, args: &ImportArgs) -> Result<ExitCode, CliError>
     }
     let request = ImportRequest {
         changes: args.changes.clone(),
-        name: args.name.as_deref().map(reference).transpose()?,
+        name: args.name.as_deref().map(new_name).transpose()?,
         message: args.message.clone(),
     };
     let image = transfer(app, |engine, reporter, cancel| {

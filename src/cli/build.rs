@@ -1,7 +1,7 @@
 //! `build`.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,8 @@ use crate::progress::Reporter;
 use super::check::{self, CallArgs, Method};
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
-use super::{App, colour, complain, dumb, print, reference, remotes, signals};
+use super::result_file::ResultFile;
+use super::{App, colour, complain, dumb, new_name, print, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -94,6 +95,7 @@ pub(super) struct BuildArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum NetworkChoice {
     /// One of its own, with a way out
+    #[value(alias = "bridge")]
     Default,
     /// The host's
     Host,
@@ -117,7 +119,8 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     if call.method != Method::Build {
         return check::run(app, call, &request);
     }
-    let to_stdout = request.outputs.iter().any(OutputSpec::is_stdout);
+    let prepare = |path: &Option<PathBuf>| path.as_deref().map(ResultFile::prepare).transpose();
+    let (id, metadata) = (prepare(&args.iidfile)?, prepare(&args.metadata_file)?);
     OutputSpec::refuse_terminal(&request.outputs, &std::io::stdout()).map_err(|message| {
         CliError::new(ErrorKind::General, message)
             .hint("give a file with `dest=`, or send the output to a pipe")
@@ -133,8 +136,13 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
         complain(&check::warnings(&checked));
     }
     let report = built.result?;
-    tell(&report, mode == Mode::Quiet, to_stdout)?;
-    write_files(args, &report)?;
+    tell(&report, &request.outputs, mode == Mode::Quiet)?;
+    if let Some(file) = id {
+        file.write(&report.id.to_string())?;
+    }
+    if let Some(file) = metadata {
+        file.write(&format!("{:#}\n", report.metadata()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -147,36 +155,26 @@ pub(super) fn interruptible() -> Result<CancelToken, CliError> {
 }
 
 /// The last words: what was made.
-fn tell(report: &BuildReport, quiet: bool, to_stdout: bool) -> Result<(), CliError> {
+fn tell(report: &BuildReport, outputs: &[OutputSpec], quiet: bool) -> Result<(), CliError> {
     if quiet {
+        let to_stdout = outputs.iter().any(OutputSpec::is_stdout);
         return if to_stdout { Ok(()) } else { print(&format!("{}\n", report.id)) };
     }
     let names: Vec<String> = report.names.iter().map(crate::oci::Reference::familiar).collect();
-    let made = match (report.stored, names.is_empty()) {
-        (true, false) => format!("built {}", names.join(", ")),
-        (true, true) => "built an image without a name".to_owned(),
-        (false, _) => "built and written".to_owned(),
+    let mut text = match (report.stored, names.is_empty()) {
+        (true, false) => format!("built {}\n", names.join(", ")),
+        (true, true) => "built an image without a name\n".to_owned(),
+        (false, _) => String::new(),
     };
-    complain(&format!("{made}\nimage {}\n", report.id));
-    Ok(())
-}
-
-fn write_files(args: &BuildArgs, report: &BuildReport) -> Result<(), CliError> {
-    if let Some(path) = &args.iidfile {
-        write(path, report.id.to_string().as_bytes())?;
+    for output in outputs {
+        match &output.destination {
+            OutputDestination::Path(path) => text.push_str(&format!("written to {}\n", path.display())),
+            OutputDestination::Stdout => text.push_str("written to standard output\n"),
+            OutputDestination::Store => {}
+        }
     }
-    if let Some(path) = &args.metadata_file {
-        let mut text = serde_json::to_string_pretty(&report.metadata()).unwrap_or_default();
-        text.push('\n');
-        write(path, text.as_bytes())?;
-    }
+    complain(&format!("{text}image {}\n", report.id));
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    fs::write(path, bytes).map_err(|error| {
-        CliError::from_error(ErrorKind::General, &error).context(format!("cannot write `{}`", path.display()))
-    })
 }
 
 /// What was typed, as the engine takes it.
@@ -185,10 +183,10 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
     if args.jobs == Some(0) {
         return Err(usage("`--jobs` must be at least 1".to_owned()));
     }
-    let tags = args.tags.iter().map(|tag| reference(tag)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(tag) = tags.iter().find(|tag| tag.digest().is_some()) {
-        return Err(usage(format!("`{}` has a digest, which cannot be given to an image", tag.familiar())));
+    if args.target.as_deref() == Some("") {
+        return Err(usage("`--target` is empty: it needs the name of a stage".to_owned()));
     }
+    let tags = args.tags.iter().map(|tag| new_name(tag)).collect::<Result<Vec<_>, _>>()?;
     let contexts = args.contexts.iter().map(|text| ContextSpec::parse(text)).collect::<Result<_, _>>();
     let platform = platform(&args.platforms)?;
     let (context, dockerfile) = input(args)?;
@@ -200,7 +198,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         clients: remotes::from_environment(),
         no_cache_stages: args.no_cache_stages.clone(),
         tags,
-        build_args: build_args(&args.build_args),
+        build_args: build_args(&args.build_args)?,
         target: args.target.clone(),
         labels: labels(&args.labels)?,
         no_cache: args.no_cache,
@@ -279,23 +277,33 @@ fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {
 }
 
 /// `NAME=VALUE`, or `NAME` for the environment's value; a name that the environment has not is not given.
-fn build_args(typed: &[String]) -> BTreeMap<String, String> {
-    let value = |text: &String| match text.split_once('=') {
-        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
-        None => std::env::var(text).ok().map(|value| (text.clone(), value)),
-    };
-    typed.iter().filter_map(value).collect()
+fn build_args(typed: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+    let mut arguments = BTreeMap::new();
+    for text in typed {
+        let (name, value) = match pair("--build-arg", text)? {
+            (name, Some(value)) => (name, Some(value.to_owned())),
+            (name, None) => (name, std::env::var(name).ok()),
+        };
+        arguments.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    Ok(arguments)
 }
 
 fn labels(typed: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     typed
         .iter()
         .map(|text| {
-            let (name, value) = text.split_once('=').unwrap_or((text, ""));
-            if name.is_empty() {
-                return Err(CliError::new(ErrorKind::Usage, format!("`--label {text}` has no name")));
-            }
-            Ok((name.to_owned(), value.to_owned()))
+            let (name, value) = pair("--label", text)?;
+            Ok((name.to_owned(), value.unwrap_or_default().to_owned()))
         })
         .collect()
+}
+
+/// The name and the value of `NAME[=VALUE]`.
+fn pair<'t>(flag: &str, text: &'t str) -> Result<(&'t str, Option<&'t str>), CliError> {
+    let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+    if name.is_empty() {
+        return Err(CliError::new(ErrorKind::Usage, format!("`{flag} {text}` has no name")));
+    }
+    Ok((name, value))
 }

@@ -15,7 +15,7 @@ use crate::progress::{Reporter, Silent};
 
 use super::build::interruptible;
 use super::error::{CliError, ErrorKind};
-use super::{App, explain, print};
+use super::{App, explain, host, print};
 
 /// The flags that ask for something else than a build.
 #[derive(Debug, clap::Args)]
@@ -125,7 +125,7 @@ impl Call {
 /// Answers a call that is no build.
 pub(super) fn run(app: &App, call: Call, request: &BuildRequest) -> Result<ExitCode, CliError> {
     let cancel = interruptible()?;
-    let inspection = match Inspection::in_place(request, &cancel)? {
+    let inspection = match Inspection::in_place(request, &host(), &cancel)? {
         Some(inspection) => inspection,
         None => app.engine()?.inspect_build(request, &Reporter::new(Arc::new(Silent)), &cancel)?,
     };

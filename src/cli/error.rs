@@ -26,21 +26,19 @@ pub enum ErrorKind {
     NotExecutable,
     /// `run`: there is no such command in the image.
     NotFound,
-    /// The user ended strata.
-    Interrupted,
+    /// This signal ended strata.
+    Interrupted(i32),
 }
 
 impl ErrorKind {
-    /// The exit code: those of `run` are Docker's, and the shell's.
-    pub const fn code(self) -> u8 {
+    /// The exit code: Docker's, and the shell's.
+    pub fn code(self) -> u8 {
         match self {
-            Self::General => 1,
-            Self::Usage => 2,
+            Self::General | Self::Usage => 1,
             Self::Run => 125,
             Self::NotExecutable => 126,
             Self::NotFound => 127,
-            // 128 and SIGINT.
-            Self::Interrupted => 130,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
         }
     }
 }
@@ -52,16 +50,22 @@ pub struct CliError {
     /// What failed, then what caused it, and so on.
     chain: Vec<String>,
     /// Text that was drawn elsewhere, with the place in a file; stands for the chain.
-    drawn: Option<String>,
+    drawn: Option<Box<str>>,
     hints: Vec<String>,
     /// The library's error as it is, for `--debug`.
-    details: Option<String>,
+    details: Option<Box<str>>,
+    /// What failed besides.
+    others: Vec<CliError>,
 }
 
 impl CliError {
     /// A failure that has no library error.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, chain: vec![message.into()], drawn: None, hints: Vec::new(), details: None }
+        Self::of(kind, vec![message.into()], None)
+    }
+
+    fn of(kind: ErrorKind, chain: Vec<String>, drawn: Option<Box<str>>) -> Self {
+        Self { kind, chain, drawn, hints: Vec::new(), details: None, others: Vec::new() }
     }
 
     /// A library's error with its causes.
@@ -76,12 +80,19 @@ impl CliError {
             }
             cause = error.source();
         }
-        Self { kind, chain, drawn: None, hints: Vec::new(), details: None }
+        Self::of(kind, chain, None)
     }
 
     /// Diagnostics that were drawn already, with their own `error:` lines.
-    pub fn drawn(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, chain: Vec::new(), drawn: Some(text.into()), hints: Vec::new(), details: None }
+    pub fn drawn(kind: ErrorKind, text: impl Into<Box<str>>) -> Self {
+        Self::of(kind, Vec::new(), Some(text.into()))
+    }
+
+    /// Several failures as one, which has the kind of the first; `None` for none.
+    pub fn all(failures: Vec<Self>) -> Option<Self> {
+        let mut failures = failures.into_iter();
+        let first = failures.next()?;
+        Some(Self { others: failures.collect(), ..first })
     }
 
     /// Says before everything else what could not be done because of this.
@@ -107,7 +118,7 @@ impl CliError {
     /// Keeps the error as it is inside, for `--debug`.
     #[must_use]
     pub fn detailed(self, error: &dyn std::fmt::Debug) -> Self {
-        Self { details: Some(format!("{error:#?}")), ..self }
+        Self { details: Some(format!("{error:#?}").into()), ..self }
     }
 
     /// The error as it is inside, if it came from the library.
@@ -142,6 +153,7 @@ impl CliError {
         for hint in &self.hints {
             let _ = writeln!(text, "{cyan}help:{reset} {}", indented(hint));
         }
+        text.extend(self.others.iter().map(|other| other.render(colour)));
         text
     }
 }
@@ -200,14 +212,24 @@ mod tests {
     }
 
     #[test]
+    fn several_failures_are_all_told() {
+        assert_eq!(CliError::all(Vec::new()), None);
+        let failures = ["a", "b"].map(|text| CliError::new(ErrorKind::Usage, text).hint(text.repeat(2)));
+        let all = CliError::all(failures.to_vec()).unwrap();
+        assert_eq!(all.kind(), ErrorKind::Usage);
+        assert_eq!(all.render(false), "error: a\nhelp: aa\nerror: b\nhelp: bb\n");
+    }
+
+    #[test]
     fn kinds_decide_the_exit_code() {
         for (kind, code) in [
             (ErrorKind::General, 1),
-            (ErrorKind::Usage, 2),
+            (ErrorKind::Usage, 1),
             (ErrorKind::Run, 125),
             (ErrorKind::NotExecutable, 126),
             (ErrorKind::NotFound, 127),
-            (ErrorKind::Interrupted, 130),
+            (ErrorKind::Interrupted(libc::SIGINT), 130),
+            (ErrorKind::Interrupted(libc::SIGTERM), 143),
         ] {
             assert_eq!(nested().with_kind(kind).kind().code(), code);
         }

@@ -8,10 +8,11 @@ use crate::exec::{ExecError, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
+use crate::transport::{ExportError, LoadError, Looks};
 use crate::user;
 
-use super::colour;
 use super::error::{CliError, ErrorKind};
+use super::{colour, signals};
 
 /// The one place where an engine's error becomes what the user reads.
 pub(super) fn explain(error: &EngineError) -> CliError {
@@ -27,31 +28,28 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::StillNamed { .. } => {
             general(error).hint("remove it by one of its names, or all of them with `--force`")
         }
+        EngineError::Name(name) => hinted(error, name.remedy()),
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
         EngineError::NotRoot => general(error).hint("run it with `sudo`"),
         EngineError::Change(messages) => {
             let text = messages.iter().fold(String::new(), |text, message| format!("{text}\n{message}"));
             CliError::new(ErrorKind::General, format!("{error}:{text}"))
         }
-        EngineError::Exec(ExecError::Canceled) => CliError::new(ErrorKind::Interrupted, "interrupted"),
+        EngineError::Exec(ExecError::Canceled)
+        | EngineError::Load(LoadError::Canceled)
+        | EngineError::Export(ExportError::Canceled)
+        | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
+        EngineError::Load(load) => hinted(error, load_hint(load)),
         EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
         }
-        EngineError::Network(network) => match network.remedy() {
-            Some(remedy) => general(error).hint(remedy),
-            None => general(error),
-        },
+        EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Store(store) => {
             let text = store.remedy().into_iter().fold(general(error), CliError::hint);
             with_disk_hint(text, store)
         }
-        other => unrepresentable(other).or_else(|| disk_full(other)).unwrap_or_else(|| general(other)),
+        other => disk_full(other).unwrap_or_else(|| general(other)),
     }
-}
-
-/// What ordinary users cannot have on disk.
-fn unrepresentable(error: &EngineError) -> Option<CliError> {
-    Unrepresentable::find(error).map(|what| general(error).hint(remedy_for(what)))
 }
 
 fn remedy_for(what: Unrepresentable) -> String {
@@ -67,11 +65,34 @@ fn general(error: &dyn Error) -> CliError {
     CliError::from_error(ErrorKind::General, error)
 }
 
+fn hinted<H: Into<String>>(error: &dyn Error, hint: Option<H>) -> CliError {
+    match hint {
+        Some(hint) => general(error).hint(hint),
+        None => general(error),
+    }
+}
+
+fn load_hint(error: &LoadError) -> Option<String> {
+    match error {
+        LoadError::NotTar(Looks { tool: Some(tool), .. }) => Some(format!("unpack it first, with `{tool}`")),
+        LoadError::Unknown => Some("`strata import` makes an image of a root file system's tar".to_owned()),
+        LoadError::Directory(path) => {
+            Some(format!("send it as a tar: `tar -C {} -c . | strata import -`", path.display()))
+        }
+        other if is_disk_full(other) => Some(DISK_FULL.to_owned()),
+        other => Unrepresentable::find(other).map(remedy_for),
+    }
+}
+
+fn interrupted(message: &str) -> CliError {
+    CliError::new(ErrorKind::Interrupted(signals::first()), message)
+}
+
 fn build(error: &BuildError) -> CliError {
     match error {
         BuildError::Findings { text, findings } => CliError::drawn(ErrorKind::General, draw(text, findings)),
         BuildError::Step { text, error } => step(text, error),
-        BuildError::Interrupted => CliError::new(ErrorKind::Interrupted, error.to_string()),
+        BuildError::Interrupted => interrupted(&error.to_string()),
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
         }
@@ -112,7 +133,17 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
     }
+    if matches!(*error.source, StepError::NoSource { .. }) && leads_up(text, error) {
+        finding = finding
+            .help("`..` does not lead out of what is copied from; choose a context that holds the file");
+    }
     CliError::drawn(ErrorKind::General, draw(text, &[finding]))
+}
+
+/// Whether the instruction, which is not a trigger of elsewhere, has a path that begins with `..`.
+fn leads_up(text: &Source, error: &SolveError) -> bool {
+    let mut words = text.slice(error.span).split(|c: char| c.is_whitespace() || matches!(c, '"' | ',' | '['));
+    error.trigger.is_none() && words.any(|word| word.starts_with("../"))
 }
 
 fn step_hints(error: &StepError) -> Vec<String> {

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use crate::engine::{HistoryLine, ImageSummary, Removed};
 
-use super::error::{CliError, ErrorKind};
+use super::error::CliError;
 use super::table::Table;
-use super::{App, human, print, reference};
+use super::{App, human, new_name, print, reference};
 
 /// List images
 #[derive(Debug, clap::Args)]
@@ -123,13 +123,7 @@ pub(super) struct TagArgs {
 }
 
 pub(super) fn tag(app: &App, args: &TagArgs) -> Result<ExitCode, CliError> {
-    let name = reference(&args.target)?;
-    if name.digest().is_some() {
-        let message = format!("`{}` has a digest, which cannot be given to an image", args.target);
-        return Err(
-            CliError::new(ErrorKind::General, message).hint("give a name with a tag, such as `name:1.0`")
-        );
-    }
+    let name = new_name(&args.target)?;
     app.engine()?.tag(&args.source, &name)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -148,7 +142,7 @@ pub(super) struct RmiArgs {
 pub(super) fn remove(app: &App, args: &RmiArgs) -> Result<ExitCode, CliError> {
     let engine = app.engine()?;
     let mut text = String::new();
-    let mut failure = None;
+    let mut failures = Vec::new();
     for image in &args.images {
         match engine.remove(image, args.force) {
             Ok(removed) => text.extend(removed.iter().map(|one| match one {
@@ -156,12 +150,9 @@ pub(super) fn remove(app: &App, args: &RmiArgs) -> Result<ExitCode, CliError> {
                 Removed::Deleted(id) => format!("Deleted: {id}\n"),
             })),
             // The others are removed all the same, as Docker does.
-            Err(error) => failure = failure.or(Some(error)),
+            Err(error) => failures.push(error.into()),
         }
     }
     print(&text)?;
-    match failure {
-        Some(error) => Err(error.into()),
-        None => Ok(ExitCode::SUCCESS),
-    }
+    CliError::all(failures).map_or(Ok(ExitCode::SUCCESS), Err)
 }

@@ -1,6 +1,10 @@
 //! `inspect`.
 
+mod shape;
+
 use std::process::ExitCode;
+
+use serde_json::Value;
 
 use super::error::{CliError, ErrorKind};
 use super::template::{Template, TemplateError};
@@ -9,7 +13,7 @@ use super::{App, print};
 /// Show an image's details as JSON
 #[derive(Debug, clap::Args)]
 pub(super) struct InspectArgs {
-    /// Print each image by a Go template, such as `{{.Id}}` or `{{json .RootFS}}`; `json` prints compact JSON
+    /// Print each image by a Go template, such as `{{.Id}}` or `{{json .RootFS}}`; `json` prints a compact list
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
     /// Names or ids
@@ -17,34 +21,50 @@ pub(super) struct InspectArgs {
     images: Vec<String>,
 }
 
+/// What is printed of the images that were found.
+enum Format {
+    /// A list of them as JSON, for people.
+    Indented,
+    /// The same for programs.
+    Compact,
+    /// A line for each.
+    Template(Template),
+}
+
+impl Format {
+    fn parse(text: &str) -> Result<Self, CliError> {
+        match text {
+            "" => Ok(Self::Indented),
+            "json" => Ok(Self::Compact),
+            text => Template::parse(text).map(Self::Template).map_err(|error| bad_template(&error)),
+        }
+    }
+
+    fn render(&self, images: &[Value]) -> Result<String, CliError> {
+        match self {
+            Self::Indented => Ok(format!("{}\n", pretty(images))),
+            Self::Compact => Ok(format!("{}\n", Value::Array(images.to_vec()))),
+            Self::Template(template) => {
+                let line = |image| Ok(template.render(image, shape::IMAGE)? + "\n");
+                let lines: Result<String, TemplateError> = images.iter().map(line).collect();
+                lines.map_err(|error| bad_template(&error))
+            }
+        }
+    }
+}
+
 pub(super) fn run(app: &App, args: &InspectArgs) -> Result<ExitCode, CliError> {
-    let template = match args.format.as_deref() {
-        None => None,
-        Some("json") => Some(Template::parse("{{json .}}").map_err(|error| bad_template(&error))?),
-        Some(text) => Some(Template::parse(text).map_err(|error| bad_template(&error))?),
-    };
+    let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
     let engine = app.engine()?;
-    let mut found = Vec::new();
-    let mut failure = None;
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
     for image in &args.images {
         match engine.inspect(image) {
             Ok(value) => found.push(value),
-            Err(error) => failure = failure.or(Some(error)),
+            Err(error) => failures.push(error.into()),
         }
     }
-    let text = match template {
-        Some(template) => {
-            let lines: Result<Vec<String>, TemplateError> =
-                found.iter().map(|value| template.render(value)).collect();
-            lines.map_err(|error| bad_template(&error))?.iter().map(|line| format!("{line}\n")).collect()
-        }
-        None => format!("{}\n", pretty(&found)),
-    };
-    print(&text)?;
-    match failure {
-        Some(error) => Err(error.into()),
-        None => Ok(ExitCode::SUCCESS),
-    }
+    print(&format.render(&found)?)?;
+    CliError::all(failures).map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 fn bad_template(error: &TemplateError) -> CliError {
@@ -52,7 +72,7 @@ fn bad_template(error: &TemplateError) -> CliError {
 }
 
 /// JSON indented by four spaces, as Docker prints it.
-fn pretty(values: &[serde_json::Value]) -> String {
+fn pretty(values: &[Value]) -> String {
     use serde::Serialize;
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");

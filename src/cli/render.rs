@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::signals;
 use crate::progress::{Event, Sink};
 
 /// Time between two ticks: how often a live display is drawn at most.
@@ -39,6 +40,9 @@ pub trait Renderer: Sink {
     /// Shows what was held back and leaves the output in order, so that others can write to it. Events that come
     /// later are dropped.
     fn finish(&self);
+
+    /// Takes away what will be drawn over, then does `act`, during which nothing is shown.
+    fn while_hidden(&self, act: &dyn Fn());
 }
 
 /// The columns and rows of a terminal, asked for at each drawing because they change.
@@ -55,7 +59,15 @@ pub fn on_stderr(mode: Mode, colour: bool, dumb: bool) -> Arc<dyn Renderer> {
         Mode::Auto if live => Mode::Tty,
         mode => mode,
     };
-    on(mode, colour, Box::new(io::stderr()), Box::new(size))
+    let renderer = on(mode, colour, Box::new(io::stderr()), Box::new(size));
+    if mode == Mode::Tty {
+        let shown = Arc::downgrade(&renderer);
+        signals::on_stop(move |stop| match shown.upgrade() {
+            Some(renderer) => renderer.while_hidden(stop),
+            None => stop(),
+        });
+    }
+    renderer
 }
 
 /// Shows progress on any output. [`Mode::Auto`] is plain, as nothing is known of the output.
@@ -74,6 +86,8 @@ trait Screen: Send + 'static {
     fn event(&mut self, event: Event, now: Duration);
     /// Some time has passed.
     fn tick(&mut self, now: Duration);
+    /// Takes away what would be drawn over.
+    fn hide(&mut self) {}
     /// No more events come.
     fn finish(&mut self, now: Duration);
 }
@@ -128,6 +142,14 @@ impl<S: Screen> Renderer for Shared<S> {
     fn finish(&self) {
         self.with(S::finish);
         *self.screen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn while_hidden(&self, act: &dyn Fn()) {
+        let mut screen = self.screen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(screen) = screen.as_mut() {
+            screen.hide();
+        }
+        act();
     }
 }
 

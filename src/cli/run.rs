@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
 use super::error::{CliError, ErrorKind};
-use super::{App, ports, signals};
+use super::{App, complain, ports, signals};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     init: bool,
     /// Network of the container
-    #[arg(long, value_enum, default_value = "default")]
+    #[arg(long, alias = "net", value_enum, default_value = "default")]
     network: NetworkChoice,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
@@ -90,7 +90,9 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
         let _ = sender.send(signal);
     })?;
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
-    engine.remarks(&request).iter().for_each(|remark| note(remark));
+    for remark in engine.remarks(&request) {
+        complain(&format!("note: {remark}\n"));
+    }
     let terminal =
         args.tty.then(|| Terminal { input: args.interactive.then(|| stdin.as_fd()), output: stdout.as_fd() });
     let connection = Connection { interactive: args.interactive, terminal, signals: &to_command };
@@ -109,12 +111,6 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
             Err(CliError::from(error).with_kind(kind))
         }
     }
-}
-
-/// A line for people, beside what the command says.
-fn note(text: &str) {
-    // Who cannot read it does not miss the command's result.
-    let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
 /// What was typed, as the engine takes it.

@@ -6,22 +6,24 @@
 //!
 //! Three passes: `lex` cuts the text into tokens, `parse` makes a tree of them, `eval` runs it.
 //!
-//! Docker runs templates on Go structs, where a field that a struct lacks is an error and a key that a map lacks
-//! is not. JSON has objects only, so a missing field is always an error here; `index` asks for keys that may be
-//! missing.
+//! Docker runs templates on Go structs, where a field that a struct lacks is an error, an empty one is there all the same,
+//! and a key that a map lacks is no error. JSON has objects only; a [`Shape`] says what they are.
 
 mod compare;
 mod error;
 mod eval;
 mod format;
 mod function;
+mod held;
 mod lex;
 mod parse;
+mod shape;
 mod value;
 
 use serde_json::Value;
 
 pub use error::{TemplateError, TemplateErrorKind};
+pub use shape::{Field, Shape};
 
 /// How deep parentheses and blocks may be nested.
 const DEPTH_MAX: usize = 64;
@@ -38,9 +40,9 @@ impl Template {
         Ok(Self { nodes: parse::parse(text)? })
     }
 
-    /// The text that the template makes of a value.
-    pub fn render(&self, value: &Value) -> Result<String, TemplateError> {
-        eval::render(&self.nodes, value)
+    /// The text that the template makes of a value of this type.
+    pub fn render(&self, value: &Value, shape: Shape) -> Result<String, TemplateError> {
+        eval::render(&self.nodes, value, shape)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Source, nearest};
 use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
-use crate::oci::{DiffId, Platform, Reference};
+use crate::oci::{DiffId, Platform, Reference, ReferenceError};
 use crate::plan::{self, BaseImage, Plan};
 use crate::progress::Reporter;
 use crate::store::WorkDir;
@@ -12,7 +12,7 @@ use crate::transport::{self, ImageChoice, Input, LoadOptions, Session};
 
 use super::Engine;
 use super::build::findings;
-use super::context::{Bringing, ContextSpec, Layout, NamedSource};
+use super::context::{self, Bringing, ContextSpec, Layout, NamedSource};
 use super::error::{BuildError, EngineError};
 use super::find::Image;
 
@@ -73,6 +73,7 @@ impl Engine {
                     bases.insert(base.reference.clone(), BaseImage { name, config: image.config });
                 }
                 Err(EngineError::NoImage { similar, .. }) => missing.push(unknown(base, similar, resolving)),
+                Err(EngineError::Name(error)) => missing.push(misnamed(base, &error, resolving)),
                 Err(error) => return Err(error),
             }
         }
@@ -140,9 +141,6 @@ fn unknown(base: &plan::BaseRef, similar: Option<String>, resolving: &Resolving<
     let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
         .at(base.span)
         .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
-    if let Some(trigger) = &base.trigger {
-        diagnostic = diagnostic.note(plan::trigger_note(trigger));
-    }
     let named = |context: &&ContextSpec| context.source == NamedSource::Image(base.reference.clone());
     if let Some(context) = resolving.contexts.iter().find(named) {
         let name = &context.name;
@@ -150,6 +148,26 @@ fn unknown(base: &plan::BaseRef, similar: Option<String>, resolving: &Resolving<
     }
     if let Some(similar) = similar {
         diagnostic = diagnostic.help(format!("the store has `{similar}`"));
+    }
+    with_origin(diagnostic, base, resolving)
+}
+
+fn misnamed(base: &plan::BaseRef, error: &ReferenceError, resolving: &Resolving<'_>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(error.to_string()).at(base.span);
+    if base.reference.starts_with(context::LAYOUT) {
+        let remedy =
+            format!("give it a name with `--build-context NAME={}`, and write that here", base.reference);
+        diagnostic = diagnostic.help(remedy);
+    } else if let Some(remedy) = error.remedy() {
+        diagnostic = diagnostic.help(remedy);
+    }
+    with_origin(diagnostic, base, resolving)
+}
+
+/// Says which trigger the reference comes from, and asks whether a stage was meant.
+fn with_origin(mut diagnostic: Diagnostic, base: &plan::BaseRef, resolving: &Resolving<'_>) -> Diagnostic {
+    if let Some(trigger) = &base.trigger {
+        diagnostic = diagnostic.note(plan::trigger_note(trigger));
     }
     let stages = resolving.dockerfile.stages.iter().filter_map(Stage::name);
     if let Some(stage) = nearest(&base.reference, stages) {

@@ -117,9 +117,10 @@ impl Engine {
         checked: &mut Option<Checked>,
     ) -> Result<BuildReport, EngineError> {
         let options = options::for_plan(request)?;
+        OutputSpec::refuse_destinations(&request.outputs)?;
         let work = self.store.work_dir()?;
         let (store, clients) = (&*self.store, &request.clients);
-        let bringing = Bringing { store, work: &work, clients, reporter, cancel };
+        let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
         let input = context::prepare(&context, &request.dockerfile, bringing)?;
         let source = input.dockerfile.clone();

@@ -15,7 +15,7 @@ use crate::store::WorkDir;
 use super::build::{BuildRequest, findings, keeping_git_dir};
 use super::context::{self, Bringing, BuildInput, Directory};
 use super::error::EngineError;
-use super::{Engine, options};
+use super::{Engine, Host, options};
 
 /// What is known of images without a store.
 static NO_IMAGES: BTreeMap<String, BaseImage> = BTreeMap::new();
@@ -53,9 +53,13 @@ pub struct Inspection {
 impl Inspection {
     /// Reads what a build would read. `None` if something must be fetched or unpacked first, which takes a store:
     /// [`Engine::inspect_build()`] does that.
-    pub fn in_place(request: &BuildRequest, cancel: &CancelToken) -> Result<Option<Self>, EngineError> {
+    pub fn in_place(
+        request: &BuildRequest,
+        host: &Host,
+        cancel: &CancelToken,
+    ) -> Result<Option<Self>, EngineError> {
         let options = options::for_plan(request)?;
-        let input = context::in_place(&request.context, &request.dockerfile, cancel)?;
+        let input = context::in_place(&request.context, &request.dockerfile, (host, cancel))?;
         Ok(input.map(|input| Self::new(input, options, None)))
     }
 
@@ -126,7 +130,8 @@ impl Engine {
         let options = options::for_plan(request)?;
         let work = self.store.work_dir()?;
         let clients = &request.clients;
-        let bringing = Bringing { store: &self.store, work: &work, clients, reporter, cancel };
+        let (host, store) = (&self.host, &*self.store);
+        let bringing = Bringing { host, store, work: &work, clients, reporter, cancel };
         let input = context::prepare(&keeping_git_dir(request), &request.dockerfile, bringing)?;
         Ok(Inspection::new(input, options, Some(work)))
     }

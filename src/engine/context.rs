@@ -21,8 +21,10 @@ use crate::progress::Reporter;
 use crate::remote::Clients;
 use crate::store::{Store, WorkDir};
 
+use super::Host;
 use super::error::{BuildError, EngineError};
 
+pub(super) use named::LAYOUT;
 pub use named::{ContextSpec, ContextSpecError, Layout, NamedSource};
 
 /// Where the files of a build are.
@@ -140,6 +142,7 @@ enum Place {
 /// What bringing files needs.
 #[derive(Clone, Copy)]
 pub(super) struct Bringing<'a> {
+    pub(super) host: &'a Host,
     pub(super) store: &'a Store,
     pub(super) work: &'a WorkDir,
     pub(super) clients: &'a Clients,
@@ -181,14 +184,14 @@ pub(super) fn prepare(
 pub(super) fn in_place(
     context: &ContextSource,
     dockerfile: &Dockerfile,
-    cancel: &CancelToken,
+    (host, cancel): (&Host, &CancelToken),
 ) -> Result<Option<BuildInput>, EngineError> {
     let ContextSource::Directory(path) = context else { return Ok(None) };
     let found = |files: &Files| match dockerfile {
         Dockerfile::Remote(_) => Ok(None),
         Dockerfile::Stream(file) => streamed(file, cancel).map(Some),
-        Dockerfile::InContext => named(files, None).map(Some),
-        Dockerfile::At(path) => named(files, Some(path)).map(Some),
+        Dockerfile::InContext => named(files, None, host).map(Some),
+        Dockerfile::At(path) => named(files, Some(path), host).map(Some),
     };
     let files = Files::Own(directory(path)?);
     found(&files)?.map(|found| with_ignore(&files, found)).transpose()
@@ -263,8 +266,8 @@ fn find(files: &Files, dockerfile: &Dockerfile, bringing: Bringing<'_>) -> Resul
     match dockerfile {
         Dockerfile::Stream(file) => streamed(file, bringing.cancel),
         Dockerfile::Remote(url) => Ok(Found::alone(fetch::text(url, bringing)?, url.redacted())),
-        Dockerfile::InContext => named(files, None),
-        Dockerfile::At(path) => named(files, Some(path)),
+        Dockerfile::InContext => named(files, None, bringing.host),
+        Dockerfile::At(path) => named(files, Some(path), bringing.host),
     }
 }
 
@@ -273,12 +276,13 @@ fn streamed(file: &File, cancel: &CancelToken) -> Result<Found, EngineError> {
 }
 
 /// The Dockerfile at a path, or the one that the context has by itself.
-fn named(files: &Files, path: Option<&Path>) -> Result<Found, EngineError> {
+fn named(files: &Files, path: Option<&Path>, host: &Host) -> Result<Found, EngineError> {
     let missing = |path: &Path| Box::new(BuildError::NoDockerfile { path: path.to_owned() }).into();
     match (path, files) {
         (None, Files::Own(root)) => {
             let upper = root.join("Dockerfile");
-            let found = on_host(&upper)?.map_or_else(|| on_host(&root.join("dockerfile")), |it| Ok(Some(it)));
+            let lower = || on_host(&root.join("dockerfile"), host);
+            let found = on_host(&upper, host)?.map_or_else(lower, |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(&upper))
         }
         (None, Files::Brought(root)) => {
@@ -287,17 +291,17 @@ fn named(files: &Files, path: Option<&Path>) -> Result<Found, EngineError> {
                 inside(root, upper)?.map_or_else(|| inside(root, "dockerfile".as_ref()), |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(upper))
         }
-        (Some(path), Files::Own(_)) => on_host(path)?.ok_or_else(|| missing(path)),
+        (Some(path), Files::Own(_)) => on_host(path, host)?.ok_or_else(|| missing(path)),
         (Some(path), Files::Brought(root)) => {
-            let found = inside(root, path)?.map_or_else(|| on_host(path), |it| Ok(Some(it)));
+            let found = inside(root, path)?.map_or_else(|| on_host(path, host), |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(path))
         }
     }
 }
 
-fn on_host(path: &Path) -> Result<Option<Found>, EngineError> {
+fn on_host(path: &Path, host: &Host) -> Result<Option<Found>, EngineError> {
     let place = Place::Host(path.to_owned());
-    found(path, fs::read(path), |text| Found { text, name: shown_path(path), place: Some(place) })
+    found(path, fs::read(path), |text| Found { text, name: host.shown(path), place: Some(place) })
 }
 
 fn inside(root: &Root, path: &Path) -> Result<Option<Found>, EngineError> {
@@ -316,13 +320,6 @@ fn found(
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Box::new(BuildError::Dockerfile { path: path.to_owned(), source }).into()),
     }
-}
-
-/// A path as messages show it: relative to where the user is, if it lies there.
-fn shown_path(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let short = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
-    short.unwrap_or(path).display().to_string()
 }
 
 /// The ignore file: the one beside the Dockerfile, or the one of the context.

@@ -9,7 +9,7 @@ use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, ManifestError};
+use crate::oci::{DiffId, ManifestError, ReferenceError};
 use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
@@ -30,6 +30,9 @@ pub enum EngineError {
         /// A name that is near it.
         similar: Option<String>,
     },
+    /// A name is none.
+    #[error(transparent)]
+    Name(#[from] ReferenceError),
     /// An id stands for more than one image.
     #[error("`{0}` is the beginning of the ids of several images")]
     Ambiguous(String),
@@ -91,7 +94,7 @@ pub enum EngineError {
     #[error("no command: the image `{0}` has none, and none was given")]
     NoCommand(String),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,

@@ -1,7 +1,9 @@
 //! `--output`: what a build writes, and where.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 use crate::image;
 use crate::layer::Compression;
@@ -9,7 +11,7 @@ use crate::oci::{Descriptor, ImageConfig, ImageId, MediaType, Reference};
 use crate::progress::Reporter;
 use crate::solve::Stack;
 use crate::store::StoreError;
-use crate::transport::{self, Merged, Packing, Session, SourceImage};
+use crate::transport::{self, ExportError, Merged, Packing, Session, SourceImage};
 use crate::tree::TreePath;
 
 use super::Engine;
@@ -48,6 +50,13 @@ pub enum OutputFormat {
     Tar,
 }
 
+impl OutputFormat {
+    /// Whether a directory is written, and not a stream.
+    fn is_directory(self) -> bool {
+        matches!(self, Self::Local | Self::Oci { tar: false, .. })
+    }
+}
+
 /// Where an output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutputDestination {
@@ -69,6 +78,8 @@ pub struct OutputError {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum OutputProblem {
+    #[error("it is empty")]
+    Empty,
     #[error("it has no `type`")]
     NoType,
     #[error("there is no type `{0}`; there are image, oci, docker, local and tar")]
@@ -87,6 +98,8 @@ enum OutputProblem {
     Compression(String),
     #[error("it needs `dest=`")]
     NoDestination,
+    #[error("`dest=` is empty")]
+    EmptyDestination,
     #[error("a directory cannot be written to standard output")]
     DirectoryToStdout,
     #[error("`{0}` is neither a path nor `name=value`")]
@@ -111,6 +124,33 @@ impl OutputSpec {
         }
         Ok(())
     }
+
+    /// Refuses destinations that can be seen to be none, before hours are spent on what goes there.
+    pub(super) fn refuse_destinations(outputs: &[Self]) -> Result<(), ExportError> {
+        let destinations = || outputs.iter().filter_map(|output| Some((output.format, output.path()?)));
+        for (format, path) in destinations() {
+            // One output may make the directory of another.
+            let made = |dir: &Path| destinations().any(|(_, other)| dir.starts_with(other));
+            let parent = path.parent().filter(|dir| *dir != Path::new("") && !made(dir));
+            let wrong = match (format.is_directory(), path.metadata()) {
+                (true, Ok(metadata)) if !metadata.is_dir() => Some(Errno::NOTDIR.into()),
+                (false, Ok(metadata)) if metadata.is_dir() => Some(Errno::ISDIR.into()),
+                (false, Err(_)) => parent.and_then(|dir| dir.metadata().err()),
+                _ => None,
+            };
+            if let Some(source) = wrong {
+                return Err(ExportError::Io { operation: "create", path: path.to_owned(), source });
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match &self.destination {
+            OutputDestination::Path(path) => Some(path),
+            OutputDestination::Store | OutputDestination::Stdout => None,
+        }
+    }
 }
 
 /// Attributes of BuildKit that come with the issue of images in and out.
@@ -130,6 +170,9 @@ const LATER: [&str; 12] = [
 ];
 
 fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
+    if text.is_empty() {
+        return Err(OutputProblem::Empty);
+    }
     if !text.contains('=') {
         return Ok(if text == "-" {
             OutputSpec { format: OutputFormat::Tar, destination: OutputDestination::Stdout }
@@ -165,7 +208,7 @@ fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
         "registry" | "cacheonly" => return Err(OutputProblem::LaterType(kind.to_owned())),
         other => return Err(OutputProblem::Type(other.to_owned())),
     };
-    let directory = matches!(format, OutputFormat::Local | OutputFormat::Oci { tar: false, .. });
+    let directory = format.is_directory();
     let destination = match (format, take("dest")) {
         (OutputFormat::Image, None) => OutputDestination::Store,
         (OutputFormat::Image, Some(_)) => {
@@ -173,9 +216,10 @@ fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
         }
         (_, Some("-")) if directory => return Err(OutputProblem::DirectoryToStdout),
         (_, Some("-")) => OutputDestination::Stdout,
-        (_, Some(path)) if !path.is_empty() => OutputDestination::Path(path.into()),
-        (_, _) if directory => return Err(OutputProblem::NoDestination),
-        (_, _) => OutputDestination::Stdout,
+        (_, Some("")) => return Err(OutputProblem::EmptyDestination),
+        (_, Some(path)) => OutputDestination::Path(path.into()),
+        (_, None) if directory => return Err(OutputProblem::NoDestination),
+        (_, None) => OutputDestination::Stdout,
     };
     match attributes.first() {
         None => Ok(OutputSpec { format, destination }),
@@ -334,6 +378,9 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_said() {
         for (text, words) in [
+            ("", "it is empty"),
+            ("type=docker,dest=", "`dest=` is empty"),
+            ("type=local,dest=", "`dest=` is empty"),
             ("dest=x", "it has no `type`"),
             ("type=ocj,dest=x", "there is no type `ocj`; there are image, oci, docker, local and tar"),
             ("type=registry", "not supported yet: the type `registry`"),

@@ -1,7 +1,7 @@
 //! Images by what people call them.
 
 use crate::diagnostic::nearest;
-use crate::oci::{BlobDigest, Document, ImageConfig, Manifest, Reference};
+use crate::oci::{BlobDigest, Document, ImageConfig, Manifest, Reference, ReferenceErrorKind};
 use crate::store::{ImageRow, StoreError};
 
 use super::Engine;
@@ -38,7 +38,10 @@ impl Engine {
                 _ => return Err(EngineError::Ambiguous(text.to_owned())),
             }
         }
-        Err(no_image(text, &images))
+        match text.parse::<Reference>() {
+            Err(error) if error.kind != ReferenceErrorKind::Id => Err(error.into()),
+            _ => Err(no_image(text, &images)),
+        }
     }
 
     fn find_reference(&self, reference: &Reference) -> Result<Option<ImageRow>, StoreError> {

@@ -6,10 +6,10 @@ use crate::oci::Platform;
 use crate::plan::{self, ContextName, NetworkMode, Plan};
 use crate::solve::{ContextOptions, SolveOptions};
 
+use super::Engine;
 use super::build::BuildRequest;
 use super::context::{self, Bringing, Directory};
 use super::error::{BuildError, EngineError};
-use super::{Engine, HostFiles};
 
 /// What the planner needs.
 pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineError> {
@@ -59,7 +59,6 @@ impl Engine {
             }
         });
         let contexts = contexts.collect::<Result<_, _>>()?;
-        let host = HostFiles::read();
         // Steps wait for commands and disks as often as for cores.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(SolveOptions {
@@ -68,8 +67,8 @@ impl Engine {
             no_cache: request.no_cache,
             clients: request.clients.clone(),
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
-            hosts: host.hosts,
-            resolv_conf: host.resolv_conf,
+            hosts: self.host.hosts(),
+            resolv_conf: self.host.resolv_conf.clone(),
         })
     }
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
 use crate::network::{Lack, Network, PublishedPort, without_loopback};
-use crate::oci::Config;
+use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
 use crate::solve::{Stack, copying};
 use crate::store::Driver;
 
+use super::Engine;
 use super::error::EngineError;
-use super::{Engine, HostFiles};
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -52,9 +52,6 @@ pub struct Connection<'a> {
     /// Signals for its command.
     pub signals: &'a Signals,
 }
-
-/// The search path of an image that sets none.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Engine {
     /// What the user should know before a container runs: where it gets less than was asked for.
@@ -102,7 +99,6 @@ impl Engine {
         if request.read_only {
             ground.root.upper = None;
         }
-        let host = HostFiles::read();
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let spec = Spec {
             root: ground.root,
@@ -116,10 +112,12 @@ impl Engine {
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: host.hosts,
+            hosts: self.host.hosts(),
             resolv_conf: match mode {
-                NetworkMode::Private => Some(without_loopback(&host.resolv_conf.unwrap_or_default())),
-                NetworkMode::Host | NetworkMode::None => host.resolv_conf,
+                NetworkMode::Private => {
+                    Some(without_loopback(self.host.resolv_conf.as_deref().unwrap_or_default()))
+                }
+                NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
             },
             script: None,
             filtered: !request.unfiltered,
@@ -163,7 +161,7 @@ fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
 /// The image's variables with the user's, `PATH` always and, for a terminal, `TERM`, as Docker has them.
 fn environment(image: &[String], request: &RunRequest, terminal: bool) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(&str, &str)> = image.iter().filter_map(|pair| pair.split_once('=')).collect();
-    let mut defaults = vec![("PATH", PATH)];
+    let mut defaults = vec![("PATH", DEFAULT_PATH)];
     if terminal {
         defaults.push(("TERM", "xterm"));
     }

@@ -19,13 +19,11 @@ use super::engine::{Status, Usage};
 use super::spec::{Network, Spec};
 use super::user::{self, User};
 use super::{mounts, rights, root, stage, terminal};
+use crate::oci::DEFAULT_PATH;
 use crate::sys::mount::MountError;
 use crate::sys::namespace::{Fork, Namespaces, fork_into, loopback_up};
 use crate::sys::process::{child_usage, execute, exit_now, kill, reset_signals, wait_signal};
 use crate::user::IdMap;
-
-/// Where programs are looked for if the environment has no `PATH`; Docker's value.
-const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Names the step that an error belongs to.
 pub(super) trait Step<T> {
@@ -185,7 +183,7 @@ fn execute_found(spec: &Spec, user: &User) -> Errno {
         return execute(&text(program.to_vec()), &args, &env);
     }
     let path = spec.env.iter().rev().find(|(name, _)| name == "PATH");
-    let path = path.map_or(DEFAULT_PATH, |(_, value)| value.as_bytes());
+    let path = path.map_or(DEFAULT_PATH.as_bytes(), |(_, value)| value.as_bytes());
     let mut result = Errno::NOENT;
     for dir in path.split(|&byte| byte == b':') {
         // An empty entry means the working directory.

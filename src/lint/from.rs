@@ -90,7 +90,9 @@ fn defaults(facts: &Facts<'_>, findings: &mut Findings) {
     for stage in &facts.dockerfile.stages {
         let image = &stage.from.kind.image;
         let Ok(expanded) = scope.expand(image) else { return };
-        if expanded.text.parse::<Reference>().is_err() {
+        // What no ARG is part of is wrong in any build, and its error says why.
+        let is_variable = expanded.text != image.text || !expanded.unmatched.is_empty();
+        if is_variable && expanded.text.parse::<Reference>().is_err() {
             let message =
                 format!("Default value for ARG {} results in empty or invalid base image name", image.text);
             findings

@@ -105,6 +105,8 @@ rules! {
         "Files with secrets should not be copied into a layer";
     SECRET_VALUE: "SecretValue", Always,
         "Keys and tokens should not be written into a Dockerfile";
+    EMPTY_SOURCE: "EmptySource", Always,
+        "A source of COPY or ADD should not be empty, because it stands for the whole context then";
     MALFORMED_JSON_FORM: "MalformedJsonForm", Always,
         "What looks like the JSON form should be valid JSON, because it is a shell command or a list of words otherwise";
     ENTRYPOINT_SWALLOWS_CMD: "EntrypointSwallowsCmd", Always,

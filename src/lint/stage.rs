@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::diagnostic::Span;
 use crate::dockerfile::ast::{ArgItem, Command, Instruction, InstructionKind, Pair, Stage};
+use crate::oci::DEFAULT_PATH;
 use crate::plan::scope::{Declared, Scope};
 
 use super::facts::{Facts, Origin};
 use super::{Findings, context, packages, rule, secrets, traps, variables};
-
-/// What commands find programs with; every image has it.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What is known at a place of a stage.
 #[derive(Debug, Clone)]
@@ -98,7 +96,8 @@ fn begin(facts: &Facts<'_>, index: usize, ends: &[Option<State>]) -> State {
         workdir_is_set: false,
         shell: Shell::Default,
     };
-    state.scope.set("PATH", PATH);
+    // Every image has it.
+    state.scope.set("PATH", DEFAULT_PATH);
     match &facts.origins[index] {
         Origin::Scratch => {}
         // A stage that is needed has had its parent looked at.

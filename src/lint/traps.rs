@@ -17,10 +17,12 @@ pub(super) fn check(at: &At<'_, '_>, findings: &mut Findings) {
             effect_lost(at, &packages::commands(run), findings)
         }
         InstructionKind::Copy(copy) => {
+            empty_source(at, &copy.files, findings);
             several_sources(at, &copy.files, findings);
             link_with_chmod(at, &copy.files, findings);
         }
         InstructionKind::Add(add) => {
+            empty_source(at, &add.files, findings);
             several_sources(at, &add.files, findings);
             link_with_chmod(at, &add.files, findings);
             copy_preferred(at, add, findings);
@@ -121,6 +123,25 @@ fn several_sources(at: &At<'_, '_>, files: &Files, findings: &mut Findings) {
             format!("if `{path}` is not a directory yet, each source takes the place of the one before it"),
         )
         .help(format!("write `{}/`", files.destination.text));
+}
+
+fn empty_source(at: &At<'_, '_>, files: &Files, findings: &mut Findings) {
+    for word in &files.sources {
+        let Ok(source) = at.state.scope.expand(word) else { continue };
+        let (missing, state) = (&source.unmatched, at.state);
+        // Another rule has a word on variables that are not declared, and a base image that is not known may set one.
+        let is_told = missing.iter().any(|name| !state.scope.is_declared(name));
+        if source.text.is_empty() && !is_told && (missing.is_empty() || state.knows_all_variables) {
+            findings
+                .add(
+                    &rule::EMPTY_SOURCE,
+                    at.span(),
+                    word.span,
+                    "this source is empty, so everything is copied",
+                )
+                .help("write `.` if that is meant");
+        }
+    }
 }
 
 fn link_with_chmod(at: &At<'_, '_>, files: &Files, findings: &mut Findings) {

@@ -85,6 +85,9 @@ pub struct Config {
     pub shell: Option<Vec<String>>,
 }
 
+/// What commands find programs with, unless the image's variables say otherwise.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// An empty JSON object: the value in maps that stand for sets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Empty {}

@@ -67,7 +67,7 @@ pub enum ReferenceErrorKind {
         scheme: String,
     },
     /// The path has an upper-case letter.
-    #[error("the repository name `{path}` must be lower case")]
+    #[error("the repository name `{path}` must be lowercase")]
     UpperCase {
         /// The path.
         path: String,
@@ -116,9 +116,7 @@ impl ReferenceError {
     /// What the user can write instead, if that can be told.
     pub fn remedy(&self) -> Option<String> {
         match &self.kind {
-            ReferenceErrorKind::UpperCase { path } => {
-                Some(format!("write `{}`", self.text.replacen(path.as_str(), &path.to_lowercase(), 1)))
-            }
+            ReferenceErrorKind::UpperCase { .. } => Some(format!("write `{}`", lower_case_name(&self.text))),
             ReferenceErrorKind::Scheme { scheme } => {
                 let rest = &self.text[scheme.len() + "://".len()..];
                 (!rest.is_empty()).then(|| format!("write `{rest}`"))
@@ -128,6 +126,14 @@ impl ReferenceError {
             _ => None,
         }
     }
+}
+
+/// The text with its name, but not its tag, in lower case. Case means nothing in a host's name.
+fn lower_case_name(text: &str) -> String {
+    let name = text.split_once('@').map_or(text, |(name, _)| name);
+    let path = name.rfind('/').map_or(0, |slash| slash + 1);
+    let end = name[path..].find(':').map_or(name.len(), |colon| path + colon);
+    format!("{}{}", text[..end].to_lowercase(), &text[end..])
 }
 
 impl Reference {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Span;
 use crate::dockerfile::ast::{Arg, Dockerfile, Instruction, InstructionKind, Statement};
 use crate::dockerfile::word::{Word, expand_text};
-use crate::oci::{Config, Platform};
+use crate::oci::{Config, DEFAULT_PATH, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
@@ -23,9 +23,6 @@ use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
 use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
-
-/// What commands find programs with, unless the image says otherwise.
-const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// See [`super::lower()`].
 pub(super) fn lower(
@@ -171,8 +168,7 @@ impl Lowering<'_> {
     }
 
     fn scratch(&self) -> State {
-        let config =
-            Config { env: vec![DEFAULT_PATH.to_owned()], working_dir: "/".to_owned(), ..Config::default() };
+        let config = Config { env: vec![default_path()], working_dir: "/".to_owned(), ..Config::default() };
         self.started(Root::Scratch, None, config, None, self.options.platform.clone())
     }
 
@@ -188,7 +184,7 @@ impl Lowering<'_> {
         config.on_build.clear();
         let has_path = |variable: &String| variable.split_once('=').is_some_and(|(name, _)| name == "PATH");
         if !config.env.iter().any(has_path) {
-            config.env.push(DEFAULT_PATH.to_owned());
+            config.env.push(default_path());
         }
         if !config.working_dir.is_empty() {
             config.working_dir = config::absolute("", &config.working_dir);
@@ -367,6 +363,11 @@ impl<'s> Stage<'s, '_> {
 fn upper_case_keyword(text: &str) -> String {
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
     format!("{}{}", text[..end].to_ascii_uppercase(), &text[end..])
+}
+
+/// The variable that images without one get.
+fn default_path() -> String {
+    format!("PATH={DEFAULT_PATH}")
 }
 
 fn not_found(reference: &str, span: Span) -> PlanError {

@@ -10,9 +10,7 @@ use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
 use crate::plan::{ContextId, ContextName, Copy, InlineFile, Place, Root, Source, Step};
 use crate::progress;
 use crate::store::Layer;
-use crate::tree::{
-    Entry, Index, IndexFileError, Kind, Lookup, ResolveError, SelectError, Time, TreePath, View,
-};
+use crate::tree::{Entry, Index, Kind, Time, TreePath, View};
 
 use super::archive::Unpacker;
 use super::assemble::{Assembly, Destination, Manner, Placed};
@@ -21,6 +19,7 @@ use super::context::Context;
 use super::error::StepError;
 use super::fetch::Fetched;
 use super::make::make;
+use super::missing::{no_context_source, no_state_source};
 use super::owner::{needs_accounts, resolve_owner};
 use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, SourceTree, from_context, from_state};
 use super::state::{Opened, State};
@@ -46,6 +45,9 @@ impl Solver<'_> {
             Place::Root(root) => SourceTree::State(state(root)),
         };
         let (digest, selection) = self.digest(copy, &source)?;
+        if let Some(selection) = &selection {
+            tell_empty(copy, selection, running);
+        }
         let digests: Vec<ContentDigest> =
             [digest].into_iter().chain(fetched.iter().map(|fetched| fetched.digest)).collect();
         let request = Request {
@@ -249,6 +251,19 @@ fn inline(file: &InlineFile, path: &Path, time: Time) -> Result<SourceItem, Step
     })
 }
 
+/// Names the sources that nothing fits, or of which nothing is left. That is allowed, but seldom what was meant.
+fn tell_empty(copy: &Copy, selection: &Selection, running: &progress::Step<'_>) {
+    // A directory that is copied whole may be empty.
+    let in_parts = copy.parents || !copy.exclude.is_empty();
+    for (source, items) in copy.sources.iter().zip(&selection.sources) {
+        if let Source::Pattern(pattern) = source
+            && items.iter().all(|item| in_parts && item.pieces.is_empty())
+        {
+            running.note(format!("warning: `{pattern}` selects nothing"));
+        }
+    }
+}
+
 fn inline_files(copy: &Copy) -> impl Iterator<Item = &InlineFile> {
     copy.sources.iter().filter_map(|source| match source {
         Source::Inline(file) => Some(file),
@@ -299,44 +314,4 @@ fn tell_changes(placed: &Placed, before: &Index, running: &progress::Step<'_>) {
     }
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     running.note(format!("not cached: {}{rest}", changes.join(", ")));
-}
-
-fn no_context_source(
-    pattern: &str,
-    error: &SelectError<std::convert::Infallible>,
-    context: &Context,
-) -> StepError {
-    let (missing, why) = match error {
-        SelectError::Resolve(ResolveError::Missing { at, .. }) => (at, context.absence(at)),
-        SelectError::Resolve(ResolveError::NotADirectory { at, .. }) => {
-            (at, format!("`{at}` is not a directory"))
-        }
-        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
-    };
-    let names = context.names_in(&missing.parent().unwrap_or_default());
-    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
-    StepError::NoSource {
-        source_path: pattern.to_owned(),
-        place: "the build context".to_owned(),
-        why: Some(why),
-        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
-    }
-}
-
-fn no_state_source(pattern: &str, error: SelectError<IndexFileError>, view: &View) -> StepError {
-    let missing = match error {
-        SelectError::Resolve(ResolveError::Lookup(error)) => return StepError::Index(error),
-        SelectError::Resolve(ResolveError::Missing { at, .. } | ResolveError::NotADirectory { at, .. }) => at,
-        other => return StepError::BadSource { source_path: pattern.to_owned(), why: other.to_string() },
-    };
-    let children = view.children(&missing.parent().unwrap_or_default()).unwrap_or_default();
-    let names: Vec<String> =
-        children.iter().map(|(path, _)| String::from_utf8_lossy(path.as_bytes()).into_owned()).collect();
-    let wanted = String::from_utf8_lossy(missing.as_bytes()).into_owned();
-    StepError::NoSource {
-        source_path: pattern.to_owned(),
-        place: "the stage or image that it is copied from".to_owned(),
-        why: None,
-        similar: crate::diagnostic::nearest(&wanted, names.iter().map(String::as_str)).map(str::to_owned),
-    }
 }

@@ -130,7 +130,7 @@ pub enum StepError {
     #[error(transparent)]
     Lock(#[from] LockError),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -158,6 +158,16 @@ impl From<GitError> for StepError {
         match error {
             GitError::Canceled { .. } => Self::Canceled,
             error => Self::Git(error),
+        }
+    }
+}
+
+impl StepError {
+    /// The message for a place where the step's command stands already.
+    pub(super) fn without_command(&self) -> String {
+        match self {
+            Self::Command { status, .. } => format!("the command {}", ended(*status)),
+            other => other.to_string(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::progress::Step;
 
 use super::Session;
 use super::load_error::LoadError;
+use super::looks::{HEAD, looks};
 use super::meter::Meter;
 pub use tar_index::DamagedTar;
 use tar_index::TarIndex;
@@ -87,7 +88,7 @@ impl Archive {
                 .map_err(|source| LoadError::io("read", path, source))?;
         }
         if metadata.is_file() && format_of(&start) == PLAIN {
-            return Ok(Self::Tar(TarIndex::read(file)?));
+            return index(file);
         }
         let file = io::Cursor::new(start).chain(file);
         spool(session, file, limits, step)
@@ -161,7 +162,17 @@ fn spool(
         io::Write::write_all(&mut file, &buffer[..n]).map_err(failed)?;
         meter.add(n as u64).map_err(|_| LoadError::Canceled)?;
     }
-    Ok(Archive::Tar(TarIndex::read(file)?))
+    index(file)
+}
+
+/// The files of a tar on disk.
+fn index(file: File) -> Result<Archive, LoadError> {
+    let mut head = [0; HEAD];
+    let read = file.read_at(&mut head, 0).map_err(DamagedTar::Read)?;
+    match (TarIndex::read(file), looks(&head[..read])) {
+        (Err(DamagedTar::NotTar), Some(looks)) => Err(LoadError::NotTar(looks)),
+        (index, _) => Ok(Archive::Tar(index?)),
+    }
 }
 
 impl Member {

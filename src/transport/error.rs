@@ -17,7 +17,7 @@ pub enum ExportError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file of the output cannot be dealt with.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,

@@ -3,7 +3,7 @@
 //! The layer is normalised: its tar is the one that our writer makes of the files, in the order of a walk, whatever
 //! the order, the format and the tricks of the tar that came. Directories that the tar left out are real ones.
 
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 
 use crate::layer::{ApplyError, ArchiveError, Decompressor, Limits, Parts, StreamOptions, stream};
 use crate::oci::digest::Digester;
@@ -19,6 +19,7 @@ use super::Session;
 use super::archive::Input;
 use super::load::Loaded;
 use super::load_error::{LoadError, end};
+use super::looks::{EMPTY, HEAD, looks};
 use super::meter::Meter;
 use super::publish::{NewImage, NewParts, UnpackError, UnpackedLayer, publish, save_index, unpack_into};
 
@@ -63,11 +64,20 @@ fn run(
         Input::Path(path) => {
             file = std::fs::File::open(path).map_err(|source| LoadError::io("open", path, source))?;
             let metadata = file.metadata().map_err(|source| LoadError::io("look at", path, source))?;
+            if metadata.is_dir() {
+                return Err(LoadError::Directory(path.to_owned()));
+            }
             (&mut file, metadata.is_file().then_some(metadata.len()))
         }
     };
     let meter = Meter::new(step, session.cancel, size);
-    let tar = Decompressor::new(meter.metered(input), options.limits).map_err(LoadError::read)?;
+    let mut tar = Decompressor::new(meter.metered(input), options.limits).map_err(LoadError::read)?;
+    let mut head = Vec::new();
+    tar.by_ref().take(HEAD as u64).read_to_end(&mut head).map_err(LoadError::read)?;
+    if head.is_empty() {
+        return Err(LoadError::NotTar(EMPTY));
+    }
+    let tar = Cursor::new(&head).chain(tar);
     // The layer's name is not known yet, and no other is being unpacked.
     let place = DiffId(Digest::of(b"import"));
     let mut layer = match unpack_into(session, place, options.limits.bytes, tar) {
@@ -76,7 +86,12 @@ fn run(
         Err(UnpackError::Apply(ApplyError::Archive(ArchiveError::Read { source }))) => {
             return Err(LoadError::read(source));
         }
-        Err(UnpackError::Apply(source)) => return Err(LoadError::Import { source }),
+        Err(UnpackError::Apply(source)) => {
+            return Err(match looks(&head).filter(|_| is_first_header(&source)) {
+                Some(looks) => LoadError::NotTar(looks),
+                None => LoadError::Import { source },
+            });
+        }
     };
     normalise(&mut layer)?;
     let image = image(&layer, options);
@@ -84,6 +99,14 @@ fn run(
         Loaded { manifest: image.manifest, id: image.id, names: image.names.clone(), tags: Vec::new() };
     publish(session, NewParts { blobs: Vec::new(), layers: vec![layer] }, &[image])?;
     Ok(loaded)
+}
+
+/// Whether it is the very first header that is wrong.
+fn is_first_header(error: &ApplyError) -> bool {
+    matches!(
+        error,
+        ApplyError::Archive(ArchiveError::Truncated { name } | ArchiveError::Checksum { name }) if name.is_empty()
+    )
 }
 
 /// Gives the layer the name and the size of the tar that our writer makes of it.

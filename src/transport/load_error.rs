@@ -11,6 +11,7 @@ use crate::progress::Step;
 use crate::store::StoreError;
 
 use super::archive::DamagedTar;
+use super::looks::Looks;
 use super::meter::Canceled;
 
 /// What of an image something is.
@@ -44,7 +45,7 @@ pub enum LoadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file operation failed.
-    #[error("cannot {operation} {}", path.display())]
+    #[error("cannot {operation} `{}`", path.display())]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -65,6 +66,12 @@ pub enum LoadError {
         /// Why not.
         source: io::Error,
     },
+    /// The input is something else.
+    #[error("the archive is not a tar: it {0}")]
+    NotTar(Looks),
+    /// A directory was given where only a tar will do.
+    #[error("`{}` is a directory, not a tar", .0.display())]
+    Directory(PathBuf),
     /// The archive is no whole tar.
     #[error(transparent)]
     Tar(#[from] DamagedTar),

@@ -66,13 +66,29 @@ pub(crate) fn in_turns(
     mut ours: impl FnMut(usize) -> Result<Sample>,
     mut limit: impl FnMut(usize) -> Result<Sample>,
 ) -> Result<(Sample, Sample)> {
-    let mut of_ours = Vec::with_capacity(runs);
-    let mut of_limit = Vec::with_capacity(runs);
+    let [ours, limit] = all_in_turns(runs, [&mut ours, &mut limit])?;
+    Ok((ours, limit))
+}
+
+/// The same for any number of things.
+pub(crate) fn all_in_turns<const N: usize>(
+    runs: usize,
+    mut things: [&mut dyn FnMut(usize) -> Result<Sample>; N],
+) -> Result<[Sample; N]> {
+    let mut samples = [const { Vec::new() }; N];
     for number in 0..runs {
-        of_ours.push(ours(number)?);
-        of_limit.push(limit(number)?);
+        for (measure, samples) in things.iter_mut().zip(&mut samples) {
+            samples.push(measure(number)?);
+        }
     }
-    Ok((median(of_ours), median(of_limit)))
+    Ok(samples.map(median))
+}
+
+/// What `work` takes in this process, whose memory says nothing.
+pub(crate) fn here(work: impl FnOnce() -> io::Result<()>) -> Result<Sample> {
+    let start = Instant::now();
+    work()?;
+    Ok(Sample { elapsed: start.elapsed(), peak_kib: 0 })
 }
 
 /// The median of one thing alone.

@@ -45,7 +45,7 @@ impl Row {
             ours: Some(Quantity::Time(ours.elapsed)),
             limit: None,
             target: Target::None,
-            peak_kib: Some(ours.peak_kib),
+            peak_kib: (ours.peak_kib > 0).then_some(ours.peak_kib),
             error: None,
         }
     }

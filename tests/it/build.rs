@@ -17,5 +17,6 @@ fn they_make_the_same_for_an_ordinary_user() {
 
 #[test]
 fn they_make_the_same_where_roots_are_copied() {
-    case::run_all_in("build", Env::without_overlays);
+    // The names of a file that an overlay writes to come apart, those of a copy do not.
+    case::run_all_but(&["copy_hard_links.case"], "build", Env::without_overlays);
 }

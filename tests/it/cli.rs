@@ -1,5 +1,9 @@
 //! The command line: what each command prints, its exit codes, what it makes of flags and the environment.
 
+mod inspect;
+mod interrupt;
+mod usage;
+
 use std::fs;
 use std::path::Path;
 
@@ -14,61 +18,6 @@ fn with_context(dockerfile: &str) -> Env {
     let context = env.dockerfile("context", dockerfile);
     fs::write(context.join("f"), "f\n").unwrap();
     env
-}
-
-#[test]
-fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let env = Env::new();
-    env.dockerfile("context", "FROM scratch\n");
-    for (args, message) in [
-        (&["build", "--no-cahce", "context"][..], "error: unexpected argument '--no-cahce' found"),
-        (&["build"], "error: the following required arguments were not provided:"),
-        (&["biuld", "context"], "error: unrecognized subcommand 'biuld'"),
-        (
-            &["build", "--progress=fancy", "context"],
-            "error: invalid value 'fancy' for '--progress <PROGRESS>'",
-        ),
-        (&["build", "--jobs=0", "context"], "error: `--jobs` must be at least 1"),
-        (
-            &[
-                "build",
-                "-t",
-                "a@sha256:0000000000000000000000000000000000000000000000000000000000000000",
-                "context",
-            ],
-            "error: `a@sha256:0000000000000000000000000000000000000000000000000000000000000000` has a digest, which cannot be given to an image",
-        ),
-        (&["build", "-f", "-", "-"], "error: standard input cannot be both the context and the Dockerfile"),
-        (
-            &["build", "--platform=linux/arm64,linux/amd64", "context"],
-            "error: not supported yet: an image for several platforms",
-        ),
-        (
-            &["build", "--build-context", "src", "context"],
-            "error: the build context `src` is wrong: expected `name=value`",
-        ),
-        (&["build", "--label", "=x", "context"], "error: `--label =x` has no name"),
-    ] {
-        let output = env.strata(args).code(2);
-        assert_eq!((output.stdout.as_str(), output.stderr.lines().next()), ("", Some(message)), "{args:?}");
-    }
-    assert!(!env.root().exists(), "a mistake makes no store");
-}
-
-#[test]
-fn suggestions_are_made() {
-    let env = Env::new();
-    for (args, similar) in [
-        (&["build", "--no-cahce", "."][..], "--no-cache"),
-        (&["biuld", "."], "build"),
-        (&["build", "--progress=plian", "."], "plain"),
-    ] {
-        let stderr = env.strata(args).code(2).stderr;
-        assert!(
-            stderr.contains(&format!("'{similar}'")) || stderr.contains(&format!("{similar}]")),
-            "{stderr}"
-        );
-    }
 }
 
 #[test]
@@ -134,11 +83,104 @@ fn the_files_of_a_build_are_written() {
         serde_json::from_slice(&fs::read(env.path("metadata.json")).unwrap()).unwrap();
     assert_eq!(metadata["containerimage.config.digest"], id);
     assert_eq!(metadata["image.name"], "docker.io/library/image:latest");
-    let failed = env.strata(["build", "-q", "--iidfile", "nowhere/id", "context"]).code(1);
+}
+
+#[test]
+fn places_for_results_are_tried_before_a_build_and_empty_if_it_fails() {
+    let env = with_context("FROM busybox\nRUN false\n");
+    fs::create_dir(env.path("dir")).unwrap();
+    for (flag, path, reason) in [
+        ("--iidfile", "nowhere/id", "No such file or directory (os error 2)"),
+        ("--metadata-file", "dir", "Is a directory (os error 21)"),
+    ] {
+        let output = env.strata(["build", "--progress=plain", flag, path, "context"]).code(1);
+        assert_eq!(output.stderr, format!("error: cannot write `{path}`\ncaused by: {reason}\n"));
+    }
+    for (kind, path, reason) in [
+        ("docker", "nowhere/image.tar", "No such file or directory (os error 2)"),
+        ("tar", "dir", "Is a directory (os error 21)"),
+        ("local", "context/Dockerfile", "Not a directory (os error 20)"),
+    ] {
+        let to = format!("type={kind},dest={path}");
+        let output = env.strata(["build", "--progress=plain", "--output", &to, "context"]).code(1);
+        assert_eq!(output.stderr, format!("error: cannot create `{path}`\ncaused by: {reason}\n"));
+    }
+    for file in ["id", "metadata"] {
+        fs::write(env.path(file), "of an earlier build").unwrap();
+    }
+    let failing = ["build", "-q", "--iidfile", "id", "--metadata-file", "metadata", "context"];
+    let _ = env.strata(failing).code(1);
+    assert!(!env.path("id").exists() && !env.path("metadata").exists());
+    // What is no file is only written to.
+    fs::write(env.path("context/Dockerfile"), "FROM busybox\n").unwrap();
+    let output = env.strata(["build", "-q", "--iidfile", "/dev/stderr", "context"]).success();
+    assert_eq!(output.stderr, output.stdout.trim());
+}
+
+#[test]
+fn a_build_says_where_it_wrote() {
+    let env = with_context("FROM busybox\nCOPY f /\n");
+    for (outputs, said) in [
+        (&["type=local,dest=files"][..], "written to files\n"),
+        (
+            &["type=image", "type=oci,dest=a.tar", "type=tar,dest=b.tar"],
+            "built an image without a name\nwritten to a.tar\nwritten to b.tar\n",
+        ),
+        (&["type=tar,dest=-"], "written to standard output\n"),
+    ] {
+        let mut command = env.command(["build", "--progress=plain", "context"]);
+        for output in outputs {
+            command.args(["--output", output]);
+        }
+        // A tar is no text.
+        command.stdout(std::process::Stdio::null());
+        let stderr = env.run(command).success().stderr;
+        let (_, last) = stderr.rsplit_once(" DONE ").unwrap();
+        let (_, end) = last.split_once('\n').unwrap();
+        assert!(end.starts_with(&format!("{said}image sha256:")), "{stderr}");
+    }
+}
+
+#[test]
+fn inputs_that_are_no_tars_are_named() {
+    let env = Env::with_busybox();
+    let files: [(&str, &[u8], &str); 4] = [
+        ("text", b"some text\n", "looks like text"),
+        ("empty", b"", "is empty"),
+        ("lz4", b"\x04\x22\x4d\x18rest", "looks like lz4 data\nhelp: unpack it first, with `lz4 -d`"),
+        ("zip", b"PK\x03\x04zip", "looks like a zip archive\nhelp: unpack it first, with `unzip`"),
+    ];
+    for (name, bytes, looks) in files {
+        fs::write(env.path(name), bytes).unwrap();
+        let expected = format!("error: the archive is not a tar: it {looks}\n");
+        assert_eq!(env.strata(["load", "-i", name]).code(1).stderr, expected);
+        assert_eq!(env.strata(["import", name]).code(1).stderr, expected);
+    }
+    env.context("dir");
     assert_eq!(
-        failed.stderr,
-        "error: cannot write `nowhere/id`\ncaused by: No such file or directory (os error 2)\n"
+        env.strata(["import", "dir"]).code(1).stderr,
+        "error: `dir` is a directory, not a tar\nhelp: send it as a tar: `tar -C dir -c . | strata import -`\n"
     );
+    let _ = env.strata(["build", "-q", "-o", "type=tar,dest=root.tar", "busybox-context"]).success();
+    assert_eq!(
+        env.strata(["load", "-i", "root.tar"]).code(1).stderr.lines().last(),
+        Some("help: `strata import` makes an image of a root file system's tar")
+    );
+}
+
+#[test]
+fn names_in_upper_case_are_refused_with_the_right_ones() {
+    let env = with_context("FROM Busybox\n");
+    let error =
+        "error: `Busybox` is not an image reference: the repository name `Busybox` must be lowercase\n";
+    let help = "help: write `busybox`\n";
+    for args in [&["run", "--rm", "Busybox"][..], &["tag", "Busybox", "x"], &["tag", "busybox", "Busybox"]] {
+        let output = env.strata(args);
+        assert_eq!(output.stderr, format!("{error}{help}"), "{args:?}");
+    }
+    let stderr = env.strata(["build", "context"]).code(1).stderr;
+    assert!(stderr.starts_with(&format!("{error} --> context/Dockerfile:1:6\n")), "{stderr}");
+    assert!(stderr.ends_with(&format!("  = {help}")), "{stderr}");
 }
 
 #[test]

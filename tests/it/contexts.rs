@@ -248,9 +248,12 @@ fn a_layout_that_has_not_what_is_wanted_is_refused() {
         let _ = env.strata(["build", "--build-context", &context, "unused"]).success();
     }
     // Only the user can name a layout.
-    env.dockerfile("context", &format!("FROM oci-layout://{}\n", env.path("layout").display()));
+    env.dockerfile("context", "FROM oci-layout://layout\n");
     let stderr = env.strata(["build", "context"]).code(1).stderr;
-    assert!(stderr.contains("error: there is no image `oci-layout://"), "{stderr}");
+    let error =
+        "error: `oci-layout://layout` is not an image reference: `oci-layout://` is not part of a name\n";
+    let help = "give it a name with `--build-context NAME=oci-layout://layout`, and write that here\n";
+    assert!(stderr.starts_with(error) && stderr.ends_with(&format!("= help: {help}")), "{stderr}");
 }
 
 #[test]

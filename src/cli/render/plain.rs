@@ -20,6 +20,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// and at most so much of it, in bytes.
 const HELD_MAX: usize = 64 << 10;
+/// So many characters of why a step failed are shown.
+const REASON_MAX: usize = 100;
 /// Time between two lines on how far a transfer has come.
 const TRANSFER: Duration = Duration::from_secs(5);
 
@@ -183,7 +185,7 @@ impl Screen for Plain {
             }
             Event::Failed { step, canceled: true, .. } => self.end(step, now, "CANCELED"),
             Event::Failed { step, reason, .. } => {
-                self.end(step, now, &format!("ERROR: {}", clean_name(&reason)));
+                self.end(step, now, format!("ERROR: {}", short(&reason)).trim_end_matches(": "));
             }
             Event::Warning { text } => self.warn(&text),
         }
@@ -213,6 +215,15 @@ impl Screen for Plain {
 /// A line of a command's output, with the seconds since the step's start.
 fn log(held: &mut String, number: usize, seconds: f64, line: &str) {
     let _ = writeln!(held, "#{number} {seconds:.3} {line}");
+}
+
+/// The beginning of why a step failed: the error itself, which comes last, says all of it.
+fn short(reason: &str) -> String {
+    let reason = clean_name(reason);
+    match reason.char_indices().nth(REASON_MAX) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason,
+    }
 }
 
 /// How far a transfer has come: `12.5MB / 40MB`.

@@ -4,7 +4,10 @@
 //! rows that the last drawing has by now (a terminal that became narrower has wrapped them), each line is written
 //! and the rest of its row erased, and what is left below is erased. The cursor is never hidden and no mode is
 //! changed, so that nothing has to be put in order when strata is killed. At the end the whole list is left as
-//! text, with the last lines of steps that failed.
+//! text, with what was noted of its steps and the last lines of those that failed.
+//!
+//! A terminal that becomes lower moves the upper rows of a drawing out of sight, and most give them back when they
+//! become higher again. So these rows are remembered, and covered when they may have come back.
 
 mod frame;
 
@@ -31,6 +34,10 @@ pub(super) struct Tty {
     warnings: Vec<String>,
     /// The widths of the lines of the last drawing.
     drawn: Vec<usize>,
+    /// The widths of lines of earlier drawings that went out of sight at the top.
+    hidden: Vec<usize>,
+    /// The rows of the terminal at the last drawing.
+    rows: usize,
 }
 
 /// A step and what is known of it.
@@ -40,6 +47,8 @@ struct Step {
     started: Duration,
     state: State,
     splitter: Splitter,
+    /// What strata itself has to say of it.
+    notes: Vec<String>,
     /// Lines of output for the live list.
     log: Tail,
     /// The same lines with their times, in case the step fails.
@@ -65,6 +74,7 @@ impl Step {
             started,
             state: State::Running,
             splitter: Splitter::default(),
+            notes: Vec::new(),
             log: Tail::new(frame::LOG),
             tail: Tail::new(TAIL),
             transfer: None,
@@ -89,7 +99,16 @@ impl Step {
 impl Tty {
     /// Starts without steps.
     pub(super) fn new(output: Output, size: TerminalSize, colour: bool) -> Self {
-        Self { output, size, colour, steps: BTreeMap::new(), warnings: Vec::new(), drawn: Vec::new() }
+        Self {
+            output,
+            size,
+            colour,
+            steps: BTreeMap::new(),
+            warnings: Vec::new(),
+            drawn: Vec::new(),
+            hidden: Vec::new(),
+            rows: 0,
+        }
     }
 
     fn end(&mut self, number: usize, state: State, now: Duration) {
@@ -100,20 +119,39 @@ impl Tty {
     }
 
     /// Draws `lines` over the last drawing.
-    fn draw(&mut self, lines: &[Line], columns: usize) {
-        let mut text = String::new();
-        let rows: usize = self.drawn.iter().map(|width| width.div_ceil(columns).max(1)).sum();
-        if rows > 0 {
-            let _ = write!(text, "\r\x1b[{rows}A");
-        }
+    fn draw(&mut self, lines: &[Line], (columns, rows): (usize, usize)) {
+        let mut text = self.back(columns);
         for line in lines {
             line.paint(&mut text, self.colour);
             text.push_str("\x1b[K\n");
         }
         text.push_str("\x1b[J");
         self.output.write(&text);
+        let back = rows.saturating_sub(std::mem::replace(&mut self.rows, rows));
+        let mut above = height(&self.hidden, columns).saturating_sub(back)
+            + height(&self.drawn, columns).saturating_sub(rows.saturating_sub(1));
+        self.hidden.append(&mut self.drawn);
+        self.hidden.retain(|&width| {
+            let is_above = above > 0;
+            above = above.saturating_sub(height(&[width], columns));
+            is_above
+        });
         self.drawn = lines.iter().map(Line::width).collect();
     }
+
+    /// What moves the cursor to the beginning of the last drawing. A terminal stops at its top row, so rows that are out
+    /// of sight do not harm.
+    fn back(&self, columns: usize) -> String {
+        match height(&self.hidden, columns) + height(&self.drawn, columns) {
+            0 => String::new(),
+            rows => format!("\r\x1b[{rows}A"),
+        }
+    }
+}
+
+/// How many rows lines of these widths take.
+fn height(widths: &[usize], columns: usize) -> usize {
+    widths.iter().map(|width| width.div_ceil(columns).max(1)).sum()
 }
 
 impl Screen for Tty {
@@ -129,7 +167,7 @@ impl Screen for Tty {
             }
             Event::Note { step, text } => {
                 if let Some(step) = self.steps.get_mut(&step) {
-                    step.log.push(clean_name(&text));
+                    step.notes.push(clean_name(&text));
                 }
             }
             Event::Transfer { step, done, total } => {
@@ -156,14 +194,23 @@ impl Screen for Tty {
         }
         let (columns, rows) = (self.size)().unwrap_or(SIZE);
         let lines = Frame { steps: &self.steps, now, columns }.live(rows);
-        self.draw(&lines, columns);
+        self.draw(&lines, (columns, rows));
+    }
+
+    fn hide(&mut self) {
+        let (columns, _) = (self.size)().unwrap_or(SIZE);
+        let back = self.back(columns);
+        if !back.is_empty() {
+            self.output.write(&(back + "\x1b[J"));
+        }
+        (self.drawn, self.hidden) = (Vec::new(), Vec::new());
     }
 
     fn finish(&mut self, now: Duration) {
-        let (columns, _) = (self.size)().unwrap_or(SIZE);
+        let (columns, rows) = (self.size)().unwrap_or(SIZE);
         if !self.steps.is_empty() {
             let lines = Frame { steps: &self.steps, now, columns }.last();
-            self.draw(&lines, columns);
+            self.draw(&lines, (columns, rows));
         }
         let mut text = String::new();
         for step in self.steps.values().filter(|step| matches!(step.state, State::Failed(_))) {

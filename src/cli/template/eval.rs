@@ -6,15 +6,14 @@ use serde_json::Value;
 
 use super::error::{TemplateError, TemplateErrorKind as Kind};
 use super::function::Function;
+use super::held::Held;
 use super::parse::{Binding, Command, Node, Operand, OperandKind, Pipeline};
-use super::value::{kind, print, truth};
-
-/// Values are borrowed from the input where that is possible: an inspected image is big, its parts are looked at.
-type Held<'a> = Cow<'a, Value>;
+use super::shape::Shape;
+use super::value::truth;
 
 /// The text that a template makes of a value.
-pub(super) fn render(nodes: &[Node], value: &Value) -> Result<String, TemplateError> {
-    let dot = Cow::Borrowed(value);
+pub(super) fn render(nodes: &[Node], value: &Value, shape: Shape) -> Result<String, TemplateError> {
+    let dot = Held::new(Cow::Borrowed(value), shape);
     let mut run = Run { variables: vec![("$".to_owned(), dot.clone())], out: String::new() };
     run.nodes(nodes, &dot)?;
     Ok(run.out)
@@ -40,13 +39,13 @@ impl<'a> Run<'a> {
             Node::Action(pipeline) => {
                 let value = self.bound(pipeline, dot)?;
                 if pipeline.binding == Binding::None {
-                    self.out.push_str(&print(&value));
+                    self.out.push_str(&value.print());
                 }
             }
             Node::Branch { with, condition, then, otherwise } => {
                 let scope = self.variables.len();
                 let value = self.bound(condition, dot)?;
-                match (truth(&value), with) {
+                match (truth(&value.value), with) {
                     (true, true) => self.nodes(then, &value)?,
                     (true, false) => self.nodes(then, dot)?,
                     (false, _) => self.nodes(otherwise, dot)?,
@@ -56,7 +55,7 @@ impl<'a> Run<'a> {
             Node::Range { over, body, otherwise } => {
                 let scope = self.variables.len();
                 let value = self.pipeline(over, dot)?;
-                let elements = elements(value).map_err(|kind| kind.at(over.at))?;
+                let elements = value.elements().map_err(|kind| kind.at(over.at))?;
                 if elements.is_empty() {
                     self.nodes(otherwise, dot)?;
                 }
@@ -76,7 +75,7 @@ impl<'a> Run<'a> {
             Binding::Declare(names) => match names.as_slice() {
                 [value] => self.variables.push((value.clone(), element.clone())),
                 [name, value] => {
-                    self.variables.push((name.clone(), Cow::Owned(key)));
+                    self.variables.push((name.clone(), Held::any(key)));
                     self.variables.push((value.clone(), element.clone()));
                 }
                 _ => {}
@@ -110,7 +109,7 @@ impl<'a> Run<'a> {
         for command in &pipeline.commands {
             last = Some(self.command(command, dot, last)?);
         }
-        Ok(last.unwrap_or(Cow::Owned(Value::Null)))
+        Ok(last.unwrap_or_else(|| Held::any(Value::Null)))
     }
 
     fn command(
@@ -136,7 +135,7 @@ impl<'a> Run<'a> {
         for argument in &command.arguments {
             let value = self.operand(argument, dot)?;
             // `and` and `or` do not look at what comes behind the argument that decides.
-            let decides = function.decided_by().is_some_and(|deciding| truth(&value) == deciding);
+            let decides = function.decided_by().is_some_and(|deciding| truth(&value.value) == deciding);
             if decides {
                 return Ok(value);
             }
@@ -154,7 +153,7 @@ impl<'a> Run<'a> {
                 let unknown = || Kind::Variable { name: name.clone() }.at(operand.at);
                 known.map(|(_, value)| value.clone()).ok_or_else(unknown)?
             }
-            OperandKind::Literal(value) => Cow::Owned(value.clone()),
+            OperandKind::Literal(value) => Held::any(value.clone()),
             OperandKind::Pipeline(pipeline) => self.pipeline(pipeline, dot)?,
             OperandKind::Function(function) => {
                 function.call(Vec::new()).map_err(|kind| kind.at(operand.at))?
@@ -164,41 +163,8 @@ impl<'a> Run<'a> {
         for (at, field) in &operand.fields {
             path.push('.');
             path.push_str(field);
-            value = take_field(value, field, &path).map_err(|kind| kind.at(*at))?;
+            value = value.field(field, &path).map_err(|kind| kind.at(*at))?;
         }
         Ok(value)
     }
-}
-
-fn take_field<'a>(value: Held<'a>, field: &str, path: &str) -> Result<Held<'a>, Kind> {
-    let Value::Object(map) = value.as_ref() else {
-        return Err(Kind::FieldOf { field: path.to_owned(), found: kind(&value) });
-    };
-    if !map.contains_key(field) {
-        return Err(Kind::Field { field: path.to_owned(), known: map.keys().cloned().collect() });
-    }
-    Ok(match value {
-        Cow::Borrowed(value) => Cow::Borrowed(&value[field]),
-        Cow::Owned(mut value) => Cow::Owned(value[field].take()),
-    })
-}
-
-/// What `range` goes over, each with its key or number.
-fn elements(value: Held<'_>) -> Result<Vec<(Value, Held<'_>)>, Kind> {
-    Ok(match value {
-        Cow::Borrowed(Value::Array(list)) => {
-            list.iter().enumerate().map(|(i, value)| (i.into(), Cow::Borrowed(value))).collect()
-        }
-        Cow::Borrowed(Value::Object(map)) => {
-            map.iter().map(|(key, value)| (key.clone().into(), Cow::Borrowed(value))).collect()
-        }
-        Cow::Owned(Value::Array(list)) => {
-            list.into_iter().enumerate().map(|(i, value)| (i.into(), Cow::Owned(value))).collect()
-        }
-        Cow::Owned(Value::Object(map)) => {
-            map.into_iter().map(|(key, value)| (key.into(), Cow::Owned(value))).collect()
-        }
-        value if value.is_null() => Vec::new(),
-        value => return Err(Kind::NoElements { found: kind(&value) }),
-    })
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::compare::{equal, order};
 use super::error::TemplateErrorKind as Kind;
 use super::format::printf;
+use super::held::Held;
 use super::value::{display, kind, truth};
 
 /// The most spaces that `pad` puts on one side.
@@ -94,22 +95,30 @@ impl Function {
     }
 
     /// Calls the function.
-    pub(super) fn call(self, mut arguments: Vec<Cow<'_, Value>>) -> Result<Cow<'_, Value>, Kind> {
+    pub(super) fn call(self, mut arguments: Vec<Held<'_>>) -> Result<Held<'_>, Kind> {
         let (_, name, least, most, expected) = *self.row();
         if !(least..=most).contains(&arguments.len()) {
             return Err(Kind::Arguments { function: name.to_owned(), expected, found: arguments.len() });
         }
-        match self {
+        let values: Vec<Cow<'_, Value>> = match self {
             Self::And | Self::Or => {
                 let deciding = self == Self::Or;
-                let decides = arguments.iter().position(|value| truth(value) == deciding);
+                let decides = arguments.iter().position(|held| truth(&held.value) == deciding);
                 let last = arguments.len() - 1;
                 return Ok(arguments.swap_remove(decides.unwrap_or(last)));
             }
-            Self::Index => return index(arguments),
-            _ => {}
-        }
-        self.owned(&arguments).map(Cow::Owned)
+            Self::Index => {
+                let indexes = arguments.split_off(1);
+                let mismatch = |found: &Value, expected| self.mismatch(found, expected);
+                return indexes
+                    .iter()
+                    .try_fold(arguments.swap_remove(0), |held, index| held.index(&index.value, mismatch));
+            }
+            // These tell a nil list from an empty one.
+            Self::Json | Self::Eq | Self::Ne => arguments.into_iter().map(|held| held.value).collect(),
+            _ => arguments.into_iter().map(Held::without_nil).collect(),
+        };
+        self.owned(&values).map(Held::any)
     }
 
     /// The functions whose result is a new value.
@@ -204,45 +213,6 @@ impl Function {
             other => Ok(self.text(other)?.get(start..end).ok_or_else(error)?.into()),
         }
     }
-}
-
-/// One element of lists and maps inside each other.
-///
-/// A key that a map lacks gives Go's zero value of the map's elements: the empty string where the elements are
-/// strings, as for labels, and where there is nothing to tell by.
-fn index(mut arguments: Vec<Cow<'_, Value>>) -> Result<Cow<'_, Value>, Kind> {
-    let indexes = arguments.split_off(1);
-    let mut value = arguments.swap_remove(0);
-    for index in &indexes {
-        let error = |expected| Function::Index.mismatch(index, expected);
-        match value.as_ref() {
-            Value::Array(list) => {
-                let position = Function::Index.integer(index).map_err(|_| error("a whole number"))?;
-                let out = || Kind::Range { index: position.to_string(), length: list.len() };
-                let position = usize::try_from(position).ok().filter(|i| *i < list.len()).ok_or_else(out)?;
-                value = match value {
-                    Cow::Borrowed(value) => Cow::Borrowed(&value[position]),
-                    Cow::Owned(mut value) => Cow::Owned(value[position].take()),
-                };
-            }
-            Value::Object(map) => {
-                let key = index.as_str().ok_or_else(|| error("a string"))?;
-                if !map.contains_key(key) {
-                    let texts = map.values().all(Value::is_string);
-                    value = Cow::Owned(if texts { "".into() } else { Value::Null });
-                    continue;
-                }
-                value = match value {
-                    Cow::Borrowed(value) => Cow::Borrowed(&value[key]),
-                    Cow::Owned(mut value) => Cow::Owned(value[key].take()),
-                };
-            }
-            Value::Null if index.is_string() => value = Cow::Owned("".into()),
-            Value::Null => return Err(Kind::Range { index: display(index), length: 0 }),
-            other => return Err(Function::Index.mismatch(other, "a list or a map")),
-        }
-    }
-    Ok(value)
 }
 
 /// `strings.Title`: every letter that begins a word in upper case.

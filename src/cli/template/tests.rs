@@ -26,7 +26,7 @@ fn image() -> Value {
 }
 
 fn render(template: &str) -> Result<String, TemplateError> {
-    Template::parse(template)?.render(&image())
+    Template::parse(template)?.render(&image(), Shape::Any)
 }
 
 #[track_caller]
@@ -57,6 +57,91 @@ fn fields_are_printed_as_go_does() {
         ),
         ("{{\"\\x41\\u00e9\\\"\\\\\"}}", "Aé\"\\"),
     ]);
+}
+
+#[test]
+fn types_say_what_empty_values_are() {
+    const HEALTH: Shape = Shape::Struct(&[
+        Field::new("Test", Shape::List(&Shape::Text)),
+        Field::new("Interval", Shape::Duration),
+    ]);
+    const CONFIG: Shape = Shape::Struct(&[
+        Field::new("Env", Shape::List(&Shape::Text)),
+        Field::new("Labels", Shape::Map(&Shape::Text)),
+        Field::new("Ports", Shape::Map(&Shape::Struct(&[]))),
+        Field::new("Health", Shape::Pointer(&HEALTH)),
+        Field::new("Tty", Shape::Truth),
+    ]);
+    const IMAGE: Shape = Shape::Struct(&[
+        Field::renamed("ID", "Id", Shape::Text),
+        Field::new("Author", Shape::Text),
+        Field::new("Size", Shape::Number),
+        Field::new("Config", Shape::Pointer(&CONFIG)),
+        Field::new("Parent", Shape::Pointer(&CONFIG)),
+    ]);
+    let full = json!({
+        "Id": "sha256:0123",
+        "More": {"x": null},
+        "Config": {
+            "Labels": {"x": "1"},
+            "Ports": {"80/tcp": {}},
+            "Health": {"Interval": 90_500_000_000_u64},
+        },
+    });
+    let empty = json!({"Id": "", "Config": {"Labels": null, "Health": null}});
+    let render = |template: &str, value| match Template::parse(template).unwrap().render(value, IMAGE) {
+        Ok(text) => text,
+        Err(error) => error.kind.to_string(),
+    };
+    for (template, of_full, of_empty) in [
+        ("{{.ID}}{{.Id}}", "sha256:0123sha256:0123", ""),
+        ("{{.Author}}|{{.Size}}|{{.Config.Tty}}", "|0|false", "|0|false"),
+        ("{{.Config.Env}}|{{json .Config.Env}}", "[]|null", "[]|null"),
+        ("{{.Config.Labels}}|{{json .Config.Labels}}", "map[x:1]|{\"x\":\"1\"}", "map[]|null"),
+        ("{{.Config.Labels.x}} {{.Config.Labels.nope}}", "1 <no value>", "<no value> <no value>"),
+        ("{{with .Config}}{{index .Labels \"nope\"}}.{{len .Labels}}{{end}}", ".1", ".0"),
+        ("{{.Config.Ports}} {{index .Config.Ports \"1/udp\"}}", "map[80/tcp:{}] {}", "map[] {}"),
+        ("{{range $port, $_ := .Config.Ports}}{{$port}}{{end}}", "80/tcp", ""),
+        ("{{.Config.Health}}", "{[] 1m30.5s}", "<nil>"),
+        ("{{.Config.Health.Interval}}", "1m30.5s", "cannot take the field `.Config.Health.Interval` of nil"),
+        ("{{.Parent}} {{json .Parent}}{{if .Parent}}x{{end}}", "<nil> null", "<nil> null"),
+        ("{{println .Config.Env}}{{slice .Config.Env 0}}", "[]\n[]", "[]\n[]"),
+        (
+            "{{.More.x}}",
+            "<no value>",
+            "there is no field `.More`; there are `ID`, `Author`, `Size`, `Config`, `Parent`",
+        ),
+        (
+            "{{.Config.Nope}}",
+            "there is no field `.Config.Nope`; there are `Env`, `Labels`, `Ports`, `Health`, `Tty`",
+            "there is no field `.Config.Nope`; there are `Env`, `Labels`, `Ports`, `Health`, `Tty`",
+        ),
+    ] {
+        assert_eq!(
+            (render(template, &full), render(template, &empty)),
+            (of_full.to_owned(), of_empty.to_owned()),
+            "{template}"
+        );
+    }
+}
+
+#[test]
+fn durations_are_go_s() {
+    for (nanos, text) in [
+        (0, "0s"),
+        (1, "1ns"),
+        (1_500, "1.5µs"),
+        (250_000_000, "250ms"),
+        (30_000_000_000, "30s"),
+        (60_000_000_000, "1m0s"),
+        (3_600_000_000_000, "1h0m0s"),
+        (-90_000_000_000_i64, "-1m30s"),
+    ] {
+        assert_eq!(
+            Template::parse("{{.}}").unwrap().render(&json!(nanos), Shape::Duration).as_deref(),
+            Ok(text)
+        );
+    }
 }
 
 #[test]

@@ -74,7 +74,8 @@ enum Problem {
 }
 
 const IMAGE: &str = "docker-image://";
-const LAYOUT: &str = "oci-layout://";
+/// What a layout begins with.
+pub(in crate::engine) const LAYOUT: &str = "oci-layout://";
 
 impl ContextSpec {
     /// Reads `name=value`.

@@ -121,6 +121,9 @@ fn lengths_have_limits() {
 fn remedies_are_references() {
     for (text, remedy) in [
         ("ghcr.io/My/App:V1", Some("write `ghcr.io/my/app:V1`")),
+        ("Busybox", Some("write `busybox`")),
+        ("MyOrg/App:V1", Some("write `myorg/app:V1`")),
+        ("localhost:5000/App", Some("write `localhost:5000/app`")),
         ("http://a/b", Some("write `a/b`")),
         ("a:", None),
     ] {

@@ -1,16 +1,22 @@
 //! What it costs to take in large files and to write images out: w4 and w7.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Write};
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
+
+use strata::layer::{Compression, Compressor};
+use strata::oci::digest::Digester;
 
 use super::context::time;
 use crate::Result;
 use crate::generate;
-use crate::measure::{Sample, alone, median};
+use crate::measure::{Sample, all_in_turns, alone, here, median};
 use crate::subject::Bench;
 use crate::table::{Row, Target};
 
+const TAR: &str = "data.tar";
 const PIGZ: &str = "pigz -6 -p $(nproc) -c data.tar >limit.out";
 const ZSTD: &str = "zstd -3 -T0 -q -c data.tar >limit.out";
 const OURS: &str = "ours.out";
@@ -49,7 +55,7 @@ pub(super) fn large_files(bench: &Bench) -> Result<Vec<Row>> {
 pub(super) fn text(bench: &Bench) -> Result<Vec<Row>> {
     let text = bench.fresh("text")?;
     generate::prose(&text)?;
-    Ok(gzip(bench, &text, "text", 3.0)?.into())
+    gzip(bench, &text, "text", 3.0)
 }
 
 /// w4's third data: programs.
@@ -59,51 +65,85 @@ pub(super) fn programs(bench: &Bench) -> Result<Vec<Row>> {
     let tar = Bench::base_tar("debian:12-slim")?;
     bench.shell_now(&format!("tar -xf '{}' -C root", tar.display()))?;
     generate::programs(&elf, &root)?;
-    Ok(gzip(bench, &elf, "ELF files", 3.0)?.into())
+    gzip(bench, &elf, "ELF files", 3.0)
 }
 
-/// Export with gzip: time and size against pigz, which ours must be `faster` times as fast as.
-fn gzip(bench: &Bench, context: &Path, what: &str, faster: f64) -> Result<[Row; 2]> {
-    let ours = export(bench, context, "gzip")?;
+/// Export with gzip: time and size against pigz, which ours must be `faster` times as fast as; and against what no
+/// export can do without, which is the compressor and the two digests.
+fn gzip(bench: &Bench, context: &Path, what: &str, faster: f64) -> Result<Vec<Row>> {
     tar(bench, context)?;
-    let limit = time(bench, EXPORTS, PIGZ)?;
+    let (input, output) = (bench.path(TAR), bench.path(OURS));
+    let [ours, pigz, compressor, digests] = all_in_turns(
+        bench.runs(EXPORTS),
+        [
+            &mut |_| export(bench, context, "gzip"),
+            &mut |_| bench.shell(PIGZ),
+            &mut |_| here(|| compress(&input)),
+            &mut |_| here(|| digest(&input).and_then(|()| digest(&output))),
+        ],
+    )?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let least = compressor.elapsed + digests.elapsed / cores as u32;
     let sizes = (size(bench, OURS)?, size(bench, "limit.out")?);
-    Ok([
+    let against_pigz = |row: Row| row.limit(pigz.elapsed, "pigz -6");
+    Ok(vec![
+        against_pigz(Row::new(format!("w4, {what}, gzip"), ours)).target(Target::Times(1.0 / faster)),
         Row::new(format!("w4, {what}, gzip"), ours)
-            .limit(limit, "pigz -6")
-            .target(Target::Times(1.0 / faster)),
+            .limit(least, "compressor, digests on all cores")
+            .target(Target::Times(1.2)),
+        against_pigz(Row::new(format!("w4, {what}, compressor alone"), compressor)),
+        against_pigz(Row::new(format!("w4, {what}, digests alone, one core"), digests)),
         Row::bytes(format!("w4, {what}, gzip, size"), sizes.0, sizes.1, "pigz -6")
             .target(Target::Times(1.02)),
     ])
 }
 
+/// The compressor of an export, on all cores, of a file that is in memory as a rule.
+fn compress(input: &Path) -> io::Result<()> {
+    let mut compressor = Compressor::new(io::sink(), Compression::GZIP, 0)?;
+    pass(input, &mut compressor)?;
+    compressor.finish().map(drop)
+}
+
+/// The digest of a file.
+fn digest(input: &Path) -> io::Result<()> {
+    pass(input, &mut Digester::new(io::sink()))
+}
+
+/// Writes a file to `to`, in pieces as an export reads them.
+fn pass(input: &Path, to: &mut impl Write) -> io::Result<()> {
+    io::copy(&mut BufReader::with_capacity(256 << 10, File::open(input)?), to).map(drop)
+}
+
 /// Export with zstd: the input's and the output's digests are part of an export, but both cores can share that.
 fn zstd(bench: &Bench, context: &Path) -> Result<Row> {
-    let ours = export(bench, context, "zstd")?;
     tar(bench, context)?;
-    let limit = time(bench, EXPORTS, ZSTD)?;
-    let hashed = time(bench, EXPORTS, "sha256sum data.tar limit.out")?;
+    let [ours, limit, hashed] = all_in_turns(
+        bench.runs(EXPORTS),
+        [&mut |_| export(bench, context, "zstd"), &mut |_| bench.shell(ZSTD), &mut |_| {
+            bench.shell("sha256sum data.tar limit.out")
+        }],
+    )?;
     Ok(Row::new("w4, 1 GiB, zstd", ours)
-        .limit(limit + hashed / 2, "zstd -3, half of sha256sum")
+        .limit(limit.elapsed + hashed.elapsed / 2, "zstd -3, half of sha256sum")
         .target(Target::Times(1.3)))
 }
 
-/// The time of an OCI export of a context that is built already. Each run has a new store: compressed layers are remembered.
+/// An OCI export of a context that is built already, in a new store: compressed layers are remembered.
 fn export(bench: &Bench, context: &Path, compression: &str) -> Result<Sample> {
     let output = format!("type=oci,dest={OURS},compression={compression}");
-    Bench::lie_still();
-    alone(bench.runs(EXPORTS), |_| {
-        let store = bench.store("store")?;
-        store.build(&["-t", "exported"], context)?;
-        let sample = store.build(&["-t", "exported", "-o", &output], context)?;
-        store.remove()?;
-        Ok(sample)
-    })
+    let store = bench.store("store")?;
+    store.build(&["-t", "exported"], context)?;
+    let sample = store.build(&["-t", "exported", "-o", &output], context)?;
+    store.remove()?;
+    Ok(sample)
 }
 
-/// Makes the tar that the other compressors read.
+/// Makes the tar that the other compressors read, while the context grows old.
 fn tar(bench: &Bench, context: &Path) -> Result<()> {
-    bench.shell_now(&format!("tar -C '{}' -cf data.tar data", context.display())).map(drop)
+    bench.shell_now(&format!("tar -C '{}' -cf {TAR} data", context.display()))?;
+    Bench::lie_still();
+    Ok(())
 }
 
 fn size(bench: &Bench, name: &str) -> Result<u64> {

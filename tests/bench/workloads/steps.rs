@@ -14,6 +14,9 @@ use crate::table::{Row, Target};
 
 const STEP_LIMIT: Duration = Duration::from_millis(8);
 
+/// The limits have the machine's network. What one of its own costs is a figure of its own.
+const NETWORK: &str = "--network=host";
+
 /// w5: a step that does next to nothing, on a small and on a larger base, and after a pause, in which the kernel has forgotten us.
 pub(super) fn overhead(bench: &Bench) -> Result<Vec<Row>> {
     let store = bench.store("store")?;
@@ -38,12 +41,23 @@ pub(super) fn overhead(bench: &Bench) -> Result<Vec<Row>> {
                 writeln!(dockerfile, "RUN {command}echo {run} {step} > /f{step}")?;
             }
             generate::file(&context.join("Dockerfile"), dockerfile.as_bytes(), 0o644)?;
-            store.build(&["-t", "w5"], &context)
+            store.build(&[NETWORK, "-t", "w5"], &context)
         })?;
         ours.elapsed = ours.elapsed.saturating_sub(idle * count) / count;
         rows.push(Row::new(name, ours).target(Target::AtMost(STEP_LIMIT)));
     }
+    rows.push(network(bench, &store)?);
     Ok(rows)
+}
+
+/// What the first RUN of a build costs more for a network of its own. Those after it use it again.
+fn network(bench: &Bench, store: &Store<'_>) -> Result<Row> {
+    let context = bench.fresh("w5")?;
+    generate::file(&context.join("Dockerfile"), b"FROM base:small\nRUN true\n", 0o644)?;
+    let build = |options: &[&str]| store.build(&[options, &["--no-cache", "-t", "w5"]].concat(), &context);
+    let (mut own, hosts) = in_turns(bench.runs(9), |_| build(&[]), |_| build(&[NETWORK]))?;
+    own.elapsed = own.elapsed.saturating_sub(hosts.elapsed);
+    Ok(Row::new("w5, a network of its own, once a build", own))
 }
 
 /// Unpacks a root file system of ten files: a shell and what it calls.
@@ -88,7 +102,7 @@ pub(super) fn parallel(bench: &Bench) -> Result<Vec<Row>> {
             writeln!(dockerfile, "COPY --from=s{stage} /out{stage} /out{stage}")?;
         }
         generate::file(&context.join("Dockerfile"), dockerfile.as_bytes(), 0o644)?;
-        store.build(&["-t", "w6"], &context)
+        store.build(&[NETWORK, "-t", "w6"], &context)
     };
     let (ours, stage) = in_turns(bench.runs(5), build, |_| bench.shell("sleep 1"))?;
     Ok(vec![
@@ -122,7 +136,7 @@ pub(super) fn many_files(bench: &Bench) -> Result<Vec<Row>> {
         |run| {
             let dockerfile = format!("FROM debian:12-slim\nRUN {}\n", commands(run));
             generate::file(&context.join("Dockerfile"), dockerfile.as_bytes(), 0o644)?;
-            store.build(&["-t", "w8"], &context)
+            store.build(&[NETWORK, "-t", "w8"], &context)
         },
         |run| {
             for folder in ["upper", "scratch", "merged"] {

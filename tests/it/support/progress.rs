@@ -86,7 +86,7 @@ impl Step {
             self.state = "cached";
         } else if text.starts_with("DONE ") {
             self.state = "ran";
-        } else if text.starts_with("ERROR: ") {
+        } else if text == "ERROR" || text.starts_with("ERROR: ") {
             self.state = "failed";
         } else if text == "CANCELED" {
             self.state = "canceled";

@@ -75,7 +75,7 @@ fn what_is_no_root_file_system() {
     let mut fixture = Fixture::new();
     let no_tar = fixture.path("x");
     fs::write(&no_tar, [b'x'; 2000]).unwrap();
-    assert!(matches!(run(&fixture, &no_tar), Err(LoadError::Import { .. })));
+    assert!(matches!(run(&fixture, &no_tar), Err(LoadError::NotTar(looks)) if looks.what == "text"));
     fixture.next_command();
     let tars = tars(fixture.dir.path());
     let gzip = fs::read(&tars[2]).unwrap();

@@ -72,6 +72,18 @@ fn steps_one_after_the_other() {
 }
 
 #[test]
+fn of_a_long_reason_only_the_beginning_is_shown() {
+    let long = "é".repeat(REASON_MAX + 1);
+    for (reason, text) in [
+        (&long[..], format!("#1 ERROR: {}…", "é".repeat(REASON_MAX))),
+        (&long[2..], format!("#1 ERROR: {}", "é".repeat(REASON_MAX))),
+        ("", "#1 ERROR".to_owned()),
+    ] {
+        assert_eq!(shown([(0, started(1, "A")), (0, failed(1, false, reason))]), format!("#1 A\n{text}\n"));
+    }
+}
+
+#[test]
 fn a_step_beside_waits_until_the_current_one_ends() {
     let text = shown([
         (0, started(1, "[a 1/1] RUN a")),

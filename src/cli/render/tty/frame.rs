@@ -34,7 +34,7 @@ enum Colour {
     Finished,
     Dim,
     Failed,
-    Canceled,
+    Warning,
 }
 
 impl Line {
@@ -49,7 +49,7 @@ impl Line {
             Colour::Finished => "36",
             Colour::Dim => "2",
             Colour::Failed => "31",
-            Colour::Canceled => "33",
+            Colour::Warning => "33",
             Colour::Default => "",
         };
         if colour && !code.is_empty() {
@@ -86,7 +86,7 @@ impl Frame<'_> {
                 break;
             }
             shown -= 1 + details.len();
-            lines.extend(details.iter().rev().map(|text| self.detail(text)));
+            lines.extend(details.iter().rev().map(|text| Self::detail(text, self.columns.saturating_sub(1))));
             lines.push(self.step(step));
         }
         lines.push(self.header(""));
@@ -94,10 +94,13 @@ impl Frame<'_> {
         lines
     }
 
-    /// All steps, for the time when nothing will be drawn any more.
+    /// All steps and what was noted of them, in full, for the time when nothing will be drawn any more.
     pub(super) fn last(&self) -> Vec<Line> {
         let mut lines = vec![self.header(" FINISHED")];
-        lines.extend(self.steps.values().map(|step| self.step(step)));
+        for step in self.steps.values() {
+            lines.push(self.step(step));
+            lines.extend(step.notes.iter().map(|note| Self::detail(note, usize::MAX)));
+        }
         lines
     }
 
@@ -105,12 +108,13 @@ impl Frame<'_> {
         let ended = self.steps.values().filter(|step| step.state != State::Running).count();
         let (seconds, all) = (self.now.as_secs_f64(), self.steps.len());
         let failed = self.steps.values().any(|step| matches!(step.state, State::Failed(_)));
+        let canceled = self.steps.values().any(|step| matches!(step.state, State::Canceled(_)));
+        let end = if failed || canceled || ended < all { "" } else { end };
         let colour = match (failed, end.is_empty()) {
             (true, _) => Colour::Failed,
             (false, true) => Colour::Default,
             (false, false) => Colour::Finished,
         };
-        let end = if failed || ended < all { "" } else { end };
         let text = format!("[+] Building {seconds:.1}s ({ended}/{all}){end}");
         Line { text: fit(&text, self.columns.saturating_sub(1)), colour }
     }
@@ -121,7 +125,7 @@ impl Frame<'_> {
             State::Cached => ("CACHED ", Duration::ZERO, Colour::Finished),
             State::Done(elapsed) => ("", elapsed, Colour::Finished),
             State::Failed(elapsed) => ("ERROR ", elapsed, Colour::Failed),
-            State::Canceled(elapsed) => ("CANCELED ", elapsed, Colour::Canceled),
+            State::Canceled(elapsed) => ("CANCELED ", elapsed, Colour::Warning),
         };
         let left = format!(" => {word}{}", step.name);
         let right = format!(" {:.1}s", elapsed.as_secs_f64());
@@ -135,19 +139,23 @@ impl Frame<'_> {
         Line { text: format!("{left}{:padding$}{right}", ""), colour }
     }
 
-    fn detail(&self, text: &str) -> Line {
-        Line { text: fit(&format!(" => => {text}"), self.columns.saturating_sub(1)), colour: Colour::Dim }
+    /// A line below a step, in so many columns.
+    fn detail(text: &str, columns: usize) -> Line {
+        let colour = if text.starts_with("warning: ") { Colour::Warning } else { Colour::Dim };
+        Line { text: fit(&format!(" => => {text}"), columns), colour }
     }
 
-    /// What is shown below a running step, in at most `max` lines.
+    /// What is shown below a running step, in at most `max` lines: the last note, what is moved, what the command says.
     fn details(step: &Step, max: usize) -> Vec<String> {
         if step.state != State::Running {
             return Vec::new();
         }
         let transfer = step.transfer.map(|(done, total)| transfer(done, total));
-        let room = max.saturating_sub(usize::from(transfer.is_some()));
-        let log = step.log.last(room).map(|line| format!("# {}", expand_tabs(line)));
-        transfer.into_iter().take(max).chain(log).collect()
+        let mut details: Vec<String> =
+            step.notes.last().cloned().into_iter().chain(transfer).take(max).collect();
+        let room = max - details.len();
+        details.extend(step.log.last(room).map(|line| format!("# {}", expand_tabs(line))));
+        details
     }
 }
 

@@ -123,6 +123,112 @@ fn a_drawing_covers_the_last_one_even_when_the_terminal_has_shrunk() {
     assert!(capture.take().starts_with("\r\x1b[5A[+]"));
 }
 
+/// A screen that becomes higher and lower, as tmux does it: rows that it loses go above its top, and come back.
+struct Terminal {
+    /// All rows, with those above the top.
+    rows: Vec<String>,
+    cursor: usize,
+    height: usize,
+}
+
+impl Terminal {
+    fn top(&self) -> usize {
+        self.rows.len().saturating_sub(self.height)
+    }
+
+    fn resize(&mut self, height: usize) {
+        // Empty rows below the cursor go first.
+        self.rows.truncate(self.cursor + 1);
+        self.height = height;
+    }
+
+    fn write(&mut self, text: &str) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some((up, after)) = rest.strip_prefix("\r\x1b[").and_then(|rest| rest.split_once('A')) {
+                self.cursor = self.cursor.saturating_sub(up.parse().unwrap()).max(self.top());
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("\x1b[K\n") {
+                self.cursor += 1;
+                if self.cursor == self.rows.len() {
+                    self.rows.push(String::new());
+                }
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("\x1b[J") {
+                self.rows.truncate(self.cursor);
+                self.rows.push(String::new());
+                rest = after;
+            } else {
+                let end = rest.find('\x1b').unwrap_or(rest.len());
+                self.rows[self.cursor] = rest[..end].to_owned();
+                rest = &rest[end..];
+            }
+        }
+    }
+}
+
+#[test]
+fn a_terminal_that_becomes_lower_and_higher_shows_one_list() {
+    let capture = Capture::default();
+    let height = Arc::new(AtomicUsize::new(24));
+    let size = Arc::clone(&height);
+    let mut tty =
+        Tty::new(capture.output(), Box::new(move || Some((40, size.load(Ordering::Relaxed)))), false);
+    for step in 1..=15 {
+        tty.event(started(step, &format!("[{step}/15] RUN x")), ms(0));
+    }
+    let mut screen =
+        Terminal { rows: vec!["$ strata build".to_owned(), String::new()], cursor: 1, height: 24 };
+    for rows in [24, 24, 8, 8, 8, 12, 12, 6, 24, 24, 5, 30] {
+        screen.resize(rows);
+        height.store(rows, Ordering::Relaxed);
+        tty.tick(ms(100));
+        screen.write(&capture.take());
+        let seen = &screen.rows[screen.top()..];
+        let headers = seen.iter().filter(|row| row.starts_with("[+]")).count();
+        assert_eq!(headers, 1, "{rows} rows: {seen:#?}");
+        if rows >= 24 {
+            assert_eq!(screen.rows.len(), 18, "{:#?}", screen.rows);
+            assert_eq!(screen.rows[0], "$ strata build");
+        }
+    }
+}
+
+#[test]
+fn what_is_drawn_over_can_be_taken_away() {
+    let capture = Capture::default();
+    let mut tty = tty(&capture, 50, 24);
+    tty.hide();
+    assert_eq!(capture.take(), "", "there is nothing yet");
+    tty.event(started(1, "[1/1] RUN x"), ms(0));
+    tty.tick(ms(100));
+    capture.take();
+    tty.hide();
+    assert_eq!(capture.take(), "\r\x1b[2A\x1b[J");
+    tty.tick(ms(200));
+    assert!(capture.take().starts_with("[+] "), "what came meanwhile is not drawn over");
+}
+
+#[test]
+fn notes_are_shown_while_a_step_runs_and_left_in_full() {
+    let capture = Capture::default();
+    let mut tty = tty(&capture, 40, 24);
+    let note = "not cached: the file `/a/long/path/of/a/file` is new";
+    tty.event(started(1, "[1/1] RUN x"), ms(0));
+    tty.event(Event::Note { step: 1, text: note.to_owned() }, ms(0));
+    tty.event(output(1, "x\n"), ms(0));
+    tty.tick(ms(100));
+    let live: Vec<String> = drawn(&capture).lines().skip(2).map(str::to_owned).collect();
+    assert_eq!(live, [" => => not cached: the file `/a/long...", " => => # x"]);
+    tty.event(Event::Note { step: 1, text: "warning: no user `u`".to_owned() }, ms(0));
+    tty.event(Event::Done { step: 1, elapsed: ms(100) }, ms(100));
+    tty.tick(ms(200));
+    assert_eq!(drawn(&capture).lines().count(), 2);
+    tty.finish(ms(200));
+    let last: Vec<String> = drawn(&capture).lines().skip(2).map(str::to_owned).collect();
+    assert_eq!(last, [format!(" => => {note}"), " => => warning: no user `u`".to_owned()]);
+}
+
 #[test]
 fn the_whole_list_is_left_with_what_failed() {
     let capture = Capture::default();
@@ -152,6 +258,16 @@ fn the_whole_list_is_left_with_what_failed() {
     );
     assert!(rest.starts_with(" > [3/4] RUN npm i:\n0.100 line\t1\n"), "{rest}");
     assert!(rest.ends_with("0.900 npm ERR! bad\n1.000 half\n------\nwarning: old\nsyntax\n"), "{rest}");
+}
+
+#[test]
+fn an_interrupted_build_is_not_finished() {
+    let capture = Capture::default();
+    let mut tty = tty(&capture, 50, 24);
+    tty.event(started(1, "A"), ms(0));
+    tty.event(Event::Failed { step: 1, elapsed: ms(0), canceled: true, reason: String::new() }, ms(0));
+    tty.finish(ms(0));
+    assert!(drawn(&capture).starts_with("[+] Building 0.0s (1/1)\n"));
 }
 
 #[test]
