@@ -8,6 +8,7 @@ mod build;
 mod check;
 pub mod error;
 mod explain;
+mod given;
 pub mod human;
 mod images;
 mod inspect;

@@ -12,8 +12,10 @@ mod context;
 mod error;
 mod export;
 mod find;
+mod given;
 mod images;
 mod inspect;
+mod keys;
 mod options;
 mod run;
 
@@ -26,7 +28,9 @@ pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
+pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
+pub use keys::KeysError;
 pub use run::{Connection, RunRequest};
 
 use crate::exec::{self, Executor};

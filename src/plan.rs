@@ -15,6 +15,7 @@ mod dump;
 mod error;
 mod graph;
 mod lower;
+mod mount;
 mod notation;
 pub(crate) mod scope;
 mod stages;
@@ -31,6 +32,7 @@ use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
+pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };

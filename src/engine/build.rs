@@ -22,6 +22,7 @@ use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
+use super::given::{AgentSource, Given, SecretSource};
 use super::{Engine, options};
 
 /// What to build, and what to do with it.
@@ -51,6 +52,10 @@ pub struct BuildRequest {
     pub platform: Option<Platform>,
     /// Whether the context's stat cache is used.
     pub stat_cache: bool,
+    /// Secrets that RUNs may mount, by their names.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// SSH agents that RUNs may mount, by their names.
+    pub agents: BTreeMap<String, AgentSource>,
     /// The network of RUN; `None` if the user did not choose.
     pub network: Option<NetworkMode>,
     /// How many steps may run at once; `None` chooses.
@@ -138,7 +143,8 @@ impl Engine {
         let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let solve_options = self.solve_options(request, &plan, input.files, bringing)?;
+        let given = Given::take(request, &work)?;
+        let solve_options = self.solve_options(request, &plan, input.files, bringing, &given)?;
         let solver = Solver::new(
             (&self.store, &work),
             (&plan, &base_layers),

@@ -120,6 +120,7 @@ impl Engine {
                 NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
             },
             script: None,
+            mounts: Vec::new(),
             filtered: !request.unfiltered,
         };
         let network = match mode {

@@ -38,7 +38,7 @@ impl Unrepresentable {
     }
 
     /// Says that nothing can have this owner, where that is so.
-    pub(super) fn check_owner((uid, gid): (u32, u32)) -> io::Result<()> {
+    pub fn check_owner((uid, gid): (u32, u32)) -> io::Result<()> {
         if IdMap::current().has_owner((uid, gid)) { Ok(()) } else { Err(Self::Owner { uid, gid }.into()) }
     }
 

@@ -64,6 +64,12 @@ impl Fingerprint for String {
     }
 }
 
+impl Fingerprint for u64 {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        hasher.number(*self);
+    }
+}
+
 impl Fingerprint for bool {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
         hasher.number(u64::from(*self));

@@ -53,6 +53,11 @@ impl<'i> Graph<'i> {
         ContextId(number as u32)
     }
 
+    /// What a context is called.
+    pub(super) fn context_name(&self, id: ContextId) -> &ContextName {
+        &self.contexts[id.0 as usize]
+    }
+
     /// The number of a step; that of the earlier one, if one does the same to the same root.
     pub(super) fn step(&mut self, step: Step) -> StepId {
         let no_cache = step.no_cache;

@@ -6,6 +6,7 @@
 
 mod config;
 mod copy;
+mod mounts;
 mod platform;
 mod remote;
 mod run;

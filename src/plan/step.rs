@@ -9,7 +9,7 @@ use crate::dockerfile::remote::{GitRef, HttpUrl};
 use crate::oci::{Digest, Fingerprint, FingerprintHasher};
 use crate::tree::TreePath;
 
-use super::{Chmod, ContextId, Root};
+use super::{Chmod, ContextId, Mount, Root, SecretVariable};
 
 /// One change of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub struct Run {
     pub network: NetworkMode,
     /// A file that it shall find, not part of the result.
     pub script: Option<Script>,
+    /// What is mounted for it, parents before what lies in them.
+    pub mounts: Vec<Mount>,
+    /// Secrets that it gets as variables.
+    pub secret_variables: Vec<SecretVariable>,
 }
 
 /// The network that a command sees.
@@ -210,13 +214,18 @@ impl Fingerprint for StepKind {
 
 impl Fingerprint for Run {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        let Self { args, env, ignored_env: _, cwd, user, network, script } = self;
+        let Self { args, env, ignored_env: _, cwd, user, network, script, mounts, secret_variables } = self;
         hasher.value(args);
         hasher.value(env);
         hasher.value(cwd);
         hasher.value(user);
         hasher.value(network);
         hasher.value(script);
+        // Without any, nothing is fed, so that the keys from before there were mounts stay.
+        if !mounts.is_empty() || !secret_variables.is_empty() {
+            hasher.value(mounts);
+            hasher.value(secret_variables);
+        }
     }
 }
 

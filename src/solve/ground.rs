@@ -71,7 +71,7 @@ impl Ground {
 }
 
 /// Makes in `scratch` the two empty directories that a writable overlay needs.
-fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
+pub(super) fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
     let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
     for directory in [&upper.dir, &upper.work] {
         fs::create_dir(directory).map_err(failed("make", directory))?;
@@ -82,8 +82,8 @@ fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
     Ok(upper)
 }
 
-/// Copies what `opened` shows into the empty directory `into`. Names of one file stay names of one file.
-fn copy(opened: &Opened, into: &Path, cancel: &CancelToken) -> Result<(), StepError> {
+/// Copies what `opened` shows into `into`, a new or empty directory. Names of one file stay names of one file.
+pub(super) fn copy(opened: &Opened, into: &Path, cancel: &CancelToken) -> Result<(), StepError> {
     let found = opened.view.walk(&TreePath::root())?;
     let placer = new_part(into, Marks::None)?;
     let mut names: HashMap<(usize, &TreePath), &TreePath> = HashMap::new();

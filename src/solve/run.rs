@@ -1,14 +1,15 @@
 //! RUN: a command in a sandbox over the state that it starts from.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
 use crate::exec::{self, Io, Output, Spec};
 use crate::network::{Network, without_loopback};
-use crate::plan::{NetworkMode, Run, Step};
+use crate::oci::ContentDigest;
+use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
 use crate::store::Driver;
 use crate::tree::TreePath;
@@ -16,6 +17,7 @@ use crate::tree::TreePath;
 use super::error::StepError;
 use super::ground::Ground;
 use super::make::Made;
+use super::mounts::{self, Prepared, Preparing};
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
@@ -29,21 +31,25 @@ impl Solver<'_> {
         step: &Step,
         run: &Run,
         from: &State,
+        state: &dyn Fn(Root) -> State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
+        let contents = self.mounted_contents(run, state)?;
+        let mounted: Vec<ContentDigest> = contents.iter().copied().flatten().collect();
         let request = Request {
             step,
             from,
-            action: cache::action("run", &step.kind, &[]),
+            action: cache::action("run", &step.kind, &mounted),
             family: cache::family("run", text(step), &self.options.scope),
-            inputs: inputs(run),
+            inputs: inputs(run, &contents),
             observes: false,
             cache: !self.options.no_cache && !step.no_cache,
         };
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let ground = self.ground(&opened, scratch)?;
-            let stubs = self.execute(run, &ground, running)?;
+            let mounts = self.prepare(&Preparing { run, contents: &contents, state, scratch, running })?;
+            let stubs = self.execute(run, &ground, &mounts, running)?;
             let committed = ground.commit(&opened, &stubs)?;
             let made = Made {
                 index: committed.index,
@@ -69,6 +75,7 @@ impl Solver<'_> {
         &self,
         run: &Run,
         ground: &Ground,
+        mounts: &Prepared,
         running: &progress::Step<'_>,
     ) -> Result<Vec<TreePath>, StepError> {
         let (mode, network) = match run.network {
@@ -78,14 +85,16 @@ impl Solver<'_> {
             },
             mode @ (NetworkMode::Host | NetworkMode::None) => (mode, None),
         };
-        let spec = self.spec(run, mode, ground);
+        let spec = self.spec(run, mode, ground, mounts);
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let io = Io {
             output: Output::Piped(&mut pass),
             network: network.as_ref().map(Network::namespace),
             ..Io::default()
         };
-        let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
+        let keep: Vec<BorrowedFd<'_>> =
+            std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
+        let outcome = self.executor.run(&spec, io, &keep, self.cancel)?;
         if !outcome.status.success() {
             let command = run.args.join(" ");
             return Err(StepError::Command { command, status: outcome.status });
@@ -93,12 +102,14 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(&self, run: &Run, network: NetworkMode, ground: &Ground) -> Spec {
-        let variables = run.env.iter().chain(&run.ignored_env);
+    fn spec(&self, run: &Run, network: NetworkMode, ground: &Ground, mounts: &Prepared) -> Spec {
+        let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
+        let variables = run.env.iter().chain(&run.ignored_env).filter(|(name, _)| !hidden(name));
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Spec {
             root: ground.root.clone(),
             args: run.args.iter().map(OsString::from).collect(),
-            env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
+            env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
             hostname: HOSTNAME.to_owned(),
@@ -118,6 +129,7 @@ impl Solver<'_> {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
+            mounts: mounts.mounts.clone(),
             filtered: true,
         }
     }
@@ -129,7 +141,7 @@ pub(crate) fn copying(reason: &str) -> String {
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
-fn inputs(run: &Run) -> Vec<Input> {
+fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     let mut inputs = vec![
         Input::new("the command", run.args.join(" ")),
         Input::new("the working directory", run.cwd.clone()),
@@ -142,5 +154,6 @@ fn inputs(run: &Run) -> Vec<Input> {
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }
+    inputs.extend(mounts::inputs(run, contents));
     inputs
 }

@@ -14,6 +14,7 @@ mod crash;
 mod exec;
 mod fixtures;
 mod lint;
+mod mounts;
 mod readers;
 mod remote;
 mod support;

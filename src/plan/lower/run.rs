@@ -6,6 +6,7 @@ use crate::dockerfile::heredoc::Heredoc;
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::scope::proxies;
 use super::super::{NetworkMode, Run, Script, StepKind};
+use super::mounts::Mounts;
 use super::{Stage, upper_case_keyword};
 
 /// The shell of an image that names none.
@@ -19,6 +20,7 @@ impl Stage<'_, '_> {
         supported(run)?;
         self.can_run(instruction)?;
         let network = self.network(run)?;
+        let Mounts { mounts, variables: secret_variables } = self.mounts(run)?;
         let (args, script) = match &run.command {
             RunCommand::Exec(args) => (args.clone(), None),
             RunCommand::Script(heredoc) if heredoc.has_shebang() => {
@@ -39,6 +41,8 @@ impl Stage<'_, '_> {
             args,
             network,
             script,
+            mounts,
+            secret_variables,
         });
         self.step(kind, &shown(instruction, run), created_by, instruction.span);
         Ok(())
@@ -90,9 +94,7 @@ impl Stage<'_, '_> {
 /// Fails for flags that cannot be obeyed yet.
 fn supported(run: &ast::Run) -> Result<(), PlanError> {
     let security = run.security.as_ref().filter(|security| security.value == Security::Insecure);
-    let (what, span) = if let Some(mount) = run.mounts.first() {
-        ("`RUN --mount`", mount.span)
-    } else if let Some(security) = security {
+    let (what, span) = if let Some(security) = security {
         ("`RUN --security=insecure`", security.span)
     } else if let Some(device) = run.devices.first() {
         ("`RUN --device`", device.span)

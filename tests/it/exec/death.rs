@@ -133,6 +133,7 @@ fn the_engine_that_is_killed() {
         hosts: vec![],
         resolv_conf: None,
         script: None,
+        mounts: Vec::new(),
         filtered: true,
     };
     let lock = fs::File::create(dir.join("lock")).unwrap();
