@@ -240,6 +240,7 @@ fn encode_root(root: &Root, out: &mut Encoder) {
     }
     out.path(skeleton);
     encode_upper(upper.as_ref(), out);
+    out.number(u64::from(*plain));
     out.number(u64::from(*volatile));
     out.number(u64::from(*mount_api == MountApi::Classic));
 }
