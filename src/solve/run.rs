@@ -48,7 +48,9 @@ impl Solver<'_> {
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let ground = self.ground(&opened, scratch)?;
-            let mounts = self.prepare(&Preparing { run, contents: &contents, state, scratch, running })?;
+            let anew = !request.cache;
+            let mounts =
+                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
             let stubs = self.execute(run, &ground, &mounts, running)?;
             let committed = ground.commit(&opened, &stubs)?;
             let made = Made {
@@ -104,7 +106,8 @@ impl Solver<'_> {
 
     fn spec(&self, run: &Run, network: NetworkMode, ground: &Ground, mounts: &Prepared) -> Spec {
         let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
-        let variables = run.env.iter().chain(&run.ignored_env).filter(|(name, _)| !hidden(name));
+        let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
+        let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Spec {
             root: ground.root.clone(),
