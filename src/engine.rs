@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Built, Metadata};
+pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError};
@@ -31,8 +31,9 @@ pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
 pub use keys::KeysError;
-pub use run::{Connection, RunRequest};
+pub use run::{Connection, Ended, RunRequest};
 
+use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 use crate::store::Store;
@@ -45,6 +46,7 @@ pub struct Engine {
     store: Arc<Store>,
     executor: Executor,
     networks: Networks,
+    cgroups: Cgroups,
     host: Host,
 }
 
@@ -63,7 +65,13 @@ impl Engine {
             Networks::new(network::DIRECTORY.into())
         };
         networks.clean();
-        Ok(Self { store, executor, networks, host })
+        let cgroups = if user::is_confined() {
+            Cgroups::new(store.root().join("cgroups"))
+        } else {
+            Cgroups::new(cgroup::DIRECTORY.into())
+        };
+        cgroups.clean();
+        Ok(Self { store, executor, networks, cgroups, host })
     }
 
     /// The root directory of the store.

@@ -16,6 +16,7 @@
 
 mod error;
 mod guard;
+mod hosts;
 mod name_servers;
 mod netavark;
 mod pasta;
@@ -34,6 +35,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 pub use error::NetworkError;
 pub use guard::guard_entry;
+pub use hosts::{ExtraHost, HostAddress, machine_address, with_hosts};
 pub use name_servers::without_loopback;
 use netavark::Netavark;
 pub use pasta::Lack;

@@ -44,6 +44,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
         }
         EngineError::Network(network) => hinted(error, network.remedy()),
+        EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
         EngineError::Store(store) => {
             let text = store.remedy().into_iter().fold(general(error), CliError::hint);
             with_disk_hint(text, store)
@@ -183,6 +184,10 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
+        StepError::Cgroup(cgroup) => cgroup.remedy().into_iter().collect(),
+        StepError::OutOfMemory { .. } => {
+            vec!["give it more with `--memory`, or let fewer steps run at once with `--jobs`".to_owned()]
+        }
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
         other => Unrepresentable::find(other).map(remedy_for).into_iter().collect(),

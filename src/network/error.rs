@@ -19,6 +19,14 @@ pub enum NetworkError {
     /// An ordinary user lacks something.
     #[error("cannot make a network for the container: {0}")]
     Lack(Lack),
+    /// A name for the machine, in a network of an ordinary user's.
+    #[error(
+        "`{name}` cannot be `host-gateway`: the machine is not reached from a network of an ordinary user"
+    )]
+    NoGateway {
+        /// The name.
+        name: String,
+    },
     /// The helper said no.
     #[error("cannot make a network for the sandbox: {message}")]
     Helper {
@@ -75,7 +83,9 @@ impl NetworkError {
             Self::Lack(Lack::Program) => Some(
                 "install the package `passt`, or use the machine's network with `--network host`".to_owned(),
             ),
-            Self::Lack(Lack::Tun) => Some("the machine's network is there with `--network host`".to_owned()),
+            Self::NoGateway { .. } | Self::Lack(Lack::Tun) => {
+                Some("the machine's network is there with `--network host`".to_owned())
+            }
             Self::Helper { .. } | Self::Namespace { .. } | Self::NoSubnet => {
                 Some("the machine's network is there with `--network host`".to_owned())
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
 use crate::exec::{self, Io, Output, Spec};
-use crate::network::{Network, without_loopback};
+use crate::network::{Network, machine_address, with_hosts, without_loopback};
 use crate::oci::ContentDigest;
 use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
@@ -16,14 +16,12 @@ use crate::tree::TreePath;
 
 use super::error::StepError;
 use super::ground::Ground;
+use super::limits::{self, out_of_memory};
 use super::make::Made;
 use super::mounts::{self, Prepared, Preparing};
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
-
-/// The host name in a RUN, as BuildKit sets it.
-const HOSTNAME: &str = "buildkitsandbox";
 
 impl Solver<'_> {
     pub(super) fn run(
@@ -45,13 +43,14 @@ impl Solver<'_> {
             observes: false,
             cache: !self.options.no_cache && !step.no_cache,
         };
-        self.cached_or(&request, running, |scratch| {
+        let mut usage = None;
+        let result = self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let ground = self.ground(&opened, scratch)?;
             let anew = !request.cache;
             let mounts =
                 self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
-            let stubs = self.execute(run, &ground, &mounts, running)?;
+            let stubs = self.execute(run, &ground, &mounts, (running, &mut usage))?;
             let committed = ground.commit(&opened, &stubs)?;
             let made = Made {
                 index: committed.index,
@@ -61,7 +60,8 @@ impl Solver<'_> {
                 below: Vec::new(),
             };
             Ok(Product { made, observed: Vec::new() })
-        })
+        });
+        Ok(StepResult { usage, ..result? })
     }
 
     /// A root for a command. The first time that it cannot be an overlay is said, because it takes longer.
@@ -72,13 +72,13 @@ impl Solver<'_> {
         Ground::make(opened, self.store, scratch, self.cancel)
     }
 
-    /// Runs the command; gives the mount points that had to be made for it.
+    /// Runs the command and says what it used; gives the mount points that had to be made for it.
     fn execute(
         &self,
         run: &Run,
         ground: &Ground,
         mounts: &Prepared,
-        running: &progress::Step<'_>,
+        (running, usage): (&progress::Step<'_>, &mut Option<progress::Usage>),
     ) -> Result<Vec<TreePath>, StepError> {
         let (mode, network) = match run.network {
             NetworkMode::Private => match self.networks.take_or_tell(|line| self.reporter.warn(line))? {
@@ -87,19 +87,33 @@ impl Solver<'_> {
             },
             mode @ (NetworkMode::Host | NetworkMode::None) => (mode, None),
         };
-        let spec = self.spec(run, mode, ground, mounts);
+        let machine = machine_address(network.as_ref());
+        let mut spec = self.spec(run, mode, ground, mounts);
+        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
+        let limits = &self.options.limits;
+        let group = self.cgroups.make(&limits.cgroup)?;
         let io = Io {
             output: Output::Piped(&mut pass),
             network: network.as_ref().map(Network::namespace),
+            cgroup: group.as_ref(),
             ..Io::default()
         };
         let keep: Vec<BorrowedFd<'_>> =
             std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
         let outcome = self.executor.run(&spec, io, &keep, self.cancel)?;
+        running.used(*usage.insert(limits::usage(&outcome.usage)));
+        let why = out_of_memory(outcome.hits, limits);
         if !outcome.status.success() {
             let command = run.args.join(" ");
-            return Err(StepError::Command { command, status: outcome.status });
+            return Err(match why {
+                Some(why) => StepError::OutOfMemory { command, why },
+                None => StepError::Command { command, status: outcome.status },
+            });
+        }
+        // The command went on without them.
+        if let Some(why) = why {
+            running.note(why);
         }
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
@@ -115,7 +129,7 @@ impl Solver<'_> {
             env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
-            hostname: HOSTNAME.to_owned(),
+            hostname: self.options.hostname.clone(),
             network: match network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
@@ -132,6 +146,9 @@ impl Solver<'_> {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
+            insecure: run.insecure,
+            resources: self.options.limits.resources.clone(),
+            shm_size: self.options.limits.shm_size,
             mounts: mounts.mounts.clone(),
             filtered: true,
         }
@@ -154,6 +171,12 @@ fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     inputs.extend(
         run.env.iter().map(|(name, value)| Input::new(format!("the variable {name}"), value.clone())),
     );
+    if run.insecure {
+        inputs.push(Input::new("the security", "insecure".to_owned()));
+    }
+    for one in &run.circumstances {
+        inputs.push(Input::new(one.clone(), String::new()));
+    }
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }

@@ -12,6 +12,7 @@ use rustix::mount::{
     UnmountFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
     mount_change, move_mount, open_tree, unmount,
 };
+use rustix::path::Arg;
 
 use super::process::check;
 
@@ -86,7 +87,7 @@ pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), Errno
 }
 
 /// A detached bind mount of `path` under `dir`; a last symbolic link is not followed.
-pub fn bind(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+pub fn bind(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH

@@ -13,6 +13,7 @@ mod contexts;
 mod crash;
 mod exec;
 mod fixtures;
+mod limits;
 mod lint;
 mod mounts;
 mod readers;

@@ -135,6 +135,9 @@ fn the_engine_that_is_killed() {
         script: None,
         mounts: Vec::new(),
         filtered: true,
+        insecure: false,
+        resources: Vec::new(),
+        shm_size: None,
     };
     let lock = fs::File::create(dir.join("lock")).unwrap();
     lock.lock().unwrap();
