@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Built, Metadata};
+pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError};
@@ -31,12 +31,14 @@ pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
 pub use keys::KeysError;
-pub use run::{Connection, RunRequest};
+pub use run::{Connection, Ended, RunRequest};
 
+use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
+use crate::user;
 
 /// An open store with the means to use it.
 #[derive(Debug)]
@@ -44,19 +46,32 @@ pub struct Engine {
     store: Arc<Store>,
     executor: Executor,
     networks: Networks,
+    cgroups: Cgroups,
     host: Host,
 }
 
 impl Engine {
-    /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage.
+    /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage, and for an ordinary
+    /// user also as the guard of a network ([`network::guard_entry`]).
     pub fn open(root: &Path, executor: Executor, host: Host) -> Result<Self, EngineError> {
         if !rustix::process::geteuid().is_root() {
             return Err(EngineError::NotRoot);
         }
         let store = Arc::new(Store::open(root)?);
-        let networks = Networks::new(network::DIRECTORY.into());
+        store.settle_driver(|scratch| exec::overlay_refusal(scratch).map_err(EngineError::from))?;
+        let networks = if user::is_confined() {
+            Networks::for_user(executor.stage.clone())
+        } else {
+            Networks::new(network::DIRECTORY.into())
+        };
         networks.clean();
-        Ok(Self { store, executor, networks, host })
+        let cgroups = if user::is_confined() {
+            Cgroups::new(store.root().join("cgroups"))
+        } else {
+            Cgroups::new(cgroup::DIRECTORY.into())
+        };
+        cgroups.clean();
+        Ok(Self { store, executor, networks, cgroups, host })
     }
 
     /// The root directory of the store.

@@ -9,8 +9,10 @@ pub mod oci;
 pub mod progress;
 pub mod sys;
 
+pub mod cgroup;
 pub mod dockerfile;
 pub mod tree;
+pub mod user;
 
 pub mod context;
 pub mod exec;

@@ -14,6 +14,8 @@ mod context;
 mod copy;
 mod error;
 mod fetch;
+mod ground;
+mod limits;
 mod make;
 mod missing;
 mod mounts;
@@ -27,19 +29,23 @@ mod workdir;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, Once};
 
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
-pub(crate) use run::make_upper;
+pub use ground::Ground;
+pub use limits::Limits;
+pub(crate) use limits::{out_of_memory, too_many_processes};
+pub(crate) use run::copying;
 
+use crate::cgroup::Cgroups;
 use crate::exec::{CancelToken, Executor, Secret};
-use crate::network::Networks;
+use crate::network::{ExtraHost, Networks};
 use crate::oci::{CacheKey, ContentDigest, DiffId};
 use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind};
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
@@ -63,6 +69,12 @@ pub struct SolveOptions {
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` of a RUN holds.
     pub resolv_conf: Option<Vec<u8>>,
+    /// The host name in a RUN.
+    pub hostname: String,
+    /// Further names in `/etc/hosts` of a RUN.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// What a RUN may use.
+    pub limits: Limits,
     /// The user's secrets, by their names.
     pub secrets: BTreeMap<String, Secret>,
     /// The sockets of the user's SSH agents, by their names.
@@ -80,6 +92,8 @@ pub struct StepResult {
     pub created: i64,
     /// Whether it came from the cache.
     pub cached: bool,
+    /// What its command used.
+    pub usage: Option<Usage>,
     state: State,
 }
 
@@ -90,6 +104,8 @@ pub struct Runner<'a> {
     pub executor: &'a Executor,
     /// Makes networks for them.
     pub networks: &'a Networks,
+    /// Makes control groups for them.
+    pub cgroups: &'a Cgroups,
     /// Ends them early.
     pub cancel: &'a CancelToken,
 }
@@ -104,6 +120,7 @@ pub struct Solver<'a> {
     reporter: &'a Reporter,
     executor: &'a Executor,
     networks: &'a Networks,
+    cgroups: &'a Cgroups,
     cancel: &'a CancelToken,
     /// The plan's contexts, each once a step asked for it.
     contexts: Vec<Mutex<Option<Context>>>,
@@ -114,6 +131,8 @@ pub struct Solver<'a> {
     begun: Mutex<HashSet<CacheKey>>,
     /// The newest cache record when this build began.
     last_record: i64,
+    /// Whether it was said that roots are copied.
+    copying: Once,
 }
 
 /// The steps' results, in the order of the plan.
@@ -153,9 +172,14 @@ impl Stack {
         &self.opened.layers
     }
 
-    /// The directories that an overlay stacks to show it, topmost first; what must be made for that goes to `scratch`.
-    pub fn lowers(&self, scratch: &std::path::Path) -> Result<Vec<std::path::PathBuf>, StepError> {
-        self.opened.lowers(scratch)
+    /// A root of what it shows, which a command may change, with its directories in `scratch`.
+    pub fn ground(
+        &self,
+        store: &Store,
+        scratch: &std::path::Path,
+        cancel: &CancelToken,
+    ) -> Result<Ground, StepError> {
+        Ground::make(&self.opened, store, scratch, cancel)
     }
 }
 
@@ -166,7 +190,7 @@ impl<'a> Solver<'a> {
         (plan, bases): (&'a Plan, &[Vec<DiffId>]),
         options: &'a SolveOptions,
         reporter: &'a Reporter,
-        Runner { executor, networks, cancel }: Runner<'a>,
+        Runner { executor, networks, cgroups, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
         Ok(Self {
@@ -178,12 +202,14 @@ impl<'a> Solver<'a> {
             reporter,
             executor,
             networks,
+            cgroups,
             cancel,
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
             begun: Mutex::default(),
             last_record,
+            copying: Once::new(),
         })
     }
 

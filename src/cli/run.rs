@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::{Connection, EngineError, RunRequest};
-use crate::exec::{CancelToken, ExecError, Signals, Terminal};
+use crate::engine::{Connection, Ended, EngineError, RunRequest};
+use crate::exec::{CancelToken, ExecError, Mount, Signals, Terminal};
 use crate::network::PublishedPort;
 use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
 use super::error::{CliError, ErrorKind};
-use super::{App, ports, signals};
+use super::limits::{self, LimitArgs, LimitError, extra_host};
+use super::{App, complain, ports, signals, volumes};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
@@ -52,12 +53,29 @@ pub(super) struct RunArgs {
     /// Program to run instead of the image's entrypoint
     #[arg(long, value_name = "PROGRAM")]
     entrypoint: Option<String>,
+    /// Mount a file or directory of the machine: `SOURCE:TARGET[:ro]`; may be repeated
+    #[arg(short, long, value_name = "SOURCE:TARGET")]
+    volume: Vec<String>,
+    /// Mount a directory in memory: `TARGET[:size=BYTES]`; may be repeated
+    #[arg(long, value_name = "TARGET")]
+    tmpfs: Vec<String>,
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
+    /// `seccomp=unconfined` lets the command make all system calls, as strata in a container needs
+    #[arg(long = "security-opt", value_name = "OPTION")]
+    security: Vec<String>,
     /// Run the command below a process that forwards signals and reaps, which is what always happens
     #[arg(long)]
     init: bool,
+    /// Name in /etc/hosts; the address `host-gateway` is this machine's; may be repeated
+    #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
+    add_hosts: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// Most processes and threads; `-1` for any number
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Limits")]
+    pids_limit: Option<String>,
     /// Network of the container
     #[arg(long, alias = "net", value_enum, default_value = "default")]
     network: NetworkChoice,
@@ -87,6 +105,9 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
         let _ = sender.send(signal);
     })?;
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
+    for remark in engine.remarks(&request) {
+        complain(&format!("note: {remark}\n"));
+    }
     let terminal =
         args.tty.then(|| Terminal { input: args.interactive.then(|| stdin.as_fd()), output: stdout.as_fd() });
     let connection = Connection { interactive: args.interactive, terminal, signals: &to_command };
@@ -95,7 +116,12 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
     let result = engine.run(&request, connection, &cancel);
     drop(raw);
     match result {
-        Ok(status) => Ok(ExitCode::from(u8::try_from(status.code()).unwrap_or(u8::MAX))),
+        Ok(Ended { status, remarks }) => {
+            for remark in remarks {
+                complain(&format!("warning: {remark}\n"));
+            }
+            Ok(ExitCode::from(u8::try_from(status.code()).unwrap_or(u8::MAX)))
+        }
         Err(error) => {
             let kind = match &error {
                 EngineError::Exec(ExecError::Command { errno: libc::ENOENT, .. }) => ErrorKind::NotFound,
@@ -110,6 +136,8 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
 /// What was typed, as the engine takes it.
 fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Run, message);
+    let flag = |error: LimitError| usage(error.to_string());
+    let pids = args.pids_limit.as_deref().map(limits::pids).transpose().map_err(flag)?.flatten();
     let parsed = args.publish.iter().map(|text| ports::parse(text).map_err(|error| usage(error.to_string())));
     let published: Vec<Vec<PublishedPort>> = parsed.collect::<Result<_, _>>()?;
     Ok(RunRequest {
@@ -122,8 +150,40 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         hostname: args.hostname.clone(),
         network: args.network.mode(),
         ports: published.concat(),
+        extra_hosts: args
+            .add_hosts
+            .iter()
+            .map(|text| extra_host(text))
+            .collect::<Result<_, _>>()
+            .map_err(flag)?,
+        limits: args.limits.limits(pids).map_err(flag)?,
+        mounts: mounts(args)?,
         read_only: args.read_only,
+        unfiltered: unfiltered(&args.security)?,
     })
+}
+
+/// What is mounted besides, whatever is higher up in the tree first.
+fn mounts(args: &RunArgs) -> Result<Vec<Mount>, CliError> {
+    let volumes = args.volume.iter().map(|text| volumes::volume(text));
+    let memory = args.tmpfs.iter().map(|text| volumes::tmpfs(text));
+    let mounts: Result<Vec<_>, _> = volumes.chain(memory).collect();
+    let mut mounts = mounts.map_err(|error| CliError::from_error(ErrorKind::Run, &error))?;
+    mounts.sort_by_key(|mount| Path::new(&mount.target).components().count());
+    Ok(mounts)
+}
+
+/// Whether the options take the seccomp rules off.
+fn unfiltered(options: &[String]) -> Result<bool, CliError> {
+    let other =
+        options.iter().find(|option| !["seccomp=unconfined", "seccomp:unconfined"].contains(&&***option));
+    match other {
+        None => Ok(!options.is_empty()),
+        Some(other) => {
+            Err(CliError::new(ErrorKind::Run, format!("not supported yet: `--security-opt {other}`"))
+                .hint("`seccomp=unconfined` is there"))
+        }
+    }
 }
 
 /// The variables of files and, over them, of flags.

@@ -5,10 +5,13 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
-use crate::network::{Network, PublishedPort, without_loopback};
+use crate::network::{
+    ExtraHost, Lack, Network, PublishedPort, machine_address, with_hosts, without_loopback,
+};
 use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
-use crate::solve::{Stack, make_upper};
+use crate::solve::{Limits, Stack, copying, out_of_memory, too_many_processes};
+use crate::store::Driver;
 
 use super::Engine;
 use super::error::EngineError;
@@ -35,8 +38,16 @@ pub struct RunRequest {
     pub network: NetworkMode,
     /// Ports of the machine that lead into the container. They need a network of its own.
     pub ports: Vec<PublishedPort>,
+    /// Further names in `/etc/hosts`.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// What it may use.
+    pub limits: Limits,
+    /// What is mounted besides, in this order.
+    pub mounts: Vec<exec::Mount>,
     /// Whether the root file system cannot be written to.
     pub read_only: bool,
+    /// Whether the command may make all system calls, as far as its capabilities go.
+    pub unfiltered: bool,
 }
 
 /// What a container is connected to.
@@ -50,14 +61,41 @@ pub struct Connection<'a> {
     pub signals: &'a Signals,
 }
 
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The end of its command.
+    pub status: Status,
+    /// Limits that it met, in words.
+    pub remarks: Vec<String>,
+}
+
 impl Engine {
+    /// What the user should know before a container runs: where it gets less than was asked for.
+    pub fn remarks(&self, request: &RunRequest) -> Vec<String> {
+        let copied = match self.store.driver() {
+            Driver::Native { reason } => Some(copying(reason)),
+            Driver::Overlay => None,
+        };
+        let lack = self.missing_network(request);
+        let lack = lack.map(|lack| format!("the container has the machine's network: {lack}"));
+        copied.into_iter().chain(lack).collect()
+    }
+
+    /// What is missing for a network of the container's own, so that it will have the machine's. Ports cannot be
+    /// published there: with some there is an error instead.
+    fn missing_network(&self, request: &RunRequest) -> Option<Lack> {
+        let own = request.network == NetworkMode::Private && request.ports.is_empty();
+        if own { self.networks.lack() } else { None }
+    }
+
     /// Runs a command in a container that is removed when it ends.
     pub fn run(
         &self,
         request: &RunRequest,
         connection: Connection<'_>,
         cancel: &CancelToken,
-    ) -> Result<Status, EngineError> {
+    ) -> Result<Ended, EngineError> {
         if !request.ports.is_empty() && request.network != NetworkMode::Private {
             return Err(EngineError::PortsWithoutNetwork);
         }
@@ -67,52 +105,62 @@ impl Engine {
         if args.is_empty() {
             return Err(EngineError::NoCommand(request.image.clone()));
         }
+        let mode = match self.missing_network(request) {
+            Some(_) => NetworkMode::Host,
+            None => request.network,
+        };
         self.prepare_sandboxes()?;
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
-        let upper = if request.read_only { None } else { Some(make_upper(work.path())?) };
+        let mut ground = stack.ground(&self.store, work.path(), cancel)?;
+        if request.read_only {
+            ground.root.upper = None;
+        }
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
+        let network = match mode {
+            NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
+            NetworkMode::Host | NetworkMode::None => None,
+        };
         let spec = Spec {
-            root: exec::Root {
-                lowers: stack.lowers(work.path())?,
-                skeleton: self.store.skeleton(),
-                upper,
-                volatile: true,
-                mount_api: exec::MountApi::Best,
-            },
+            root: ground.root,
             args,
             env: environment(&config.env, request, connection.terminal.is_some()),
             cwd: working_directory(request, config),
             user: request.user.clone().unwrap_or_else(|| config.user.clone()),
             hostname: request.hostname.clone().or(id).unwrap_or_default(),
-            network: match request.network {
+            network: match mode {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: self.host.hosts(),
-            resolv_conf: match request.network {
+            hosts: with_hosts(&self.host.hosts(), &request.extra_hosts, machine_address(network.as_ref()))?,
+            resolv_conf: match mode {
                 NetworkMode::Private => {
                     Some(without_loopback(self.host.resolv_conf.as_deref().unwrap_or_default()))
                 }
                 NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
             },
             script: None,
-            mounts: Vec::new(),
+            insecure: false,
+            resources: request.limits.resources.clone(),
+            shm_size: request.limits.shm_size,
+            mounts: request.mounts.clone(),
+            filtered: !request.unfiltered,
         };
-        let network = match request.network {
-            NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
-            NetworkMode::Host | NetworkMode::None => None,
-        };
+        let limits = &request.limits;
+        let group = self.cgroups.make(&limits.cgroup)?;
         let io = Io {
             stdin: if connection.interactive { Stdin::Inherit } else { Stdin::Null },
             output: Output::Inherit,
             terminal: connection.terminal,
             network: network.as_ref().map(Network::namespace),
+            cgroup: group.as_ref(),
             signals: Some(connection.signals),
             foreground: true,
         };
-        Ok(self.executor.run(&spec, io, &[work.as_fd()], cancel)?.status)
+        let outcome = self.executor.run(&spec, io, &[work.as_fd()], cancel)?;
+        let remarks = [out_of_memory(outcome.hits, limits), too_many_processes(outcome.hits, limits)];
+        Ok(Ended { status: outcome.status, remarks: remarks.into_iter().flatten().collect() })
     }
 }
 

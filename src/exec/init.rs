@@ -12,15 +12,17 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, umask, wait};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::cgroups::Joined;
 use super::channel::{Failure, Input, Report, Request};
 use super::engine::{Status, Usage};
 use super::spec::{Network, Spec};
 use super::user::{self, User};
-use super::{mounts, rights, root, stage, terminal};
+use super::{mounts, resources, rights, root, stage, terminal};
 use crate::oci::DEFAULT_PATH;
 use crate::sys::mount::MountError;
 use crate::sys::namespace::{Fork, Namespaces, fork_into, loopback_up};
 use crate::sys::process::{child_usage, close_all_but, execute, exit_now, kill, reset_signals, wait_signal};
+use crate::user::IdMap;
 
 /// Names the step that an error belongs to.
 pub(super) trait Step<T> {
@@ -54,12 +56,13 @@ impl<T> Step<T> for std::io::Result<T> {
 pub(super) fn run(
     request: &Request,
     socket: BorrowedFd<'_>,
-    (stdin, network): (Option<OwnedFd>, Option<OwnedFd>),
+    (stdin, network, group): (Option<OwnedFd>, Option<OwnedFd>, Joined<'_>),
     stage: &OwnedFd,
 ) -> i32 {
     let report = match follow_stage(stage)
+        .and_then(|()| group.enter())
         .and_then(|()| join(network))
-        .and_then(|()| prepare(&request.spec, socket))
+        .and_then(|()| prepare(request, socket))
         .and_then(|user| start(request, socket, stdin, &user))
         .and_then(|command| attend(command).step("wait for the command"))
     {
@@ -87,23 +90,26 @@ fn join(network: Option<OwnedFd>) -> Result<(), Failure> {
 }
 
 /// Builds the sandbox around the process, up to its working directory.
-fn prepare(spec: &Spec, socket: BorrowedFd<'_>) -> Result<User, Failure> {
+fn prepare(request: &Request, socket: BorrowedFd<'_>) -> Result<User, Failure> {
+    let spec = &request.spec;
     umask(Mode::empty());
     let scratch = root::scratch(&spec.root.skeleton, spec)?;
     let root = root::mount(&spec.root, &scratch)?;
-    for stub in mounts::populate(spec, &scratch, root.as_fd())? {
+    for stub in mounts::populate(request, &scratch, root.as_fd())? {
         stage::send(socket, &Report::Stub(stub));
     }
     crate::sys::mount::pivot(root.as_fd()).step("pivot_root")?;
     // From now on paths are the image's, and some lead to the descriptors of whoever follows them.
     drop((scratch, root));
-    mounts::restrict()?;
+    if !spec.insecure {
+        mounts::restrict()?;
+    }
     rustix::system::sethostname(spec.hostname.as_bytes()).step("sethostname")?;
     if spec.network == Network::None {
         loopback_up().step("take the loopback interface up")?;
     }
     umask(Mode::from_raw_mode(0o022));
-    let user = user::look_up(&spec.user, Path::new("/"))?;
+    let user = user::find(&spec.user, Path::new("/"), IdMap::current())?;
     enter(&spec.cwd)?;
     Ok(user)
 }
@@ -180,7 +186,8 @@ fn become_command(request: &Request, socket: BorrowedFd<'_>, stdin: Option<Owned
         // The program's path is the image's too, and what closes at exec is still open while it is looked for.
         close_all_but(socket).step("close descriptors")?;
         reset_signals().step("reset signals")?;
-        rights::reduce(user, &request.seccomp)
+        resources::limit(&request.spec.resources)?;
+        rights::reduce(user, &request.seccomp, request.spec.insecure)
     })();
     match prepared {
         Err(failure) => failure,
@@ -239,7 +246,13 @@ fn attend(command: Pid) -> Result<(Status, Usage), Errno> {
         if signal.number == libc::SIGCHLD {
             if let Some(status) = reap(command)? {
                 let usage = child_usage()?;
-                let usage = Usage { user: usage.user, system: usage.system, max_rss: usage.max_rss };
+                let usage = Usage {
+                    cpu: usage.user + usage.system,
+                    max_rss: usage.max_rss,
+                    memory: None,
+                    read: usage.read,
+                    written: usage.written,
+                };
                 return Ok((status, usage));
             }
         } else if signal.by_kill {

@@ -4,6 +4,7 @@
 //! Invariant: a path of the image is only ever resolved inside the root. A mount point that exists, be it only in the
 //! skeleton, is not touched, so nothing of it gets into the upper.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -15,12 +16,16 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, mount_bind, mount_remount};
 
-use super::channel::Failure;
+use super::channel::{Failure, Request};
 use super::extra;
 use super::init::Step as _;
 use super::root::Scratch;
-use super::spec::{Script, Spec};
-use crate::sys::mount::{FsContext, MountError, add_attributes, attach, bind};
+use super::spec::Script;
+use super::{cgroups, devices};
+use crate::sys::mount::{
+    FsContext, MountError, add_attributes, add_attributes_to_all, attach, bind, bind_all,
+};
+use crate::user::{IdMap, is_confined};
 
 pub(super) const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 pub(super) const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -61,22 +66,31 @@ const LINKS: [(&str, &str); 6] = [
 ];
 
 /// The size of `/dev/shm`, Docker's default.
-const SHM_SIZE: &str = "64m";
+const SHM_SIZE: u64 = 64 << 20;
 
 /// Mounts everything. The result is the paths in the root that had to be made for it.
 pub(super) fn populate(
-    spec: &Spec,
+    request: &Request,
     scratch: &Scratch,
     root: BorrowedFd<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
+    let spec = &request.spec;
     let mut points = Points { root, stubs: Vec::new() };
-    let proc = new("proc", &[], NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
+    let proc = kernel("proc", "/proc", NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
     points.mount(&proc, "proc", Kind::Directory)?;
-    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | RDONLY).step("make the sys file system")?;
+    let access = if spec.insecure { MountAttrFlags::empty() } else { RDONLY };
+    let sys = kernel("sysfs", "/sys", NOSUID | NODEV | NOEXEC | access).step("make the sys file system")?;
     points.mount(&sys, "sys", Kind::Directory)?;
+    if request.limited {
+        // It only tells a program what it may use. A machine that does not let us show it is no reason to fail.
+        let _ = cgroups::show(&request.cgroups, sys.as_fd());
+    }
     let dev = new("tmpfs", &[("mode", "755"), ("size", "64m")], NOSUID).step("make the dev file system")?;
     points.mount(&dev, "dev", Kind::Directory)?;
-    fill_dev(dev.as_fd())?;
+    fill_dev(dev.as_fd(), spec.shm_size)?;
+    if spec.insecure {
+        devices::add_all(dev.as_fd()).step("make the machine's devices")?;
+    }
     if let Some(script) = &spec.script {
         put_script(dev.as_fd(), script).step(&format!("write /dev/{PIPES}/{}", script.name))?;
     }
@@ -105,6 +119,19 @@ pub(super) fn new(
         context.string(key, value)?;
     }
     context.mount(attributes)
+}
+
+/// A new file system of the kernel's, or where the user namespace may not make one, what is mounted at `place` outside:
+/// the sys of a network that is the machine's, the proc of a container that has parts of it hidden.
+fn kernel(fs_type: &str, place: &str, attributes: MountAttrFlags) -> Result<OwnedFd, MountError> {
+    match new(fs_type, &[], attributes) {
+        Err(error) if error.errno == Errno::PERM && is_confined() => {
+            let tree = bind_all(place)?;
+            add_attributes_to_all(tree.as_fd(), attributes)?;
+            Ok(tree)
+        }
+        result => result,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,16 +221,24 @@ fn set_times(directory: &OwnedFd, times: &Stat) -> Result<(), Errno> {
 }
 
 /// Makes the nodes, links and mounts of `/dev`.
-fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
+fn fill_dev(dev: BorrowedFd<'_>, shm_size: Option<u64>) -> Result<(), Failure> {
     for (name, major, minor) in DEVICES {
+        let step = || format!("make /dev/{name}");
+        if is_confined() {
+            bind_device(dev, name.as_ref(), &Path::new("/dev").join(name)).step(&step())?;
+            continue;
+        }
         mknodat(dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))
-            .step(&format!("make /dev/{name}"))?;
+            .step(&step())?;
     }
     for (name, target) in LINKS {
         symlinkat(target, dev, name).step(&format!("make /dev/{name}"))?;
     }
     let pts: &[(&str, &str)] = &[("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
-    let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", SHM_SIZE)];
+    // Where there is no group `tty`, terminals have their user's.
+    let pts = if IdMap::current().has_group(5) { pts } else { &pts[..2] };
+    let shm_size = shm_size.unwrap_or(SHM_SIZE).to_string();
+    let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", &shm_size)];
     let mounts = [
         ("pts", "devpts", pts, NOSUID | NOEXEC),
         ("shm", "tmpfs", shm, NOSUID | NODEV | NOEXEC),
@@ -218,6 +253,16 @@ fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
         attach(mount.as_fd(), target.as_fd()).step(&step())?;
     }
     Ok(())
+}
+
+/// Puts a device of the machine's into `/dev`: in a user namespace none can be made.
+pub(super) fn bind_device(dev: BorrowedFd<'_>, name: &OsStr, device: &Path) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    drop(rustix::fs::openat(dev, name, flags, Mode::from_raw_mode(0o666))?);
+    let device = bind(CWD, device)?;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let target = rustix::fs::openat(dev, name, flags, Mode::empty())?;
+    attach(device.as_fd(), target.as_fd())
 }
 
 /// Where BuildKit puts the heredocs that name their own interpreter, below `/dev`.

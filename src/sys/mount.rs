@@ -12,6 +12,7 @@ use rustix::mount::{
     UnmountFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
     mount_change, move_mount, open_tree, unmount,
 };
+use rustix::path::Arg;
 
 use super::process::check;
 
@@ -86,7 +87,7 @@ pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), Errno
 }
 
 /// A detached bind mount of `path` under `dir`; a last symbolic link is not followed.
-pub fn bind(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+pub fn bind(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH
@@ -94,8 +95,24 @@ pub fn bind(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
     open_tree(dir, path, flags)
 }
 
-/// Adds attributes to a mount, which may be detached; not to those below it. See mount_setattr(2).
+/// A detached copy of the mount at `path`, an absolute one, with everything that is mounted below it.
+pub fn bind_all(path: &str) -> Result<OwnedFd, Errno> {
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(rustix::fs::CWD, path, flags)
+}
+
+/// Adds attributes to a mount, which may be detached; not to those below it. See mount_setattr(2) (Linux 5.12).
 pub fn add_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> Result<(), Errno> {
+    add(mount, attributes, 0)
+}
+
+/// Adds attributes to every mount of a detached tree.
+pub fn add_attributes_to_all(tree: BorrowedFd<'_>, attributes: MountAttrFlags) -> Result<(), Errno> {
+    add(tree, attributes, libc::AT_RECURSIVE)
+}
+
+fn add(mount: BorrowedFd<'_>, attributes: MountAttrFlags, flags: libc::c_int) -> Result<(), Errno> {
     let change =
         libc::mount_attr { attr_set: attributes.bits().into(), attr_clr: 0, propagation: 0, userns_fd: 0 };
     // SAFETY: the path is an empty C string, and the struct is as long as the call is told.
@@ -104,7 +121,7 @@ pub fn add_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> Resu
             libc::SYS_mount_setattr,
             mount.as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
+            libc::AT_EMPTY_PATH | flags,
             &raw const change,
             size_of::<libc::mount_attr>(),
         )

@@ -45,6 +45,8 @@ impl Stage<'_, '_> {
             script,
             mounts,
             secret_variables,
+            insecure: self.insecure(run)?,
+            circumstances: self.options.circumstances.clone(),
         });
         self.step(kind, &shown(instruction, run), created_by, instruction.span);
         Ok(())
@@ -81,6 +83,19 @@ impl Stage<'_, '_> {
         }
     }
 
+    fn insecure(&self, run: &ast::Run) -> Result<bool, PlanError> {
+        match &run.security {
+            Some(security) if security.value == Security::Insecure => {
+                if self.options.insecure_allowed {
+                    Ok(true)
+                } else {
+                    Err(PlanErrorKind::Insecure.at(security.span))
+                }
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn created_by(&self, args: &[String]) -> String {
         let arguments = self.state.scope.arguments();
         let mut words = vec!["RUN".to_owned()];
@@ -96,15 +111,10 @@ impl Stage<'_, '_> {
 
 /// Fails for flags that cannot be obeyed yet.
 fn supported(run: &ast::Run) -> Result<(), PlanError> {
-    let security = run.security.as_ref().filter(|security| security.value == Security::Insecure);
-    let (what, span) = if let Some(security) = security {
-        ("`RUN --security=insecure`", security.span)
-    } else if let Some(device) = run.devices.first() {
-        ("`RUN --device`", device.span)
-    } else {
-        return Ok(());
-    };
-    Err(PlanErrorKind::Unsupported { what }.at(span))
+    match run.devices.first() {
+        Some(device) => Err(PlanErrorKind::Unsupported { what: "`RUN --device`" }.at(device.span)),
+        None => Ok(()),
+    }
 }
 
 fn script(heredoc: &Heredoc) -> Script {
