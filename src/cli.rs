@@ -24,6 +24,7 @@ pub mod table;
 pub mod template;
 mod usage;
 mod user;
+mod volumes;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};

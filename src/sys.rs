@@ -10,5 +10,4 @@ pub mod process;
 pub mod terminal;
 pub mod user_namespace;
 pub mod walk;
-pub mod writeback;
 pub mod xattr;

@@ -42,6 +42,8 @@ pub struct RunRequest {
     pub extra_hosts: Vec<ExtraHost>,
     /// What it may use.
     pub limits: Limits,
+    /// What is mounted besides, in this order.
+    pub mounts: Vec<exec::Mount>,
     /// Whether the root file system cannot be written to.
     pub read_only: bool,
     /// Whether the command may make all system calls, as far as its capabilities go.
@@ -142,7 +144,7 @@ impl Engine {
             insecure: false,
             resources: request.limits.resources.clone(),
             shm_size: request.limits.shm_size,
-            mounts: Vec::new(),
+            mounts: request.mounts.clone(),
             filtered: !request.unfiltered,
         };
         let limits = &request.limits;
