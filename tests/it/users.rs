@@ -134,7 +134,7 @@ fn what_is_mounted_of_the_machine_has_what_is_mounted_below_it() {
     let env = Env::as_user(User::with_ranges());
     env.add_busybox();
     let script =
-        "test -e /machine/proc/version && touch /machine/proc/x /machine/tmp/x 2>&1 | grep -c Read-only";
+        "test -e /machine/proc/version && touch /machine/dev/x /machine/tmp/x 2>&1 | grep -c Read-only";
     let args = ["run", "--rm", "--network=none", "-v", "/:/machine:ro", BUSYBOX, "sh", "-c", script];
     assert_eq!(env.strata(args).success().stdout, "2\n");
 }
