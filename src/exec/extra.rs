@@ -14,7 +14,7 @@ use super::init::Step as _;
 use super::mounts::{Kind, NODEV, NOSUID, Points, new};
 use super::root::{Layers, Scratch, open_dir, read_only, write_file};
 use super::spec::{Mount, MountSource, Spec};
-use crate::sys::mount::{add_attributes, attach, bind, bind_all};
+use crate::sys::mount::{add_attributes_to_all, attach, bind, bind_all};
 use crate::user::is_confined;
 
 /// Mounts everything in the order of the spec.
@@ -22,7 +22,8 @@ pub(super) fn mount(spec: &Spec, scratch: &Scratch, points: &mut Points<'_>) -> 
     for (number, mount) in spec.mounts.iter().enumerate() {
         let name = format!("extra-{number}");
         let prepared = prepare(mount, spec, scratch, &name)?;
-        add_attributes(prepared.as_fd(), NODEV).step(&format!("forbid devices in {}", mount.target))?;
+        add_attributes_to_all(prepared.as_fd(), NODEV)
+            .step(&format!("forbid devices in {}", mount.target))?;
         let mode = fstat(&prepared).map(|stat| stat.st_mode).step("look at what is to be mounted")?;
         let kind = match FileType::from_raw_mode(mode) {
             FileType::Directory => Kind::Directory,

@@ -14,7 +14,7 @@ use rustix::mount::{MountAttrFlags, MountFlags, mount_remount};
 use super::channel::Failure;
 use super::init::Step as _;
 use super::spec::{MountApi, MountSource, Root, Spec, Upper};
-use crate::sys::mount::{FsContext, MountError, add_attributes, attach, bind, make_private};
+use crate::sys::mount::{FsContext, MountError, add_attributes_to_all, attach, bind, make_private};
 use crate::user::is_confined;
 
 /// `f_type` of overlayfs, see statfs(2).
@@ -123,7 +123,7 @@ fn whole(directory: &Path, is_read_only: bool, scratch: &Scratch) -> Result<Owne
 pub(super) fn read_only(place: BorrowedFd<'_>) -> Result<(), Errno> {
     if is_confined() {
         // What the machine's mount has besides, such as nosuid, could not be left out.
-        return add_attributes(place, MountAttrFlags::MOUNT_ATTR_RDONLY);
+        return add_attributes_to_all(place, MountAttrFlags::MOUNT_ATTR_RDONLY);
     }
     let place = format!("/proc/self/fd/{}", place.as_raw_fd());
     mount_remount(place, MountFlags::BIND | MountFlags::RDONLY, c"")

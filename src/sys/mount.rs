@@ -107,7 +107,7 @@ pub fn add_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> Resu
     add(mount, attributes, 0)
 }
 
-/// Adds attributes to every mount of a detached tree.
+/// Adds attributes to a mount and those below it.
 pub fn add_attributes_to_all(tree: BorrowedFd<'_>, attributes: MountAttrFlags) -> Result<(), Errno> {
     add(tree, attributes, libc::AT_RECURSIVE)
 }
