@@ -26,7 +26,7 @@ mod state;
 mod step;
 mod workdir;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -41,7 +41,7 @@ pub(crate) use run::make_upper;
 use crate::cgroup::Cgroups;
 use crate::exec::{CancelToken, Executor, Secret};
 use crate::network::{ExtraHost, Networks};
-use crate::oci::{ContentDigest, DiffId};
+use crate::oci::{CacheKey, ContentDigest, DiffId};
 use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind};
 use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
@@ -125,6 +125,8 @@ pub struct Solver<'a> {
     /// The cache records that were used, to be marked so at the end.
     used: Mutex<Vec<i64>>,
     scratch: AtomicUsize,
+    /// The cache mounts that this build began anew.
+    begun: Mutex<HashSet<CacheKey>>,
     /// The newest cache record when this build began.
     last_record: i64,
 }
@@ -196,6 +198,7 @@ impl<'a> Solver<'a> {
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
+            begun: Mutex::default(),
             last_record,
         })
     }

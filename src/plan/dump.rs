@@ -63,7 +63,7 @@ impl Display for Root {
 impl Display for Run {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "  run {:?}", self.args)?;
-        for (name, value) in &self.env {
+        for (name, value) in &*self.env {
             writeln!(f, "  env {name}={value:?}")?;
         }
         for (name, value) in &self.ignored_env {

@@ -4,6 +4,9 @@
 //! key. They leave out what does not change the result (names, places, proxies) and what the cache brings in by
 //! content (the roots that a step starts from and reads).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::diagnostic::Span;
 use crate::dockerfile::remote::{GitRef, HttpUrl};
 use crate::oci::{Digest, Fingerprint, FingerprintHasher};
@@ -44,8 +47,8 @@ pub enum StepKind {
 pub struct Run {
     /// The program and its arguments, the shell included.
     pub args: Vec<String>,
-    /// The variables in effect, sorted by name; always with `PATH`.
-    pub env: Vec<(String, String)>,
+    /// The variables in effect; always with `PATH`. RUNs with no ARG or ENV between them share them.
+    pub env: Arc<BTreeMap<String, String>>,
     /// Variables that the command gets besides, but that do not make it another command: proxies.
     pub ignored_env: Vec<(String, String)>,
     /// The directory that it starts in, absolute; made if it is missing.
@@ -232,7 +235,7 @@ impl Fingerprint for Run {
             circumstances,
         } = self;
         hasher.value(args);
-        hasher.value(env);
+        hasher.value(&**env);
         hasher.value(cwd);
         hasher.value(user);
         hasher.value(network);

@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use crate::cache::{Input, Observer};
 use crate::dockerfile::mount::{self, Owner};
@@ -54,6 +55,8 @@ pub(super) struct Preparing<'p> {
     pub(super) state: &'p dyn Fn(Root) -> State,
     /// A directory of the step's own.
     pub(super) scratch: &'p Path,
+    /// Whether caches begin anew.
+    pub(super) anew: bool,
     pub(super) running: &'p progress::Step<'p>,
 }
 
@@ -174,6 +177,9 @@ impl Solver<'_> {
                 *sharing = (*sharing).max(sharing_of(cache.sharing));
             }
         }
+        // A cache begins anew once in a build, whoever of its steps comes first; the others wait for that.
+        let begun = || self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = preparing.anew.then(begun);
         let told = std::cell::Cell::new(false);
         let waiting = || {
             if !told.replace(true) {
@@ -183,8 +189,10 @@ impl Solver<'_> {
         };
         let mut caches = BTreeMap::new();
         for (key, (sharing, about)) in wanted {
-            let cache =
-                self.store.cache_mount(&key, &about, sharing, &waiting)?.ok_or(StepError::Canceled)?;
+            let anew = begun.as_mut().is_some_and(|begun| begun.insert(key));
+            let work = anew.then_some(self.work);
+            let cache = self.store.cache_mount(&key, &about, sharing, work, &waiting)?;
+            let cache = cache.ok_or(StepError::Canceled)?;
             caches.insert(key, cache);
         }
         Ok(caches)

@@ -48,7 +48,9 @@ impl Solver<'_> {
         let result = self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let mounts = self.prepare(&Preparing { run, contents: &contents, state, scratch, running })?;
+            let anew = !request.cache;
+            let mounts =
+                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
             let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
             let stubs = self.execute(run, spec, &mounts, (running, &mut usage))?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
@@ -115,7 +117,8 @@ impl Solver<'_> {
         mounts: &Prepared,
     ) -> Result<Spec, StepError> {
         let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
-        let variables = run.env.iter().chain(&run.ignored_env).filter(|(name, _)| !hidden(name));
+        let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
+        let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Ok(Spec {
             root: exec::Root {

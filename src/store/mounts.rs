@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::Store;
 use super::error::StoreError;
+use super::{Store, WorkDir};
 use crate::oci::CacheKey;
 use crate::sys::lock::{Lock, Mode};
 
@@ -58,25 +58,44 @@ impl AsFd for CacheMount {
 }
 
 impl Store {
-    /// Takes a directory of the key `key`, which is called `about`, into use. `waiting` is called now and then while others are in the way; if it
-    /// says no, the result is `None`.
+    /// Takes a directory of the key `key`, which is called `about`, into use; with `anew` what is in it goes to that work
+    /// directory first, which waits until nobody else uses it. `waiting` is called now and then while others are in the
+    /// way; if it says no, the result is `None`.
     pub fn cache_mount(
         &self,
         key: &CacheKey,
         about: &str,
         sharing: Sharing,
+        anew: Option<&WorkDir>,
         waiting: &dyn Fn() -> bool,
     ) -> Result<Option<CacheMount>, StoreError> {
         let all = self.root.join("mounts").join(key.digest().hex());
         describe(&all, about)?;
         let mode = match sharing {
-            Sharing::Together => Mode::Shared,
-            Sharing::InTurn => Mode::Exclusive,
-            Sharing::Apart => return free(&all).map(Some),
+            Sharing::Together if anew.is_none() => Mode::Shared,
+            _ => Mode::Exclusive,
         };
-        let place = place(&all, 0)?;
-        let lock = Lock::wait_while(&place.join("lock"), mode, waiting)?;
-        Ok(lock.map(|lock| CacheMount { place, lock }))
+        let found = match sharing {
+            Sharing::Apart => Some(free(&all)?),
+            Sharing::Together | Sharing::InTurn => {
+                let place = place(&all, 0)?;
+                let lock = Lock::wait_while(&place.join("lock"), mode, waiting)?;
+                lock.map(|lock| CacheMount { place, lock })
+            }
+        };
+        let (Some(mount), Some(work)) = (&found, anew) else { return Ok(found) };
+        let data = mount.data();
+        let old = work.path().join(format!("old-{}", super::work::random_name()?));
+        match fs::rename(&data, &old) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::io("empty", &data, error));
+            }
+            _ => {}
+        }
+        if sharing == Sharing::Together {
+            mount.lock.share()?;
+        }
+        Ok(found)
     }
 }
 

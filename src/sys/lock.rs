@@ -91,6 +91,11 @@ impl Lock {
         }
     }
 
+    /// Lets others share a lock that was held alone.
+    pub fn share(&self) -> Result<(), LockError> {
+        flock(&self.file, FlockOperation::LockShared).map_err(|errno| self.error(errno))
+    }
+
     /// Waits for a lock whose file exists only while somebody holds or wants it. `waiting` is called now and then
     /// while somebody else holds it; if it says no, the wait is given up and the result is `None`.
     pub fn wait_transient(

@@ -1,5 +1,7 @@
 //! RUN.
 
+use std::sync::Arc;
+
 use crate::dockerfile::ast::{self, Instruction, Network, RunCommand, Security};
 use crate::dockerfile::heredoc::Heredoc;
 
@@ -34,7 +36,7 @@ impl Stage<'_, '_> {
         let proxies = proxies(self.options).into_iter().filter(|(name, _)| !variables.contains_key(name));
         let created_by = self.created_by(&args);
         let kind = StepKind::Run(Run {
-            env: variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            env: Arc::clone(variables),
             ignored_env: proxies.collect(),
             cwd: if state.config.working_dir.is_empty() { "/" } else { &state.config.working_dir }.to_owned(),
             user: state.config.user.clone(),
