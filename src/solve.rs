@@ -14,6 +14,7 @@ mod context;
 mod copy;
 mod error;
 mod fetch;
+mod ground;
 mod limits;
 mod make;
 mod missing;
@@ -28,15 +29,16 @@ mod workdir;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, Once};
 
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
+pub use ground::Ground;
 pub use limits::Limits;
 pub(crate) use limits::{out_of_memory, too_many_processes};
-pub(crate) use run::make_upper;
+pub(crate) use run::copying;
 
 use crate::cgroup::Cgroups;
 use crate::exec::{CancelToken, Executor, Secret};
@@ -129,6 +131,8 @@ pub struct Solver<'a> {
     begun: Mutex<HashSet<CacheKey>>,
     /// The newest cache record when this build began.
     last_record: i64,
+    /// Whether it was said that roots are copied.
+    copying: Once,
 }
 
 /// The steps' results, in the order of the plan.
@@ -168,9 +172,14 @@ impl Stack {
         &self.opened.layers
     }
 
-    /// The directories that an overlay stacks to show it, topmost first; what must be made for that goes to `scratch`.
-    pub fn lowers(&self, scratch: &std::path::Path) -> Result<Vec<std::path::PathBuf>, StepError> {
-        self.opened.lowers(scratch)
+    /// A root of what it shows, which a command may change, with its directories in `scratch`.
+    pub fn ground(
+        &self,
+        store: &Store,
+        scratch: &std::path::Path,
+        cancel: &CancelToken,
+    ) -> Result<Ground, StepError> {
+        Ground::make(&self.opened, store, scratch, cancel)
     }
 }
 
@@ -200,6 +209,7 @@ impl<'a> Solver<'a> {
             scratch: AtomicUsize::new(0),
             begun: Mutex::default(),
             last_record,
+            copying: Once::new(),
         })
     }
 

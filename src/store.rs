@@ -10,6 +10,8 @@
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
+//! driver                  whether overlays are mounted of the layers, or copies are made
+//! id-map                  whose ids the files have, if they are not the machine's
 //! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, leases
 //! publish.lock            shared from the rename of a publication to its row, exclusive for a sweep
 //! ```
@@ -29,7 +31,9 @@
 mod blobs;
 mod collect;
 mod database;
+mod driver;
 mod error;
+mod ids;
 mod images;
 pub mod layers;
 mod mounts;
@@ -41,8 +45,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 pub use blobs::{BlobWriter, Expected};
+pub use driver::Driver;
 pub use error::StoreError;
 pub use images::ImageRow;
 pub use layers::{Layer, NewLayer, TarSource};
@@ -52,6 +58,7 @@ pub use work::WorkDir;
 
 use crate::oci::{CacheKey, Digest};
 use crate::sys::lock::{Lock, Mode, TransientLock};
+use crate::user::{IdMap, is_confined};
 use database::Database;
 
 /// An open store. Shared between threads; several processes may have it open.
@@ -60,6 +67,7 @@ pub struct Store {
     root: PathBuf,
     database: Database,
     boot: String,
+    driver: OnceLock<Driver>,
 }
 
 /// File systems that other machines write to: locks and times are not reliable there (statfs(2)).
@@ -76,9 +84,10 @@ impl Store {
         refuse_network(&root)?;
         // SQLite does not wait for a process that is just making the database.
         let opening = Lock::wait(&root.join("work/.lock"), Mode::Exclusive)?;
+        ids::settle(&root, IdMap::current())?;
         let database = Database::open(&root.join("strata.db"))?;
         drop(opening);
-        let store = Self { root, database, boot: recover::boot_id()? };
+        let store = Self { root, database, boot: recover::boot_id()?, driver: OnceLock::new() };
         store.sweep_work()?;
         store.sweep_locks()?;
         store.recover()?;
@@ -139,8 +148,9 @@ fn make_directories(root: &Path) -> Result<(), StoreError> {
         let path = root.join(directory);
         fs::create_dir_all(&path).map_err(|e| StoreError::io("make", &path, e))?;
     }
-    // Layers hold set-user-ID programs and private files of images, with the owners that images name.
-    let private = fs::Permissions::from_mode(0o711);
+    // Layers hold set-user-ID programs and private files of images, with the owners that images name. In a user
+    // namespace those of root are the user's own.
+    let private = fs::Permissions::from_mode(if is_confined() { 0o700 } else { 0o711 });
     fs::set_permissions(root, private).map_err(|e| StoreError::io("set the mode of", root, e))
 }
 

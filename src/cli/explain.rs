@@ -4,10 +4,12 @@ use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError, KeysError};
-use crate::exec::ExecError;
+use crate::exec::{ExecError, UserProblem};
+use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError, Looks};
+use crate::user;
 
 use super::error::{CliError, ErrorKind};
 use super::{colour, signals};
@@ -38,10 +40,25 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         | EngineError::Export(ExportError::Canceled)
         | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
         EngineError::Load(load) => hinted(error, load_hint(load)),
+        EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
+            general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
+        }
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
-        EngineError::Store(store) => with_disk_hint(general(error), store),
+        EngineError::Store(store) => {
+            let text = store.remedy().into_iter().fold(general(error), CliError::hint);
+            with_disk_hint(text, store)
+        }
         other => disk_full(other).unwrap_or_else(|| general(other)),
+    }
+}
+
+fn remedy_for(what: Unrepresentable) -> String {
+    match what {
+        Unrepresentable::Owner { .. } => user::remedy_for_single_id().unwrap_or_else(|| {
+            "give this user more ids in /etc/subuid and /etc/subgid (`usermod --add-subuids`, `--add-subgids`)".to_owned()
+        }),
+        Unrepresentable::Device => "run it as root, or make an image without device nodes".to_owned(),
     }
 }
 
@@ -64,7 +81,7 @@ fn load_hint(error: &LoadError) -> Option<String> {
             Some(format!("send it as a tar: `tar -C {} -c . | strata import -`", path.display()))
         }
         other if is_disk_full(other) => Some(DISK_FULL.to_owned()),
-        _ => None,
+        other => Unrepresentable::find(other).map(remedy_for),
     }
 }
 
@@ -138,6 +155,9 @@ fn leads_up(text: &Source, error: &SolveError) -> bool {
 fn step_hints(error: &StepError) -> Vec<String> {
     match error {
         StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
+        StepError::NoSource { source_path, .. } if source_path.starts_with("--") => {
+            vec!["flags come before the sources".to_owned()]
+        }
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
         StepError::NoSecret { id } => {
             vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
@@ -153,6 +173,17 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
+        StepError::Command { .. } => user::remedy_for_single_id()
+            .map(|remedy| {
+                format!(
+                    "with the single id of this user, `chown` to others and a change of user fail: {remedy}"
+                )
+            })
+            .into_iter()
+            .collect(),
+        StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
+            vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
+        }
         StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
@@ -162,7 +193,7 @@ fn step_hints(error: &StepError) -> Vec<String> {
         }
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
-        _ => Vec::new(),
+        other => Unrepresentable::find(other).map(remedy_for).into_iter().collect(),
     }
 }
 

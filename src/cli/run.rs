@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::engine::{Connection, Ended, EngineError, RunRequest};
-use crate::exec::{CancelToken, ExecError, Signals, Terminal};
+use crate::exec::{CancelToken, ExecError, Mount, Signals, Terminal};
 use crate::network::PublishedPort;
 use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
 use super::error::{CliError, ErrorKind};
 use super::limits::{self, LimitArgs, LimitError, extra_host};
-use super::{App, complain, ports, signals};
+use super::{App, complain, ports, signals, volumes};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
@@ -53,9 +53,18 @@ pub(super) struct RunArgs {
     /// Program to run instead of the image's entrypoint
     #[arg(long, value_name = "PROGRAM")]
     entrypoint: Option<String>,
+    /// Mount a file or directory of the machine: `SOURCE:TARGET[:ro]`; may be repeated
+    #[arg(short, long, value_name = "SOURCE:TARGET")]
+    volume: Vec<String>,
+    /// Mount a directory in memory: `TARGET[:size=BYTES]`; may be repeated
+    #[arg(long, value_name = "TARGET")]
+    tmpfs: Vec<String>,
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
+    /// `seccomp=unconfined` lets the command make all system calls, as strata in a container needs
+    #[arg(long = "security-opt", value_name = "OPTION")]
+    security: Vec<String>,
     /// Run the command below a process that forwards signals and reaps, which is what always happens
     #[arg(long)]
     init: bool,
@@ -96,6 +105,9 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
         let _ = sender.send(signal);
     })?;
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
+    for remark in engine.remarks(&request) {
+        complain(&format!("note: {remark}\n"));
+    }
     let terminal =
         args.tty.then(|| Terminal { input: args.interactive.then(|| stdin.as_fd()), output: stdout.as_fd() });
     let connection = Connection { interactive: args.interactive, terminal, signals: &to_command };
@@ -145,8 +157,33 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
             .collect::<Result<_, _>>()
             .map_err(flag)?,
         limits: args.limits.limits(pids).map_err(flag)?,
+        mounts: mounts(args)?,
         read_only: args.read_only,
+        unfiltered: unfiltered(&args.security)?,
     })
+}
+
+/// What is mounted besides, whatever is higher up in the tree first.
+fn mounts(args: &RunArgs) -> Result<Vec<Mount>, CliError> {
+    let volumes = args.volume.iter().map(|text| volumes::volume(text));
+    let memory = args.tmpfs.iter().map(|text| volumes::tmpfs(text));
+    let mounts: Result<Vec<_>, _> = volumes.chain(memory).collect();
+    let mut mounts = mounts.map_err(|error| CliError::from_error(ErrorKind::Run, &error))?;
+    mounts.sort_by_key(|mount| Path::new(&mount.target).components().count());
+    Ok(mounts)
+}
+
+/// Whether the options take the seccomp rules off.
+fn unfiltered(options: &[String]) -> Result<bool, CliError> {
+    let other =
+        options.iter().find(|option| !["seccomp=unconfined", "seccomp:unconfined"].contains(&&***option));
+    match other {
+        None => Ok(!options.is_empty()),
+        Some(other) => {
+            Err(CliError::new(ErrorKind::Run, format!("not supported yet: `--security-opt {other}`"))
+                .hint("`seccomp=unconfined` is there"))
+        }
+    }
 }
 
 /// The variables of files and, over them, of flags.

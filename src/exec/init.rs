@@ -24,6 +24,7 @@ use crate::oci::DEFAULT_PATH;
 use crate::sys::mount::MountError;
 use crate::sys::namespace::{Fork, Namespaces, fork_into, loopback_up};
 use crate::sys::process::{child_usage, execute, exit_now, kill, reset_signals, wait_signal};
+use crate::user::IdMap;
 
 /// Names the step that an error belongs to.
 pub(super) trait Step<T> {
@@ -108,7 +109,7 @@ fn prepare(request: &Request, socket: BorrowedFd<'_>) -> Result<User, Failure> {
         loopback_up().step("take the loopback interface up")?;
     }
     umask(Mode::from_raw_mode(0o022));
-    let user = user::look_up(&spec.user, Path::new("/"))?;
+    let user = user::find(&spec.user, Path::new("/"), IdMap::current())?;
     enter(&spec.cwd)?;
     Ok(user)
 }

@@ -1,4 +1,5 @@
-//! Turns the upper directory of an overlay that is no longer mounted into a layer.
+//! Turns the upper directory of an overlay that is no longer mounted into a layer, or a whole file system that was
+//! changed.
 //!
 //! Owns what counts as a change, and the canonical form on disk: what [`super::apply`] would make of the layer's
 //! own tar. Must not know who mounted the overlay or where the layer goes.
@@ -23,7 +24,7 @@ use std::fs::File;
 use std::io::{self, Sink};
 use std::os::fd::BorrowedFd;
 
-use self::diff::{Diff, Plan};
+use self::diff::{Diff, Plan, Shape};
 use super::place::{PlaceError, Placer};
 use super::stream::{Content, StreamError, StreamOptions, stream};
 use super::tar::{TarError, TarWriter};
@@ -31,7 +32,6 @@ use super::whiteout::Marks;
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::sys::walk::{self, WalkError};
-use crate::sys::writeback;
 use crate::tree::{Entry, Index, Kind, Tree, TreePath};
 
 /// So many entries are read faster without starting threads, if they are small.
@@ -109,12 +109,33 @@ pub fn commit<L>(
 where
     L: Tree<Error: Error + Send + Sync + 'static>,
 {
+    commit_tree((upper, Shape::Changes), base, stubs, marks)
+}
+
+/// Makes a layer of the directory `whole`, which held everything that `base` shows before it was changed, and may be
+/// used as the layer of a store without overlays. For the rest see [`commit`].
+pub fn commit_whole<L>(whole: BorrowedFd<'_>, base: &L, stubs: &[TreePath]) -> Result<Committed, CommitError>
+where
+    L: Tree<Error: Error + Send + Sync + 'static>,
+{
+    commit_tree((whole, Shape::Everything), base, stubs, Marks::None)
+}
+
+fn commit_tree<L>(
+    (upper, shape): (BorrowedFd<'_>, Shape),
+    base: &L,
+    stubs: &[TreePath],
+    marks: Marks,
+) -> Result<Committed, CommitError>
+where
+    L: Tree<Error: Error + Send + Sync + 'static>,
+{
     let failed = |operation, source| PlaceError { operation, path: TreePath::root(), source };
     let root = upper.try_clone_to_owned().map_err(|source| failed("open", source))?;
     scan::clear_root(upper).map_err(|source| failed("take the overlay's attributes off", source))?;
     let tree = walk::walk(upper, &|visit: &walk::Visit<'_>| scan::scan(visit, marks))?;
     let placer = Placer::new(root, marks);
-    let Plan { mut kept, removed, whiteouts, times } = Diff::new(tree, base, stubs, &placer).run()?;
+    let Plan { mut kept, removed, whiteouts, times } = Diff::new(tree, base, stubs, &placer).run(shape)?;
 
     for (path, directory) in &removed {
         if *directory { placer.remove_directory(path)? } else { placer.remove(path)? }
@@ -177,11 +198,8 @@ struct Upper<'a>(&'a Placer);
 impl Content for Upper<'_> {
     type Error = PlaceError;
 
-    /// The layer will be synced when all is done. The disk can begin while the cores hash.
     fn open(&self, entry: &Entry) -> Result<File, PlaceError> {
-        let file = self.0.open(&entry.path)?;
-        writeback::start(&file);
-        Ok(file)
+        self.0.open(&entry.path)
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::PoisonError;
 use crate::cache::{Input, Observer};
 use crate::dockerfile::mount::{self, Owner};
 use crate::exec::{self, MountSource};
+use crate::layer::Unrepresentable;
 use crate::oci::{CacheKey, ContentDigest, FingerprintHasher};
 use crate::plan::{Bind, Cache, Mount, MountKind, Root, Run, Secret};
 use crate::progress;
@@ -27,9 +28,9 @@ use super::agent::Agent;
 use super::assemble::{Assembly, Destination, Manner};
 use super::choose::{Choice, Extent, Part};
 use super::error::StepError;
+use super::ground::{copy, make_upper};
 use super::make::make;
 use super::missing::no_state_source;
-use super::run::make_upper;
 use super::source::{ItemKind, SourceItem, state_item};
 use super::state::{Opened, State};
 use super::workdir::now;
@@ -159,6 +160,11 @@ impl Solver<'_> {
         let opened = state.open(self.store, self.work)?;
         let inside = real_path(&bind.source, &opened)?.as_path().to_owned();
         make_directory(place)?;
+        if !self.store.has_overlays() {
+            let path = place.join("copy");
+            copy(&opened, &path, self.cancel)?;
+            return Ok(MountSource::Host { path, inside });
+        }
         let upper = if bind.read_write { Some(make_upper(place)?) } else { None };
         Ok(MountSource::Layers { lowers: opened.lowers(place)?, upper, inside })
     }
@@ -253,6 +259,12 @@ impl Solver<'_> {
 
     fn secret_file(&self, secret: &Secret) -> Result<Option<MountSource>, StepError> {
         let Owner { mode, uid, gid } = secret.owner;
+        let failed = |source| StepError::Io {
+            operation: "mount",
+            path: format!("the secret {}", secret.id).into(),
+            source,
+        };
+        Unrepresentable::check_owner((uid.unwrap_or(0), gid.unwrap_or(0))).map_err(failed)?;
         let file = |content: &exec::Secret| MountSource::File {
             content: content.clone(),
             mode: mode.unwrap_or(0o400),
@@ -349,6 +361,7 @@ fn make_directory(path: &Path) -> Result<(), StepError> {
 
 fn set_owner(path: &Path, mode: Option<u32>, uid: Option<u32>, gid: Option<u32>) -> Result<(), StepError> {
     let failed = |operation| move |source| StepError::Io { operation, path: path.to_owned(), source };
+    Unrepresentable::check_owner((uid.unwrap_or(0), gid.unwrap_or(0))).map_err(failed("set the owner of"))?;
     chown(path, uid, gid).map_err(failed("set the owner of"))?;
     let mode = fs::Permissions::from_mode(mode.unwrap_or(0o755));
     fs::set_permissions(path, mode).map_err(failed("set the mode of"))

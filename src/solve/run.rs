@@ -1,22 +1,21 @@
 //! RUN: a command in a sandbox over the state that it starts from.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
-use crate::exec::{self, Io, Output, Spec, Upper};
-use crate::layer::{Marks, commit};
+use crate::exec::{self, Io, Output, Spec};
 use crate::network::{Network, machine_address, with_hosts, without_loopback};
 use crate::oci::ContentDigest;
 use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
+use crate::store::Driver;
 use crate::tree::TreePath;
 
 use super::error::StepError;
+use super::ground::Ground;
 use super::limits::{self, out_of_memory};
 use super::make::Made;
 use super::mounts::{self, Prepared, Preparing};
@@ -47,19 +46,17 @@ impl Solver<'_> {
         let mut usage = None;
         let result = self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
-            let upper = make_upper(scratch)?;
+            let ground = self.ground(&opened, scratch)?;
             let anew = !request.cache;
             let mounts =
                 self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
-            let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
-            let stubs = self.execute(run, spec, &mounts, (running, &mut usage))?;
-            let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
-            let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
+            let stubs = self.execute(run, &ground, &mounts, (running, &mut usage))?;
+            let committed = ground.commit(&opened, &stubs)?;
             let made = Made {
                 index: committed.index,
                 diff_id: committed.diff_id,
                 tar_size: committed.tar_size,
-                directory: upper.dir,
+                directory: ground.directory,
                 below: Vec::new(),
             };
             Ok(Product { made, observed: Vec::new() })
@@ -67,19 +64,32 @@ impl Solver<'_> {
         Ok(StepResult { usage, ..result? })
     }
 
+    /// A root for a command. The first time that it cannot be an overlay is said, because it takes longer.
+    fn ground(&self, opened: &Opened, scratch: &Path) -> Result<Ground, StepError> {
+        if let Driver::Native { reason } = self.store.driver() {
+            self.copying.call_once(|| self.reporter.warn(copying(reason)));
+        }
+        Ground::make(opened, self.store, scratch, self.cancel)
+    }
+
     /// Runs the command and says what it used; gives the mount points that had to be made for it.
     fn execute(
         &self,
         run: &Run,
-        mut spec: Spec,
+        ground: &Ground,
         mounts: &Prepared,
         (running, usage): (&progress::Step<'_>, &mut Option<progress::Usage>),
     ) -> Result<Vec<TreePath>, StepError> {
-        let network = match run.network {
-            NetworkMode::Private => Some(self.networks.take()?),
-            NetworkMode::Host | NetworkMode::None => None,
+        let (mode, network) = match run.network {
+            NetworkMode::Private => match self.networks.take_or_tell(|line| self.reporter.warn(line))? {
+                Some(network) => (NetworkMode::Private, Some(network)),
+                None => (NetworkMode::Host, None),
+            },
+            mode @ (NetworkMode::Host | NetworkMode::None) => (mode, None),
         };
-        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine_address(network.as_ref()));
+        let machine = machine_address(network.as_ref());
+        let mut spec = self.spec(run, mode, ground, mounts);
+        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let limits = &self.options.limits;
         let group = self.cgroups.make(&limits.cgroup)?;
@@ -108,38 +118,25 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(
-        &self,
-        run: &Run,
-        opened: &Opened,
-        scratch: &Path,
-        upper: &Upper,
-        mounts: &Prepared,
-    ) -> Result<Spec, StepError> {
+    fn spec(&self, run: &Run, network: NetworkMode, ground: &Ground, mounts: &Prepared) -> Spec {
         let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
         let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
         let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        Ok(Spec {
-            root: exec::Root {
-                lowers: opened.lowers(scratch)?,
-                skeleton: self.store.skeleton(),
-                upper: Some(upper.clone()),
-                volatile: true,
-                mount_api: exec::MountApi::Best,
-            },
+        Spec {
+            root: ground.root.clone(),
             args: run.args.iter().map(OsString::from).collect(),
             env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
             hostname: self.options.hostname.clone(),
-            network: match run.network {
+            network: match network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
             hosts: self.options.hosts.clone(),
-            resolv_conf: match run.network {
+            resolv_conf: match network {
                 NetworkMode::Private => {
                     Some(without_loopback(self.options.resolv_conf.as_deref().unwrap_or_default()))
                 }
@@ -153,8 +150,14 @@ impl Solver<'_> {
             resources: self.options.limits.resources.clone(),
             shm_size: self.options.limits.shm_size,
             mounts: mounts.mounts.clone(),
-        })
+            filtered: true,
+        }
     }
+}
+
+/// That roots are copied, for people.
+pub(crate) fn copying(reason: &str) -> String {
+    format!("commands get copies of their files: no overlay can be mounted where the store is: {reason}")
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
@@ -179,21 +182,4 @@ fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     }
     inputs.extend(mounts::inputs(run, contents));
     inputs
-}
-
-/// Makes in `scratch` the two empty directories that a writable overlay needs.
-pub(crate) fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
-    let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
-    for directory in [&upper.dir, &upper.work] {
-        fs::create_dir(directory).map_err(io("make", directory))?;
-    }
-    // Overlayfs shows the upper's root as the root of the merged tree.
-    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755))
-        .map_err(io("set the mode of", &upper.dir))?;
-    Ok(upper)
-}
-
-fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StepError {
-    let path = path.to_owned();
-    move |source| StepError::Io { operation, path, source }
 }

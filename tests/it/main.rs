@@ -20,3 +20,4 @@ mod readers;
 mod remote;
 mod support;
 mod transport;
+mod users;

@@ -11,3 +11,4 @@ pub(crate) mod rootfs;
 pub(crate) mod running;
 pub(crate) mod server;
 pub(crate) mod tree;
+pub(crate) mod user;
