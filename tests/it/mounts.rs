@@ -20,7 +20,8 @@ fn mounts_do_what_they_say() {
 #[test]
 fn so_they_do_for_an_ordinary_user() {
     let user = User::with_ranges();
-    case::run_all_in("mounts", || Env::as_user(user));
+    // `ssh-add` has another opinion of key files that belong to somebody else.
+    case::run_all_but(&["missing.case"], "mounts", || Env::as_user(user));
 }
 
 #[test]

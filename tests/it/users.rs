@@ -128,3 +128,13 @@ fn program_tree(into: &Path) {
     fs::create_dir_all(into.join("usr/bin")).unwrap();
     fs::copy(program, into.join("usr/bin/strata")).unwrap();
 }
+
+#[test]
+fn what_is_mounted_of_the_machine_has_what_is_mounted_below_it() {
+    let env = Env::as_user(User::with_ranges());
+    env.add_busybox();
+    let script =
+        "test -e /machine/proc/version && touch /machine/dev/x /machine/tmp/x 2>&1 | grep -c Read-only";
+    let args = ["run", "--rm", "--network=none", "-v", "/:/machine:ro", BUSYBOX, "sh", "-c", script];
+    assert_eq!(env.strata(args).success().stdout, "2\n");
+}
