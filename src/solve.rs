@@ -8,6 +8,7 @@
 
 mod agent;
 mod archive;
+mod aside;
 mod assemble;
 mod choose;
 mod context;
@@ -48,6 +49,7 @@ use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind};
 use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
+use aside::Aside;
 use context::Context;
 use scheduler::Results;
 use state::{Opened, State};
@@ -133,6 +135,7 @@ pub struct Solver<'a> {
     last_record: i64,
     /// Whether it was said that roots are copied.
     copying: Once,
+    aside: Aside,
 }
 
 /// The steps' results, in the order of the plan.
@@ -193,6 +196,7 @@ impl<'a> Solver<'a> {
         Runner { executor, networks, cgroups, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
+        let runs = plan.steps.iter().filter(|step| matches!(step.kind, StepKind::Run(_))).count();
         Ok(Self {
             store,
             work,
@@ -210,6 +214,7 @@ impl<'a> Solver<'a> {
             begun: Mutex::default(),
             last_record,
             copying: Once::new(),
+            aside: Aside::new(runs, executor, cgroups, &options.limits.cgroup),
         })
     }
 
@@ -219,6 +224,7 @@ impl<'a> Solver<'a> {
         let stop = || self.cancel.cancel();
         let result =
             scheduler::run(&needs, self.options.jobs, stop, |node, results| self.step(node, results));
+        self.aside.finish();
         self.note_use();
         self.save_stat_caches();
         let steps = result?;

@@ -14,6 +14,7 @@ use crate::progress;
 use crate::store::Driver;
 use crate::tree::TreePath;
 
+use super::aside::Ready;
 use super::error::StepError;
 use super::ground::Ground;
 use super::limits::{self, out_of_memory};
@@ -32,6 +33,7 @@ impl Solver<'_> {
         state: &dyn Fn(Root) -> State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
+        self.aside.begin();
         let contents = self.mounted_contents(run, state)?;
         let mounted: Vec<ContentDigest> = contents.iter().copied().flatten().collect();
         let request = Request {
@@ -45,6 +47,7 @@ impl Solver<'_> {
         };
         let mut usage = None;
         let result = self.cached_or(&request, running, |scratch| {
+            self.aside.expect();
             let opened = from.open(self.store, self.work)?;
             let ground = self.ground(&opened, scratch)?;
             let anew = !request.cache;
@@ -92,7 +95,11 @@ impl Solver<'_> {
         spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let limits = &self.options.limits;
-        let group = self.cgroups.make(&limits.cgroup)?;
+        // Whatever happens, the stage ends before its group goes.
+        let (group, stage) = match self.aside.take() {
+            Some(Ready { stage, group }) => (group, Some(stage)),
+            None => (self.cgroups.make(&limits.cgroup)?, None),
+        };
         let io = Io {
             output: Output::Piped(&mut pass),
             network: network.as_ref().map(Network::namespace),
@@ -101,7 +108,10 @@ impl Solver<'_> {
         };
         let keep: Vec<BorrowedFd<'_>> =
             std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
-        let outcome = self.executor.run(&spec, io, &keep, self.cancel)?;
+        let outcome = match stage {
+            Some(stage) => stage.run(&spec, io, &keep, self.cancel)?,
+            None => self.executor.run(&spec, io, &keep, self.cancel)?,
+        };
         running.used(*usage.insert(limits::usage(&outcome.usage)));
         let why = out_of_memory(outcome.hits, limits);
         if !outcome.status.success() {
