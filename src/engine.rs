@@ -15,22 +15,27 @@ mod find;
 mod images;
 mod inspect;
 mod options;
+mod place;
 mod run;
+mod shell;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Built, Metadata};
+pub use build::{BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
-pub use error::{BuildError, EngineError};
+pub use error::{BuildError, EngineError, NearStep};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use images::{HistoryLine, ImageSummary, Removed};
+pub use place::{StepPlace, StepPlaceError};
 pub use run::{Connection, RunRequest};
+pub use shell::Shell;
 
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
+pub use crate::solve::Seat;
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
 

@@ -157,6 +157,15 @@ impl Plan {
     }
 }
 
+/// A step before which a build ends, so that somebody can look at what it would start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// The step.
+    pub step: StepId,
+    /// What a command in its place sees. Of a RUN, the RUN itself.
+    pub run: Run,
+}
+
 /// The image that a plan makes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -207,7 +216,19 @@ pub fn lower(
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    lower::lower(dockerfile, options, images).map_err(error::diagnostics)
+    let lowered = lower::lower(dockerfile, options, images, None);
+    lowered.map(|(plan, _)| plan).map_err(error::diagnostics)
+}
+
+/// As [`lower()`], with the first step of the instruction at `place`; `None` if that makes none in the stages that the
+/// target needs.
+pub fn lower_until(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    images: &BTreeMap<String, BaseImage>,
+    place: Span,
+) -> Result<(Plan, Option<Stop>), Vec<Diagnostic>> {
+    lower::lower(dockerfile, options, images, Some(place)).map_err(error::diagnostics)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! layers/sha256/HEX/      one directory a diff id: its tree index (`index`) and the part that was made for it (`pNAME`)
 //! work/NAME/              what is being made, each directory with a `lock` that its owner holds
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
+//! kept/ID/                what failed steps left, kept for a look: `upper`, `about`, and a `lock` for who looks
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
 //! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, leases
@@ -30,6 +31,7 @@ mod collect;
 mod database;
 mod error;
 mod images;
+mod kept;
 pub mod layers;
 mod records;
 mod recover;
@@ -43,6 +45,7 @@ use std::path::{Path, PathBuf};
 pub use blobs::{BlobWriter, Expected};
 pub use error::StoreError;
 pub use images::ImageRow;
+pub use kept::Kept;
 pub use layers::{Layer, NewLayer, TarSource};
 pub use records::{NewRecord, Record};
 pub use work::WorkDir;

@@ -36,7 +36,18 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::Exec(ExecError::Canceled)
         | EngineError::Load(LoadError::Canceled)
         | EngineError::Export(ExportError::Canceled)
-        | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
+        | EngineError::Layers(StepError::Canceled | StepError::Sandbox(ExecError::Canceled)) => {
+            interrupted("interrupted")
+        }
+        EngineError::Layers(StepError::NoShell { .. }) => general(error)
+            .hint("put one into the stage, such as `COPY --from=busybox /bin/busybox /bin/busybox`"),
+        EngineError::NothingKept => general(error).hint(
+            "a RUN whose command fails is kept until images are removed or others have failed: build again",
+        ),
+        EngineError::NoKept { known, .. } => {
+            general(error).hint(format!("there is {}, the latest first", known.join(", ")))
+        }
+        EngineError::SceneGone { .. } => general(error).hint("build again"),
         EngineError::Load(load) => hinted(error, load_hint(load)),
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Store(store) => with_disk_hint(general(error), store),
@@ -84,6 +95,17 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoNamedContext { .. } => {
             general(error).hint("paths of `--build-context` are relative to the current directory")
         }
+        BuildError::NoStage { similar: Some(similar), .. } => {
+            general(error).hint(format!("did you mean `{similar}`?"))
+        }
+        BuildError::NoStep { near, .. } if !near.is_empty() => {
+            let near: Vec<String> =
+                near.iter().map(|step| format!("line {}: `{}`", step.line, step.text)).collect();
+            general(error).hint(format!("the nearest steps are at {}", near.join(" and ")))
+        }
+        BuildError::NotNeeded { stage: Some(stage), .. } => {
+            general(error).hint(format!("choose its stage with `--target {stage}`"))
+        }
         BuildError::TwoDockerfiles => {
             general(error).hint("leave `--file` out, or give the context as a directory or an archive")
         }
@@ -115,6 +137,9 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     }
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
+    }
+    if let Some(id) = &error.kept {
+        finding = finding.help(format!("`strata debug {id}` opens a shell in what the step left"));
     }
     if matches!(*error.source, StepError::NoSource { .. }) && leads_up(text, error) {
         finding = finding

@@ -22,6 +22,8 @@ pub struct Step {
     pub trigger: Option<String>,
     /// Whether it is done anew, whatever the cache has.
     pub no_cache: bool,
+    /// The program that SHELL names where the step stands: what somebody who looks into it types at.
+    pub shell: String,
     /// What it changes.
     pub from: Root,
     /// The change.

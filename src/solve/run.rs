@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
-use crate::exec::{self, Io, Output, Spec, Upper};
+use crate::exec::{self, ExecError, Io, Output, Spec, Upper};
 use crate::layer::{Marks, commit};
 use crate::network::{Network, without_loopback};
 use crate::plan::{NetworkMode, Run, Step};
@@ -17,6 +17,7 @@ use crate::tree::TreePath;
 
 use super::error::StepError;
 use super::make::Made;
+use super::scene::Scene;
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
@@ -31,6 +32,7 @@ impl Solver<'_> {
         run: &Run,
         from: &State,
         running: &progress::Step<'_>,
+        kept: &mut Option<String>,
     ) -> Result<StepResult, StepError> {
         let request = Request {
             step,
@@ -44,7 +46,11 @@ impl Solver<'_> {
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let stubs = self.execute(run, &opened, scratch, &upper, running)?;
+            let stubs = self.execute(run, &opened, scratch, &upper, running).inspect_err(|error| {
+                if is_of_the_command(error) {
+                    *kept = self.keep_scene(&Scene::new(step, run, &|_| from.clone()), &upper.dir);
+                }
+            })?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
             let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
             let made = Made {
@@ -86,7 +92,19 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(&self, run: &Run, opened: &Opened, scratch: &Path, upper: &Upper) -> Result<Spec, StepError> {
+    /// Keeps what a failed command left; gives its id. The step's own failure is what the user must hear of, so one to
+    /// keep it is passed over.
+    fn keep_scene(&self, scene: &Scene, upper: &Path) -> Option<String> {
+        self.store.keep(upper, &scene.to_json(), self.work).ok()
+    }
+
+    pub(super) fn spec(
+        &self,
+        run: &Run,
+        opened: &Opened,
+        scratch: &Path,
+        upper: &Upper,
+    ) -> Result<Spec, StepError> {
         let variables = run.env.iter().chain(&run.ignored_env);
         Ok(Spec {
             root: exec::Root {
@@ -119,6 +137,11 @@ impl Solver<'_> {
             }),
         })
     }
+}
+
+/// Whether the sandbox did its part and the command did not.
+fn is_of_the_command(error: &StepError) -> bool {
+    matches!(error, StepError::Command { .. } | StepError::Sandbox(ExecError::Command { .. }))
 }
 
 /// Everything that the key of a RUN is made of, under names for people.

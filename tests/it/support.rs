@@ -10,4 +10,5 @@ pub(crate) mod progress;
 pub(crate) mod rootfs;
 pub(crate) mod running;
 pub(crate) mod server;
+pub(crate) mod terminal;
 pub(crate) mod tree;

@@ -1,0 +1,111 @@
+//! A shell where a command of a step would run, or did.
+//!
+//! What the command left is put below as one more layer, read only, so that a look changes nothing: what is done in the
+//! shell is in an upper of its own, which goes with the work directory. Nothing here publishes or records.
+
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use crate::exec::{ExecError, Io, Output, Signals, Status, Stdin, Terminal};
+use crate::network::Network;
+use crate::plan::{NetworkMode, Run, StepKind};
+use crate::progress::{Reporter, Silent};
+use crate::store::{Kept, Store, WorkDir};
+
+use super::error::StepError;
+use super::run::make_upper;
+use super::scene::Scene;
+use super::state::State;
+use super::{Runner, SolveOptions, Solver};
+
+/// Where somebody sits and types.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat<'a> {
+    /// The terminal.
+    pub terminal: Terminal<'a>,
+    /// Signals for the shell.
+    pub signals: &'a Signals,
+}
+
+/// What is tried where the program of SHELL is not there.
+const SHELLS: [&[&str]; 2] = [&["/bin/sh"], &["/bin/busybox", "sh"]];
+
+/// What a terminal is called where nothing else says it, as in containers.
+const TERM: (&str, &str) = ("TERM", "xterm");
+
+impl Scene {
+    /// Opens a shell and waits for its end. `left` is what the command left, if it ran.
+    pub fn open(
+        &self,
+        left: Option<&Kept>,
+        (store, work): (&Store, &WorkDir),
+        options: &SolveOptions,
+        runner: Runner<'_>,
+        seat: Seat<'_>,
+    ) -> Result<Status, StepError> {
+        let (plan, roots) = (self.plan(), self.roots());
+        let reporter = Reporter::new(Arc::new(Silent));
+        let solver = Solver::new((store, work), (&plan, &roots), options, &reporter, runner)?;
+        let step = &plan.steps[0];
+        let StepKind::Run(run) = &step.kind else { unreachable!("the step of a scene is a RUN") };
+        let from = solver.state(step.from, &|_| State::scratch());
+        for program in candidates(&step.shell) {
+            match solver.shell(run, &program, &from, left, seat) {
+                Err(StepError::Sandbox(ExecError::Command { .. })) => {}
+                result => return result,
+            }
+        }
+        let tried = candidates(&step.shell).into_iter().map(|mut program| program.swap_remove(0)).collect();
+        Err(StepError::NoShell { tried })
+    }
+}
+
+impl Solver<'_> {
+    fn shell(
+        &self,
+        run: &Run,
+        program: &[String],
+        from: &State,
+        left: Option<&Kept>,
+        seat: Seat<'_>,
+    ) -> Result<Status, StepError> {
+        let scratch = self.scratch()?;
+        let opened = from.open(self.store, self.work)?;
+        let upper = make_upper(&scratch)?;
+        let mut spec = self.spec(run, &opened, &scratch, &upper)?;
+        spec.args = program.iter().map(OsString::from).collect();
+        if let Some(left) = left {
+            spec.root.lowers.insert(0, left.upper());
+        }
+        if !run.env.iter().any(|(name, _)| name == TERM.0) {
+            spec.env.push((TERM.0.into(), TERM.1.into()));
+        }
+        let network = match run.network {
+            NetworkMode::Private => Some(self.networks.take()?),
+            NetworkMode::Host | NetworkMode::None => None,
+        };
+        let io = Io {
+            stdin: Stdin::Inherit,
+            output: Output::Inherit,
+            terminal: Some(seat.terminal),
+            network: network.as_ref().map(Network::namespace),
+            signals: Some(seat.signals),
+            foreground: true,
+        };
+        let keep: Vec<_> = [self.work.as_fd()].into_iter().chain(left.map(AsFd::as_fd)).collect();
+        Ok(self.executor.run(&spec, io, &keep, self.cancel)?.status)
+    }
+}
+
+/// The programs to try, each with its arguments and once.
+fn candidates(shell: &str) -> Vec<Vec<String>> {
+    let mut candidates = vec![vec![shell.to_owned()]];
+    for other in SHELLS {
+        let other: Vec<String> = other.iter().map(|&word| word.to_owned()).collect();
+        if other[0] != shell {
+            candidates.push(other);
+        }
+    }
+    candidates
+}
