@@ -9,6 +9,7 @@ mod check;
 mod debug;
 pub mod error;
 mod explain;
+mod given;
 pub mod human;
 mod images;
 mod inspect;

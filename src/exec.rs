@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
 //! | *stage* | this program, executed anew: one thread, so it may fork | asks to die with the engine's thread; blocks all signals; forks init straight into new mount, pid, ipc, uts, cgroup (and net) namespaces; kills it when the engine's end of the socket closes; passes signals on; waits for it |
-//! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` with every path resolved inside the root; `pivot_root`; masks paths; host name, network; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
+//! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` and what the caller asked for, with every path resolved inside the root; `pivot_root`; masks paths; host name, network; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
 //! | *command* | a fork of init, then the program of the spec | own session; standard input; default signals; seccomp filter, then capabilities and ids (see `rights`); exec |
 //!
 //! # Death
@@ -22,14 +22,16 @@
 //! # Mount points
 //!
 //! A [`skeleton()`] lies below all layers, so mount points exist without a trace in the upper. Where an image has
-//! whited one out, or has made `/etc` a link to what is not there, it is made in the root and reported as a
-//! [stub](Outcome::stubs).
+//! whited one out, or has made `/etc` a link to what is not there, and where the caller wants something mounted at a
+//! path that the image has not, it is made in the root and reported as a [stub](Outcome::stubs); its parent keeps its
+//! times.
 
 mod bpf;
 mod cancel;
 mod channel;
 mod engine;
 mod error;
+mod extra;
 mod init;
 mod mounts;
 mod rights;
@@ -47,7 +49,7 @@ pub use cancel::{CancelToken, Signals};
 pub use engine::{Executor, Io, Outcome, Output, Status, Stdin, Usage};
 pub use error::{ExecError, SpecProblem, UserProblem};
 pub use skeleton::skeleton;
-pub use spec::{MAX_LOWERS, MountApi, Network, Root, Script, Spec, Upper};
+pub use spec::{MAX_LOWERS, Mount, MountApi, MountSource, Network, Root, Script, Secret, Spec, Upper};
 pub use stage::stage_entry;
 pub use terminal::Terminal;
 

@@ -15,6 +15,7 @@ mod dump;
 mod error;
 mod graph;
 mod lower;
+mod mount;
 mod notation;
 pub(crate) mod scope;
 mod stages;
@@ -31,6 +32,7 @@ use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
+pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };
@@ -85,7 +87,7 @@ pub struct BaseImage {
 }
 
 /// Number of a base in [`Plan::bases`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct BaseId(pub u32);
 
 /// Number of a context in [`Plan::contexts`].
@@ -102,11 +104,11 @@ pub enum ContextName {
 }
 
 /// Number of a step in [`Plan::steps`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct StepId(pub u32);
 
 /// A state of a file system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Root {
     /// Nothing.
     Scratch,

@@ -6,6 +6,7 @@
 //! Invariants: a record is written after its layer was published; a step's scratch directory is inside the build's
 //! work directory, whose lock the sandbox holds too; nothing is made twice at once, in whatever process.
 
+mod agent;
 mod archive;
 mod assemble;
 mod choose;
@@ -15,6 +16,7 @@ mod error;
 mod fetch;
 mod make;
 mod missing;
+mod mounts;
 mod owner;
 mod run;
 mod scene;
@@ -25,7 +27,8 @@ mod state;
 mod step;
 mod workdir;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
@@ -36,10 +39,10 @@ pub(crate) use run::make_upper;
 pub use scene::Scene;
 pub use shell::Seat;
 
-use crate::exec::{CancelToken, Executor};
+use crate::exec::{CancelToken, Executor, Secret};
 use crate::network::Networks;
-use crate::oci::{ContentDigest, DiffId};
-use crate::plan::{ContextId, Place, Plan, Root, Step, StepKind, Stop};
+use crate::oci::{CacheKey, ContentDigest, DiffId};
+use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind, Stop};
 use crate::progress::Reporter;
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
@@ -64,6 +67,10 @@ pub struct SolveOptions {
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` of a RUN holds.
     pub resolv_conf: Option<Vec<u8>>,
+    /// The user's secrets, by their names.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The sockets of the user's SSH agents, by their names.
+    pub agents: BTreeMap<String, PathBuf>,
 }
 
 /// What a step came to.
@@ -107,6 +114,8 @@ pub struct Solver<'a> {
     /// The cache records that were used, to be marked so at the end.
     used: Mutex<Vec<i64>>,
     scratch: AtomicUsize,
+    /// The cache mounts that this build began anew.
+    begun: Mutex<HashSet<CacheKey>>,
     /// The newest cache record when this build began.
     last_record: i64,
 }
@@ -177,6 +186,7 @@ impl<'a> Solver<'a> {
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),
             scratch: AtomicUsize::new(0),
+            begun: Mutex::default(),
             last_record,
         })
     }
@@ -239,7 +249,7 @@ impl<'a> Solver<'a> {
             Err(StepError::Canceled)
         } else {
             match &step.kind {
-                StepKind::Run(run) => self.run(step, run, &from, &running, &mut kept),
+                StepKind::Run(run) => self.run(step, run, (&from, &state), &running, &mut kept),
                 StepKind::Copy(copy) => self.copy(step, copy, &from, &state, fetched, &running),
                 StepKind::Workdir(workdir) => self.workdir(step, workdir, &from, &running),
             }
@@ -312,16 +322,16 @@ fn needed_context(step: &StepKind) -> Option<ContextId> {
 
 /// The steps whose results a step needs.
 fn needed_steps(step: &Step) -> Vec<usize> {
-    let source = match &step.kind {
+    let sources: Vec<Root> = match &step.kind {
         StepKind::Copy(copy) => match copy.from {
-            Place::Root(root) => Some(root),
-            Place::Context(_) => None,
+            Place::Root(root) => vec![root],
+            Place::Context(_) => Vec::new(),
         },
-        StepKind::Run(_) | StepKind::Workdir(_) => None,
+        StepKind::Run(run) => run.mounts.iter().filter_map(Mount::content).map(|(root, _)| root).collect(),
+        StepKind::Workdir(_) => Vec::new(),
     };
-    [Some(step.from), source]
-        .into_iter()
-        .flatten()
+    std::iter::once(step.from)
+        .chain(sources)
         .filter_map(|root| match root {
             Root::Step(id) => Some(id.0 as usize),
             Root::Scratch | Root::Base(_) => None,

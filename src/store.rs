@@ -6,6 +6,7 @@
 //! blobs/sha256/HEX        what goes over the wire: configs, manifests, indexes, compressed layers
 //! layers/sha256/HEX/      one directory a diff id: its tree index (`index`) and the part that was made for it (`pNAME`)
 //! work/NAME/              what is being made, each directory with a `lock` that its owner holds
+//! mounts/HEX/N/           directories that outlive builds: `data`, and a `lock` that its users hold
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
 //! kept/ID/                what failed steps left, kept for a look: `upper`, `about`, and a `lock` for who looks
 //! skeleton/               the mount points that sandboxes need, below every image
@@ -33,6 +34,7 @@ mod error;
 mod images;
 mod kept;
 pub mod layers;
+mod mounts;
 mod records;
 mod recover;
 mod work;
@@ -47,6 +49,7 @@ pub use error::StoreError;
 pub use images::ImageRow;
 pub use kept::Kept;
 pub use layers::{Layer, NewLayer, TarSource};
+pub use mounts::{CacheMount, Sharing};
 pub use records::{NewRecord, Record};
 pub use work::WorkDir;
 

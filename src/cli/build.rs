@@ -22,7 +22,7 @@ use super::check::{self, CallArgs, Method};
 use super::error::{CliError, ErrorKind};
 use super::render::{self, Mode};
 use super::result_file::ResultFile;
-use super::{App, colour, complain, debug, dumb, new_name, print, remotes, signals};
+use super::{App, colour, complain, debug, dumb, given, new_name, print, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -75,6 +75,12 @@ pub(super) struct BuildArgs {
     /// What to write instead of an image in the store, such as `type=oci,dest=image.tar`; may be repeated
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
+    /// Secret that RUNs may mount: `id=NAME,src=FILE` or `id=NAME,env=VARIABLE`; may be repeated
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
+    /// SSH agent that RUNs may mount: `default`, `NAME=SOCKET` or `NAME=KEY[,KEY]`; may be repeated
+    #[arg(long = "ssh", value_name = "AGENT")]
+    agents: Vec<String>,
     /// Put the image into the store, also if there is an `--output`
     #[arg(long)]
     load: bool,
@@ -160,13 +166,13 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     }
     let report = match built.result {
         Ok(Made::Image(report)) => report,
-        Ok(Made::Shell(shell)) => return debug::open(&engine, &shell),
+        Ok(Made::Shell(shell)) => return debug::open(&engine, &shell, Some(&request)),
         Err(error) => {
             let kept = kept(&error).filter(|_| args.on_error == OnError::Shell).map(str::to_owned);
             let error = CliError::from(error);
             let Some(id) = kept else { return Err(error) };
             complain(&error.render(colour(&std::io::stderr())));
-            debug::open(&engine, &engine.failed_step(Some(&id))?)?;
+            debug::open(&engine, &engine.failed_step(Some(&id))?, Some(&request))?;
             return Ok(error.exit_code());
         }
     };
@@ -248,6 +254,8 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         labels: labels(&args.labels)?,
         no_cache: args.no_cache,
         stat_cache: !args.no_stat_cache,
+        secrets: given::secrets(&args.secrets)?,
+        agents: given::agents(&args.agents)?,
         network: args.network.map(NetworkChoice::mode),
         jobs: args.jobs,
         outputs: outputs(args)?,

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::{Engine, Seat, Shell};
+use crate::engine::{BuildRequest, Engine, Seat, Shell};
 use crate::exec::{CancelToken, ExecError, Signals, Terminal};
 use crate::sys::terminal::RawMode;
 
@@ -23,7 +23,7 @@ pub(super) fn run(app: &App, args: &DebugArgs) -> Result<ExitCode, CliError> {
     refuse_without_terminal()?;
     let engine = app.engine()?;
     let shell = engine.failed_step(args.id.as_deref())?;
-    open(&engine, &shell)
+    open(&engine, &shell, None)
 }
 
 /// Refuses to open a shell that nobody could type at.
@@ -41,8 +41,12 @@ pub(super) fn refuse_without_terminal() -> Result<(), CliError> {
     Ok(())
 }
 
-/// Opens a shell on the user's terminal and waits for its end; gives its exit code.
-pub(super) fn open(engine: &Engine, shell: &Shell) -> Result<ExitCode, CliError> {
+/// Opens a shell on the user's terminal and waits for its end; gives its exit code. It has the secrets of `build`.
+pub(super) fn open(
+    engine: &Engine,
+    shell: &Shell,
+    build: Option<&BuildRequest>,
+) -> Result<ExitCode, CliError> {
     let failed = |error: ExecError| CliError::from_error(ErrorKind::General, &error);
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let output: BorrowedFd<'_> = if stdout.is_terminal() { stdout.as_fd() } else { stderr.as_fd() };
@@ -60,7 +64,7 @@ pub(super) fn open(engine: &Engine, shell: &Shell) -> Result<ExitCode, CliError>
     let seat = Seat { terminal: Terminal { input: Some(stdin.as_fd()), output }, signals: &to_shell };
     // Keys go to the shell's terminal as they are typed; what they mean is decided there.
     let raw = RawMode::set(stdin.as_fd());
-    let ended = engine.open_shell(shell, seat, &cancel);
+    let ended = engine.open_shell(shell, build, seat, &cancel);
     drop(raw);
     Ok(ExitCode::from(u8::try_from(ended?.code()).unwrap_or(u8::MAX)))
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{BuildError, EngineError};
+use crate::engine::{BuildError, EngineError, KeysError};
 use crate::exec::ExecError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
@@ -106,6 +106,11 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NotNeeded { stage: Some(stage), .. } => {
             general(error).hint(format!("choose its stage with `--target {stage}`"))
         }
+        BuildError::Keys { source: KeysError::Start(_), .. } => {
+            general(error).hint("install `openssh-client`, or give the socket of an agent")
+        }
+        BuildError::Keys { .. } => general(error)
+            .hint("keys that need a passphrase can be in an agent: `ssh-add`, then `--ssh default`"),
         BuildError::TwoDockerfiles => {
             general(error).hint("leave `--file` out, or give the context as a directory or an archive")
         }
@@ -138,7 +143,7 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
     }
-    if let Some(id) = &error.kept {
+    if let (Some(id), StepError::Command { .. }) = (&error.kept, &*error.source) {
         finding = finding.help(format!("`strata debug {id}` opens a shell in what the step left"));
     }
     if matches!(*error.source, StepError::NoSource { .. }) && leads_up(text, error) {
@@ -158,6 +163,10 @@ fn step_hints(error: &StepError) -> Vec<String> {
     match error {
         StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoSecret { id } => {
+            vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
+        }
+        StepError::NoAgent { id } => vec![format!("give it with `--ssh {id}`, or `--ssh {id}=SOCKET`")],
         StepError::LinkedOwner { .. } => {
             vec!["use numbers, such as `--chown=1000:1000`, or leave `--link` out".to_owned()]
         }

@@ -22,6 +22,7 @@ use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
+use super::given::{AgentSource, Given, SecretSource};
 use super::place::StepPlace;
 use super::shell::Shell;
 use super::{Engine, options};
@@ -53,6 +54,10 @@ pub struct BuildRequest {
     pub platform: Option<Platform>,
     /// Whether the context's stat cache is used.
     pub stat_cache: bool,
+    /// Secrets that RUNs may mount, by their names.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// SSH agents that RUNs may mount, by their names.
+    pub agents: BTreeMap<String, AgentSource>,
     /// The network of RUN; `None` if the user did not choose.
     pub network: Option<NetworkMode>,
     /// How many steps may run at once; `None` chooses.
@@ -160,7 +165,8 @@ impl Engine {
         };
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let solve_options = self.solve_options(request, &plan, input.files, bringing)?;
+        let given = Given::take(request, &work)?;
+        let solve_options = self.solve_options(request, &plan, input.files, bringing, &given)?;
         let solver = Solver::new(
             (&self.store, &work),
             (&plan, &base_layers),

@@ -16,6 +16,8 @@ use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
 
+use super::keys::KeysError;
+
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -196,6 +198,32 @@ pub enum BuildError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A secret's file cannot be read.
+    #[error("cannot read the secret `{id}` from `{}`", path.display())]
+    Secret {
+        /// The secret's name.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no agent for the user's SSH keys.
+    #[error("cannot use the SSH keys of `{id}`")]
+    Keys {
+        /// The agent's name.
+        id: String,
+        /// Why not.
+        source: KeysError,
+    },
+    /// A secret is more than what a secret may be.
+    #[error("the secret `{id}` is larger than {max} bytes")]
+    LargeSecret {
+        /// The secret's name.
+        id: String,
+        /// The most bytes that a secret may have.
+        max: u64,
     },
     /// The ignore file cannot be used.
     #[error(transparent)]

@@ -10,6 +10,7 @@ use super::Engine;
 use super::build::BuildRequest;
 use super::context::{self, Bringing, Directory};
 use super::error::{BuildError, EngineError};
+use super::given::Given;
 
 /// What the planner needs.
 pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineError> {
@@ -41,6 +42,7 @@ impl Engine {
         plan: &Plan,
         main: Directory,
         bringing: Bringing<'_>,
+        given: &Given,
     ) -> Result<SolveOptions, EngineError> {
         let scope = if main.is_lasting { main.root.to_string_lossy().into_owned() } else { String::new() };
         let options = |directory: Directory| {
@@ -69,6 +71,8 @@ impl Engine {
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: self.host.hosts(),
             resolv_conf: self.host.resolv_conf.clone(),
+            secrets: given.secrets.clone(),
+            agents: given.agents(),
         })
     }
 }

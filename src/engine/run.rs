@@ -98,6 +98,7 @@ impl Engine {
                 NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
             },
             script: None,
+            mounts: Vec::new(),
         };
         let network = match request.network {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),

@@ -6,7 +6,9 @@ use crate::solve::{Runner, Scene, Seat, SolveOptions, StepError};
 use crate::store::{Kept, StoreError};
 
 use super::Engine;
+use super::build::BuildRequest;
 use super::error::EngineError;
+use super::given::Given;
 
 /// A place where a shell can be opened.
 #[derive(Debug)]
@@ -42,18 +44,24 @@ impl Engine {
                 _ => EngineError::NothingKept,
             });
         };
-        Ok(Shell { scene: Scene::from_json(&left.about()?)?, left: Some(left) })
+        let mut scene = Scene::from_json(&left.about()?)?;
+        // The build that they were given to is over.
+        scene.want_no_secrets();
+        Ok(Shell { scene, left: Some(left) })
     }
 
-    /// Opens a shell and waits for its end. What is done in it is gone then.
+    /// Opens a shell and waits for its end. What is done in it is gone then. Secrets and agents are those of `build`;
+    /// without one there are none.
     pub fn open_shell(
         &self,
         shell: &Shell,
+        build: Option<&BuildRequest>,
         seat: Seat<'_>,
         cancel: &CancelToken,
     ) -> Result<Status, EngineError> {
         self.prepare_sandboxes()?;
         let work = self.store.work_dir()?;
+        let given = build.map(|build| Given::take(build, &work)).transpose()?;
         let options = SolveOptions {
             contexts: Vec::new(),
             scope: String::new(),
@@ -62,6 +70,8 @@ impl Engine {
             jobs: 1,
             hosts: self.host.hosts(),
             resolv_conf: self.host.resolv_conf.clone(),
+            secrets: given.as_ref().map(|given| given.secrets.clone()).unwrap_or_default(),
+            agents: given.as_ref().map(Given::agents).unwrap_or_default(),
         };
         let runner = Runner { executor: &self.executor, networks: &self.networks, cancel };
         let ended = shell.scene.open(shell.left.as_ref(), (&self.store, &work), &options, runner, seat);

@@ -12,7 +12,7 @@ use std::vec::IntoIter;
 
 use super::engine::{Status, Usage};
 use super::error::UserProblem;
-use super::spec::{MountApi, Network, Root, Script, Spec, Upper};
+use super::spec::{Mount, MountApi, MountSource, Network, Root, Script, Secret, Spec, Upper};
 use crate::sys::terminal::Size;
 
 /// What the stage is to do.
@@ -134,7 +134,7 @@ impl Request {
     /// The bytes of a request, which [`Request::decode`] reads.
     pub(super) fn encode(spec: &Spec, seccomp: &[u8], input: Input, foreground: bool) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
-        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script } = spec;
+        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script, mounts } = spec;
         encode_root(root, &mut out);
         out.number(args.len() as u64);
         for arg in args {
@@ -162,6 +162,10 @@ impl Request {
         if let Some(Script { name, content }) = script {
             out.bytes(name);
             out.bytes(content);
+        }
+        out.number(mounts.len() as u64);
+        for mount in mounts {
+            encode_mount(mount, &mut out);
         }
         out.bytes(seccomp);
         match input {
@@ -197,6 +201,7 @@ impl Request {
             script: from
                 .optional(|from| Some(Script { name: from.text()?, content: from.bytes()?.to_vec() }))?
                 .next(),
+            mounts: from.list(decode_mount)?,
         };
         let seccomp = from.bytes()?.to_vec();
         let input = match from.number()? {
@@ -215,20 +220,86 @@ fn encode_root(root: &Root, out: &mut Encoder) {
         out.path(lower);
     }
     out.path(skeleton);
+    encode_upper(upper.as_ref(), out);
+    out.number(u64::from(*volatile));
+    out.number(u64::from(*mount_api == MountApi::Classic));
+}
+
+fn encode_upper(upper: Option<&Upper>, out: &mut Encoder) {
     out.number(u64::from(upper.is_some()));
     if let Some(Upper { dir, work }) = upper {
         out.path(dir);
         out.path(work);
     }
-    out.number(u64::from(*volatile));
-    out.number(u64::from(*mount_api == MountApi::Classic));
+}
+
+fn decode_upper(from: &mut Decoder<'_>) -> Option<Upper> {
+    Some(Upper { dir: from.path()?, work: from.path()? })
+}
+
+fn encode_mount(mount: &Mount, out: &mut Encoder) {
+    let Mount { target, source, read_only } = mount;
+    out.bytes(target);
+    out.number(u64::from(*read_only));
+    match source {
+        MountSource::Host { path, inside } => {
+            out.number(0);
+            out.path(path);
+            out.path(inside);
+        }
+        MountSource::Layers { lowers, upper, inside } => {
+            out.number(1);
+            out.number(lowers.len() as u64);
+            for lower in lowers {
+                out.path(lower);
+            }
+            encode_upper(upper.as_ref(), out);
+            out.path(inside);
+        }
+        MountSource::Memory { size } => {
+            out.number(2);
+            out.number(u64::from(size.is_some()));
+            if let Some(size) = size {
+                out.number(*size);
+            }
+        }
+        MountSource::File { content, mode, uid, gid } => {
+            out.number(3);
+            out.bytes(&content.0);
+            for number in [mode, uid, gid] {
+                out.number(u64::from(*number));
+            }
+        }
+    }
+}
+
+fn decode_mount(from: &mut Decoder<'_>) -> Option<Mount> {
+    let (target, read_only) = (from.text()?, from.flag()?);
+    let small = |from: &mut Decoder<'_>| u32::try_from(from.number()?).ok();
+    let source = match from.number()? {
+        0 => MountSource::Host { path: from.path()?, inside: from.path()? },
+        1 => MountSource::Layers {
+            lowers: from.list(Decoder::path)?,
+            upper: from.optional(decode_upper)?.next(),
+            inside: from.path()?,
+        },
+        2 => MountSource::Memory { size: from.optional(Decoder::number)?.next() },
+        3 => MountSource::File {
+            content: Secret(from.bytes()?.to_vec()),
+            mode: small(from)?,
+            uid: small(from)?,
+            gid: small(from)?,
+        },
+        _ => return None,
+    };
+    Some(Mount { target, source, read_only })
 }
 
 fn decode_root(from: &mut Decoder<'_>) -> Option<Root> {
     Some(Root {
         lowers: from.list(Decoder::path)?,
         skeleton: from.path()?,
-        upper: from.optional(|from| Some(Upper { dir: from.path()?, work: from.path()? }))?.next(),
+        upper: from.optional(decode_upper)?.next(),
         volatile: from.flag()?,
         mount_api: if from.flag()? { MountApi::Classic } else { MountApi::Best },
     })
@@ -346,6 +417,14 @@ mod tests {
             hosts: b"127.0.0.1 localhost\n".to_vec(),
             resolv_conf: Some(vec![]),
             script: Some(Script { name: "EOF".into(), content: b"#!/bin/sh\n".to_vec() }),
+            mounts: [
+                MountSource::Host { path: "/p".into(), inside: PathBuf::new() },
+                MountSource::Layers { lowers: vec!["/l".into()], upper: None, inside: "i/j".into() },
+                MountSource::Memory { size: Some(1) },
+                MountSource::File { content: Secret(vec![0, 1]), mode: 0o400, uid: 1, gid: u32::MAX },
+            ]
+            .map(|source| Mount { target: "/t".into(), source, read_only: true })
+            .to_vec(),
         }
     }
 
@@ -356,6 +435,7 @@ mod tests {
             network: Network::Host,
             resolv_conf: None,
             script: None,
+            mounts: Vec::new(),
             ..spec()
         };
         let terminal = Input::Terminal(Size { rows: 24, columns: 80 });

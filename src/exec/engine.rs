@@ -19,7 +19,7 @@ use super::cancel::{CancelToken, Signals};
 use super::channel::{Input, Request};
 use super::error::{ExecError, SpecProblem};
 use super::sandbox::Sandbox;
-use super::spec::{MAX_LOWERS, Network, Spec};
+use super::spec::{MAX_LOWERS, MountSource, Network, Spec};
 use super::stage::LENGTH_BYTES;
 use super::terminal::Terminal;
 use super::{MAX_KEPT, MAX_SENT, STAGE_NAME, seccomp};
@@ -202,13 +202,17 @@ impl Executor {
 
 /// Refuses what cannot be run, before anything is started.
 fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
-    let Spec { root, args, env, cwd, user, hostname, .. } = spec;
+    let Spec { root, args, env, cwd, user, hostname, mounts, .. } = spec;
     let has_nul = |bytes: &[u8]| bytes.contains(&0);
     if args.is_empty() {
         return Err(SpecProblem::NoCommand.into());
     }
-    if root.lowers.len() > MAX_LOWERS {
-        return Err(SpecProblem::TooManyLowers { count: root.lowers.len() }.into());
+    let mounted = mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Layers { lowers, .. } => Some(lowers.len()),
+        _ => None,
+    });
+    if let Some(count) = mounted.chain([root.lowers.len()]).find(|count| *count > MAX_LOWERS) {
+        return Err(SpecProblem::TooManyLowers { count }.into());
     }
     if keep > MAX_KEPT {
         return Err(SpecProblem::TooManyKept { count: keep }.into());
@@ -225,6 +229,7 @@ fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
         ("the working directory", has_nul(cwd.as_os_str().as_bytes())),
         ("the user", has_nul(user.as_bytes())),
         ("the host name", has_nul(hostname.as_bytes())),
+        ("the target of a mount", mounts.iter().any(|mount| has_nul(mount.target.as_bytes()))),
     ];
     match places.into_iter().find(|(_, bad)| *bad) {
         Some((place, _)) => Err(SpecProblem::Nul { place }.into()),

@@ -8,18 +8,22 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, makedev, mkdirat, mknodat, openat2, symlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, fstat, makedev, mkdirat,
+    mknodat, openat2, symlinkat, utimensat,
+};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, mount_bind, mount_remount};
 
 use super::channel::Failure;
+use super::extra;
 use super::init::Step as _;
 use super::root::Scratch;
 use super::spec::{Script, Spec};
 use crate::sys::mount::{FsContext, MountError, attach, bind};
 
-const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
-const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
+pub(super) const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
+pub(super) const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
 const NOEXEC: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOEXEC;
 const RDONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY;
 
@@ -80,13 +84,22 @@ pub(super) fn populate(
     let resolv_conf = spec.resolv_conf.is_some().then_some("resolv.conf");
     for name in ["hosts"].into_iter().chain(resolv_conf) {
         let file = bind(scratch.dir.as_fd(), name).step(&format!("bind /etc/{name}"))?;
-        points.mount(&file, &format!("etc/{name}"), Kind::File)?;
+        match points.mount(&file, &format!("etc/{name}"), Kind::File) {
+            // In a read-only root an image without the file simply has none.
+            Err(Failure::Setup { errno, .. }) if errno == Errno::ROFS.raw_os_error() => {}
+            mounted => mounted?,
+        }
     }
+    extra::mount(spec, scratch, &mut points)?;
     Ok(points.stubs)
 }
 
 /// A new file system, mounted nowhere yet.
-fn new(fs_type: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> Result<OwnedFd, MountError> {
+pub(super) fn new(
+    fs_type: &str,
+    options: &[(&str, &str)],
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, MountError> {
     let context = FsContext::open(fs_type)?;
     for (key, value) in options {
         context.string(key, value)?;
@@ -95,29 +108,30 @@ fn new(fs_type: &str, options: &[(&str, &str)], attributes: MountAttrFlags) -> R
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Directory,
     File,
 }
 
 /// Finds mount points in the root and makes those that are missing.
-struct Points<'a> {
+pub(super) struct Points<'a> {
     root: BorrowedFd<'a>,
     stubs: Vec<PathBuf>,
 }
 
 impl Points<'_> {
-    fn mount(&mut self, mount: &OwnedFd, path: &str, kind: Kind) -> Result<(), Failure> {
-        let step = || format!("mount /{path}");
-        let target = match (self.find(path, kind), kind) {
-            (Err(Errno::NOENT), _) => match self.make(path, kind) {
-                // In a read-only root an image without the file simply has none.
-                Err(Errno::ROFS) if kind == Kind::File => return Ok(()),
-                made => made.step(&format!("make the mount point /{path}"))?,
-            },
-            (found, _) => found.step(&step())?,
+    /// Mounts something at a path of the root, without its first `/`.
+    pub(super) fn mount(&mut self, mount: &OwnedFd, path: &str, kind: Kind) -> Result<(), Failure> {
+        let target = match self.find(path, kind) {
+            Err(Errno::NOENT) => self.make(path, kind).step(&format!("make the mount point /{path}"))?,
+            found => found.step(&format!("mount /{path}"))?,
         };
-        attach(mount.as_fd(), target.as_fd()).step(&step())
+        let is_directory = fstat(&target).is_ok_and(|it| FileType::from_raw_mode(it.st_mode).is_dir());
+        let attached = match kind {
+            Kind::File if is_directory => Err(Errno::ISDIR),
+            _ => attach(mount.as_fd(), target.as_fd()),
+        };
+        attached.step(&format!("mount /{path}"))
     }
 
     /// Opens what is at `path`. A last symbolic link to a file is opened itself: the mount then covers the link,
@@ -130,12 +144,13 @@ impl Points<'_> {
         openat2(self.root, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)
     }
 
-    /// Makes `path`, at most one directory deep, with its parent, and notes what was made.
+    /// Makes `path` with its parents, and notes what was made. What was there keeps its times.
     fn make(&mut self, path: &str, kind: Kind) -> Result<OwnedFd, Errno> {
         let (parent, name) = match path.rsplit_once('/') {
             Some((parent, name)) => (self.directory(parent)?, name),
             None => (self.root.try_clone_to_owned().map_err(|_| Errno::MFILE)?, path),
         };
+        let before = fstat(&parent)?;
         match kind {
             Kind::Directory => mkdirat(&parent, name, Mode::from_raw_mode(0o755))?,
             Kind::File => {
@@ -143,7 +158,11 @@ impl Points<'_> {
                 rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
             }
         }
-        self.stubs.push(self.path_of(&parent, name));
+        set_times(&parent, &before)?;
+        // What is made in another mount than the root is none of the root's changes.
+        if before.st_dev == fstat(self.root)?.st_dev {
+            self.stubs.push(self.path_of(&parent, name));
+        }
         self.find(path, kind)
     }
 
@@ -161,6 +180,17 @@ impl Points<'_> {
         let inside = (|| real(parent.as_fd())?.strip_prefix(real(self.root)?).map(Path::to_owned).ok())();
         Path::new("/").join(inside.unwrap_or_default()).join(name)
     }
+}
+
+/// Gives a directory the times back that it had.
+fn set_times(directory: &OwnedFd, times: &Stat) -> Result<(), Errno> {
+    let time = |tv_sec, tv_nsec: u64| Timespec { tv_sec, tv_nsec: tv_nsec as i64 };
+    let times = Timestamps {
+        last_access: time(times.st_atime, times.st_atime_nsec),
+        last_modification: time(times.st_mtime, times.st_mtime_nsec),
+    };
+    let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    utimensat(CWD, path, &times, AtFlags::empty())
 }
 
 /// Makes the nodes, links and mounts of `/dev`.

@@ -13,7 +13,7 @@ use rustix::mount::{MountAttrFlags, MountFlags, mount_remount};
 
 use super::channel::Failure;
 use super::init::Step as _;
-use super::spec::{MountApi, Root, Spec};
+use super::spec::{MountApi, MountSource, Root, Spec, Upper};
 use crate::sys::mount::{FsContext, MountError, attach, bind, make_private};
 
 /// `f_type` of overlayfs, see statfs(2).
@@ -42,7 +42,7 @@ pub(super) fn scratch(skeleton: &Path, spec: &Spec) -> Result<Scratch, Failure> 
     let dir = (|| {
         let tmpfs = FsContext::open("tmpfs")?;
         tmpfs.string("mode", "0755")?;
-        tmpfs.string("size", "1m")?;
+        tmpfs.string("size", &scratch_size(spec).to_string())?;
         tmpfs.mount(MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV)
     })()
     .step("mount the scratch tmpfs")?;
@@ -52,6 +52,27 @@ pub(super) fn scratch(skeleton: &Path, spec: &Spec) -> Result<Scratch, Failure> 
         write_file(dir.as_fd(), name, content, 0o644).step(&format!("write /etc/{name}"))?;
     }
     Ok(Scratch { dir, skeleton: skeleton_dir })
+}
+
+/// Room for the files that are bound into the root: a page more each, for what is not full.
+fn scratch_size(spec: &Spec) -> usize {
+    let contents = spec.mounts.iter().map(|mount| match &mount.source {
+        MountSource::File { content, .. } => content.0.len() + (8 << 10),
+        _ => 16 << 10,
+    });
+    (1 << 20) + contents.sum::<usize>()
+}
+
+impl Scratch {
+    /// Makes an empty directory or file and opens it.
+    pub(super) fn place(&self, name: &str, is_directory: bool) -> Result<OwnedFd, Errno> {
+        if is_directory {
+            mkdirat(&self.dir, name, Mode::from_raw_mode(0o755))?;
+        } else {
+            write_file(self.dir.as_fd(), name, &[], 0o600)?;
+        }
+        openat(&self.dir, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+    }
 }
 
 /// Makes a file with this content, which no umask makes less accessible than `mode` says.
@@ -66,55 +87,29 @@ pub(super) fn write_file(dir: BorrowedFd<'_>, name: &str, content: &[u8], mode: 
     Ok(())
 }
 
-fn open_dir(path: &Path) -> Result<OwnedFd, Errno> {
+pub(super) fn open_dir(path: &Path) -> Result<OwnedFd, Errno> {
     open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Mounts the root; the result is its directory.
 pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> {
-    mkdirat(&scratch.dir, ROOT, Mode::from_raw_mode(0o755)).step("make the root's directory")?;
-    let place =
-        || openat(&scratch.dir, ROOT, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let target = place().step("open the root's directory")?;
-
     let mut lowers = Vec::with_capacity(root.lowers.len() + 1);
     for path in &root.lowers {
         lowers.push(open_dir(path).step(&format!("open the layer `{}`", path.display()))?);
     }
     let skeleton = scratch.skeleton.try_clone().step("duplicate a descriptor")?;
     lowers.push(skeleton);
-    let upper = match &root.upper {
-        Some(upper) => Some((
-            open_dir(&upper.dir).step(&format!("open `{}`", upper.dir.display()))?,
-            open_dir(&upper.work).step(&format!("open `{}`", upper.work.display()))?,
-        )),
-        None => None,
-    };
-    let layers = Layers { lowers, upper, volatile: root.volatile };
-
-    let mounted = match (&layers.upper, &layers.lowers[..]) {
-        // overlayfs refuses a single lower without an upper.
-        (None, [only]) => {
-            bind(only.as_fd(), "").and_then(|tree| attach(tree.as_fd(), target.as_fd())).map_err(Into::into)
-        }
-        _ => layers.mount(root.mount_api, target.as_fd()),
-    };
-    mounted.or_else(|error| layers.blame(error))?;
-    let root_dir = place().step("open the root")?;
-    if root.upper.is_none() {
-        read_only(root_dir.as_fd()).step("make the root read-only")?;
-    }
-    Ok(root_dir)
+    Layers::new(lowers, root.upper.as_ref(), root.volatile)?.mount_in(scratch, ROOT, root.mount_api)
 }
 
-/// Makes the mount at `dir` read-only.
-fn read_only(dir: BorrowedFd<'_>) -> Result<(), Errno> {
-    rustix::process::fchdir(dir)?;
-    mount_remount(".", MountFlags::BIND | MountFlags::RDONLY, c"")
+/// Makes the mount whose root `place` is read-only.
+pub(super) fn read_only(place: BorrowedFd<'_>) -> Result<(), Errno> {
+    let place = format!("/proc/self/fd/{}", place.as_raw_fd());
+    mount_remount(place, MountFlags::BIND | MountFlags::RDONLY, c"")
 }
 
 /// The directories of an overlay, opened.
-struct Layers {
+pub(super) struct Layers {
     /// Topmost first.
     lowers: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
@@ -122,6 +117,31 @@ struct Layers {
 }
 
 impl Layers {
+    pub(super) fn new(lowers: Vec<OwnedFd>, upper: Option<&Upper>, volatile: bool) -> Result<Self, Failure> {
+        let open = |path: &Path| open_dir(path).step(&format!("open `{}`", path.display()));
+        let upper = upper.map(|upper| Ok((open(&upper.dir)?, open(&upper.work)?))).transpose()?;
+        Ok(Self { lowers, upper, volatile })
+    }
+
+    /// Mounts the overlay on a new directory of the scratch, which is the result; read-only without an upper.
+    pub(super) fn mount_in(&self, scratch: &Scratch, name: &str, api: MountApi) -> Result<OwnedFd, Failure> {
+        let target = scratch.place(name, true).step(&format!("make the directory `{name}`"))?;
+        let mounted = match (&self.upper, &self.lowers[..]) {
+            // overlayfs refuses a single lower without an upper.
+            (None, [only]) => bind(only.as_fd(), "")
+                .and_then(|tree| attach(tree.as_fd(), target.as_fd()))
+                .map_err(Into::into),
+            _ => self.mount(api, target.as_fd()),
+        };
+        mounted.or_else(|error| self.blame(error))?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mounted = openat(&scratch.dir, name, flags, Mode::empty()).step("open what was mounted")?;
+        if self.upper.is_none() {
+            read_only(mounted.as_fd()).step("make it read-only")?;
+        }
+        Ok(mounted)
+    }
+
     fn mount(&self, api: MountApi, target: BorrowedFd<'_>) -> Result<(), MountError> {
         let context = FsContext::open("overlay")?;
         let takes_fds = api == MountApi::Best

@@ -3,6 +3,7 @@
 //! Invariants: paths are the host's unless said otherwise; nothing here is read or checked against the disk.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 /// The most directories that [`Root::lowers`] may hold: overlayfs takes 500, and the skeleton is one of them.
@@ -32,6 +33,66 @@ pub struct Spec {
     pub resolv_conf: Option<Vec<u8>>,
     /// A file that the command finds while it runs, executable for everybody.
     pub script: Option<Script>,
+    /// What is mounted besides, in this order.
+    pub mounts: Vec<Mount>,
+}
+
+/// Something mounted into the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where, absolute inside the root; made if it is missing.
+    pub target: String,
+    /// What.
+    pub source: MountSource,
+    /// Whether nothing can be written to it.
+    pub read_only: bool,
+}
+
+/// What is mounted. Paths called `inside` are relative and may lead through links, but not out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    /// A file or a directory of the machine, or something in it.
+    Host {
+        /// The file or directory itself, not a link to it.
+        path: PathBuf,
+        /// What of it; empty is all.
+        inside: PathBuf,
+    },
+    /// Something in a stack of layers.
+    Layers {
+        /// Unpacked layers, topmost first; at most [`MAX_LOWERS`], may be empty.
+        lowers: Vec<PathBuf>,
+        /// Where changes go; without one it is read-only.
+        upper: Option<Upper>,
+        /// What of it; empty is all.
+        inside: PathBuf,
+    },
+    /// A directory in memory.
+    Memory {
+        /// Limit in bytes; `None` is half of the machine's memory.
+        size: Option<u64>,
+    },
+    /// A file in memory.
+    File {
+        /// What is in it.
+        content: Secret,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+}
+
+/// Bytes that nobody shall see by mistake.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 /// A file in the sandbox's own `/dev/pipes`, so that it leaves nothing in the root.

@@ -58,14 +58,16 @@ pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &m
     if !state.shell_is_posix() {
         return;
     }
-    let runs = facts.stage(index).instructions.iter().filter_map(|instruction| match &instruction.kind {
+    let instructions = &facts.stage(index).instructions;
+    let runs = instructions.iter().filter_map(|instruction| match &instruction.kind {
         InstructionKind::Run(run) => Some(RunAt { instruction, run, commands: commands(run) }),
         _ => None,
     });
+    let runs: Vec<RunAt<'_>> = runs.collect();
     let mut has_lists_from_below = false;
-    for run in runs {
+    for run in &runs {
         let at = At { facts, state, instruction: run.instruction };
-        if updates_alone(&run) {
+        if updates_alone(run) {
             has_lists_from_below = true;
             findings
                 .add(
@@ -75,7 +77,7 @@ pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &m
                     "the package lists of this layer grow old while it is cached, and the next install takes them",
                 )
                 .help("write it into the RUN that installs: `RUN apt-get update && apt-get install -y … && rm -rf /var/lib/apt/lists/*`");
-        } else if !has_lists_from_below && installs_without_update(&run) {
+        } else if !has_lists_from_below && installs_without_update(run) {
             findings
                 .add(
                     &rule::APT_INSTALL_WITHOUT_UPDATE,
@@ -86,10 +88,10 @@ pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &m
                 .help("fetch them in the same RUN: `RUN apt-get update && apt-get install …`");
         }
         if facts.shipped[index] {
-            caches::check(&at, &run, findings);
+            caches::check(&at, run, findings);
         }
     }
-    dependencies::check(facts, index, state, findings);
+    dependencies::check(facts, index, state, &runs, findings);
 }
 
 const LISTS: [&str; 1] = ["/var/lib/apt"];

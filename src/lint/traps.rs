@@ -10,11 +10,18 @@ use super::{Findings, packages, rule};
 const ARCHIVES: [&str; 12] =
     [".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".lzma", ".zst", ".tzst", ".z"];
 
+/// What changes only the shell that runs it.
+const LOST: [&str; 3] = ["cd", "export", "alias"];
+
 pub(super) fn check(at: &At<'_, '_>, findings: &mut Findings) {
     malformed_json(at, findings);
     match &at.instruction.kind {
         InstructionKind::Run(run) if at.state.shell_is_posix() => {
-            effect_lost(at, &packages::commands(run), findings)
+            // Most texts have none of the words, and need not be split.
+            let text = at.facts.text(at.span());
+            if LOST.iter().any(|program| text.contains(program)) {
+                effect_lost(at, &packages::commands(run), findings);
+            }
         }
         InstructionKind::Copy(copy) => {
             empty_source(at, &copy.files, findings);
@@ -90,7 +97,7 @@ fn effect_lost(at: &At<'_, '_>, commands: &[super::shell::Simple], findings: &mu
     };
     let writes = |word: &String| word.contains('>');
     let programs: Vec<&str> = commands.iter().map(|simple| simple.words[0].as_str()).collect();
-    let changes = programs.iter().find(|program| matches!(**program, "cd" | "export" | "alias"));
+    let changes = programs.iter().find(|program| LOST.contains(program));
     let (Some(program), true) = (changes, programs.iter().all(|program| is_of_the_shell(program))) else {
         return;
     };

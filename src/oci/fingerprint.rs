@@ -3,6 +3,8 @@
 //! Every value is written with its length or with a fixed width, so that two different values never give the
 //! same bytes. The definition is part of the cache's format: `docs/cache-keys.md`.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest as _, Sha256};
 
 use super::digest::Digest;
@@ -64,6 +66,12 @@ impl Fingerprint for String {
     }
 }
 
+impl Fingerprint for u64 {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        hasher.number(*self);
+    }
+}
+
 impl Fingerprint for bool {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
         hasher.number(u64::from(*self));
@@ -88,6 +96,17 @@ impl<T: Fingerprint> Fingerprint for [T] {
 impl<T: Fingerprint> Fingerprint for Vec<T> {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
         self.as_slice().fingerprint(hasher);
+    }
+}
+
+/// A map is the list of its pairs.
+impl<K: Fingerprint, V: Fingerprint> Fingerprint for BTreeMap<K, V> {
+    fn fingerprint(&self, hasher: &mut FingerprintHasher) {
+        hasher.number(self.len() as u64);
+        for (key, value) in self {
+            hasher.value(key);
+            hasher.value(value);
+        }
     }
 }
 

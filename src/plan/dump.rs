@@ -2,11 +2,12 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::dockerfile::mount::Owner;
 use crate::dockerfile::remote::{GitRef, ModificationTime};
 
 use super::{
-    ContextId, ContextName, Copy, NetworkMode, Place, Plan, Root, Run, Source, StepId, StepKind, Target,
-    Unpack, Workdir,
+    Bind, Cache, ContextId, ContextName, Copy, Mount, MountKind, NetworkMode, Place, Plan, Root, Run, Secret,
+    SecretVariable, Seed, Source, StepId, StepKind, Target, Unpack, Workdir,
 };
 
 impl Display for Plan {
@@ -62,7 +63,7 @@ impl Display for Root {
 impl Display for Run {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "  run {:?}", self.args)?;
-        for (name, value) in &self.env {
+        for (name, value) in &*self.env {
             writeln!(f, "  env {name}={value:?}")?;
         }
         for (name, value) in &self.ignored_env {
@@ -74,9 +75,43 @@ impl Display for Run {
             NetworkMode::None => writeln!(f, ", network none")?,
             NetworkMode::Private => writeln!(f, ", network private")?,
         }
-        match &self.script {
-            Some(script) => writeln!(f, "  script {} {:?}", script.path, script.content),
-            None => Ok(()),
+        if let Some(script) = &self.script {
+            writeln!(f, "  script {} {:?}", script.path, script.content)?;
+        }
+        for Mount { target, kind } in &self.mounts {
+            writeln!(f, "  mount {target}: {kind}")?;
+        }
+        for SecretVariable { name, id, required } in &self.secret_variables {
+            writeln!(f, "  env {name} is the secret {id:?}{}", if *required { ", required" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for MountKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let of = |f: &mut Formatter<'_>, owner: &Owner| match owner.mode {
+            Some(mode) => write!(f, ", mode {mode:o} of {:?}:{:?}", owner.uid, owner.gid),
+            None => write!(f, ", owner {:?}:{:?}", owner.uid, owner.gid),
+        };
+        match self {
+            Self::Bind(Bind { from, source, read_write }) => {
+                write!(f, "{source} of {from}{}", if *read_write { ", read-write" } else { "" })
+            }
+            Self::Cache(Cache { namespace, id, seed, source, sharing, read_only, owner }) => {
+                write!(f, "{source} of cache {id:?} in {namespace:?}, {sharing:?}")?;
+                if let Some(Seed { from, source }) = seed {
+                    write!(f, ", begins as {source} of {from}")?;
+                }
+                f.write_str(if *read_only { ", read-only" } else { "" })?;
+                of(f, owner)
+            }
+            Self::Tmpfs { size } => write!(f, "memory, at most {size:?}"),
+            Self::Secret(Secret { id, required, owner }) | Self::Ssh(Secret { id, required, owner }) => {
+                let kind = if matches!(self, Self::Ssh(_)) { "agent" } else { "secret" };
+                write!(f, "{kind} {id:?}{}", if *required { ", required" } else { "" })?;
+                of(f, owner)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::Span;
 
-use super::{Base, BaseId, BaseImage, ContextId, ContextName, Root, Step, StepId, StepKind};
+use super::{Base, BaseId, BaseImage, ContextId, ContextName, Root, Step, StepId};
 
 /// A growing plan.
 #[derive(Debug)]
@@ -14,7 +14,8 @@ pub(super) struct Graph<'i> {
     base_ids: HashMap<&'i str, BaseId>,
     contexts: Vec<ContextName>,
     steps: Vec<Step>,
-    step_ids: HashMap<(Root, StepKind), StepId>,
+    /// The steps from each root, which are few: a root is mostly the one before.
+    step_ids: HashMap<Root, Vec<StepId>>,
 }
 
 impl<'i> Graph<'i> {
@@ -53,14 +54,22 @@ impl<'i> Graph<'i> {
         ContextId(number as u32)
     }
 
+    /// What a context is called.
+    pub(super) fn context_name(&self, id: ContextId) -> &ContextName {
+        &self.contexts[id.0 as usize]
+    }
+
     /// The number of a step; that of the earlier one, if one does the same to the same root.
     pub(super) fn step(&mut self, step: Step) -> StepId {
-        let no_cache = step.no_cache;
-        let id = *self.step_ids.entry((step.from, step.kind.clone())).or_insert_with(|| {
-            self.steps.push(step);
-            StepId(self.steps.len() as u32 - 1)
-        });
-        self.steps[id.0 as usize].no_cache |= no_cache;
+        let siblings = self.step_ids.entry(step.from).or_default();
+        let steps = &mut self.steps;
+        if let Some(&id) = siblings.iter().find(|id| steps[id.0 as usize].kind == step.kind) {
+            steps[id.0 as usize].no_cache |= step.no_cache;
+            return id;
+        }
+        let id = StepId(steps.len() as u32);
+        steps.push(step);
+        siblings.push(id);
         id
     }
 

@@ -6,6 +6,7 @@
 
 mod config;
 mod copy;
+mod mounts;
 mod platform;
 mod remote;
 mod run;
@@ -359,7 +360,7 @@ impl<'s> Stage<'s, '_> {
         };
         let trigger = self.trigger.map(|(trigger, _)| trigger.text.clone());
         let span = self.place(span);
-        let shell = run::shell_of(&self.state.config).swap_remove(0);
+        let shell = self.shell_program();
         let place = self.stop.place.filter(|&place| place == span && self.stop.stop.is_none());
         let run = place.map(|_| match &kind {
             StepKind::Run(run) => run.clone(),

@@ -3,7 +3,9 @@
 //! ARG and ENV write into one table, so that the last one wins while the image is built, as in BuildKit. What the
 //! image config keeps is not decided here.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::dockerfile::ast::{ArgItem, Dockerfile, Escape};
 use crate::dockerfile::word::{Expanded, Word};
@@ -20,7 +22,8 @@ const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY"
 /// The variables at one place of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
-    variables: BTreeMap<String, String>,
+    /// Shared with the RUNs that see them, until one changes.
+    variables: Arc<BTreeMap<String, String>>,
     /// Each ARG so far, in order, with its value at that place. A name may come several times.
     arguments: Vec<(String, Option<String>)>,
     escape: Escape,
@@ -29,7 +32,7 @@ pub(crate) struct Scope {
 impl Scope {
     /// No variables.
     pub(crate) fn new(escape: Escape) -> Self {
-        Self { variables: BTreeMap::new(), arguments: Vec::new(), escape }
+        Self { variables: Arc::default(), arguments: Vec::new(), escape }
     }
 
     /// The variables of FROM lines: the predefined ones and the ARGs before the first FROM.
@@ -49,7 +52,7 @@ impl Scope {
 
     /// Sets a variable.
     pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.variables.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.variables).insert(name.into(), value.into());
     }
 
     /// The value of a variable.
@@ -58,7 +61,7 @@ impl Scope {
     }
 
     /// The variables in effect.
-    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn variables(&self) -> &Arc<BTreeMap<String, String>> {
         &self.variables
     }
 
@@ -96,11 +99,15 @@ impl Scope {
     /// The ARGs so far with their values of now, each name once, in the order of first declarations.
     pub(super) fn arguments(&self) -> Vec<(&str, &str)> {
         let mut arguments: Vec<(&str, &str)> = Vec::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for (name, declared) in &self.arguments {
             let value = self.get(name).or(declared.as_deref()).unwrap_or_default();
-            match arguments.iter_mut().find(|(known, _)| known == name) {
-                Some(known) => known.1 = value,
-                None => arguments.push((name, value)),
+            match places.entry(name) {
+                Entry::Occupied(place) => arguments[*place.get()].1 = value,
+                Entry::Vacant(place) => {
+                    place.insert(arguments.len());
+                    arguments.push((name, value));
+                }
             }
         }
         arguments

@@ -4,12 +4,15 @@
 //! key. They leave out what does not change the result (names, places, proxies) and what the cache brings in by
 //! content (the roots that a step starts from and reads).
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::diagnostic::Span;
 use crate::dockerfile::remote::{GitRef, HttpUrl};
 use crate::oci::{Digest, Fingerprint, FingerprintHasher};
 use crate::tree::TreePath;
 
-use super::{Chmod, ContextId, Root};
+use super::{Chmod, ContextId, Mount, Root, SecretVariable};
 
 /// One change of a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +49,8 @@ pub enum StepKind {
 pub struct Run {
     /// The program and its arguments, the shell included.
     pub args: Vec<String>,
-    /// The variables in effect, sorted by name; always with `PATH`.
-    pub env: Vec<(String, String)>,
+    /// The variables in effect; always with `PATH`. RUNs with no ARG or ENV between them share them.
+    pub env: Arc<BTreeMap<String, String>>,
     /// Variables that the command gets besides, but that do not make it another command: proxies.
     pub ignored_env: Vec<(String, String)>,
     /// The directory that it starts in, absolute; made if it is missing.
@@ -58,10 +61,14 @@ pub struct Run {
     pub network: NetworkMode,
     /// A file that it shall find, not part of the result.
     pub script: Option<Script>,
+    /// What is mounted for it, parents before what lies in them.
+    pub mounts: Vec<Mount>,
+    /// Secrets that it gets as variables.
+    pub secret_variables: Vec<SecretVariable>,
 }
 
 /// The network that a command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum NetworkMode {
     /// The host's.
     Host,
@@ -73,7 +80,7 @@ pub enum NetworkMode {
 }
 
 /// A heredoc that names its own interpreter: an executable file (0755, root's) while the command runs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Script {
     /// Where, absolute.
     pub path: String,
@@ -212,13 +219,18 @@ impl Fingerprint for StepKind {
 
 impl Fingerprint for Run {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        let Self { args, env, ignored_env: _, cwd, user, network, script } = self;
+        let Self { args, env, ignored_env: _, cwd, user, network, script, mounts, secret_variables } = self;
         hasher.value(args);
-        hasher.value(env);
+        hasher.value(&**env);
         hasher.value(cwd);
         hasher.value(user);
         hasher.value(network);
         hasher.value(script);
+        // Without any, nothing is fed, so that the keys from before there were mounts stay.
+        if !mounts.is_empty() || !secret_variables.is_empty() {
+            hasher.value(mounts);
+            hasher.value(secret_variables);
+        }
     }
 }
 

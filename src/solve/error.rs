@@ -99,6 +99,21 @@ pub enum StepError {
     /// A pattern of `--exclude` is malformed.
     #[error(transparent)]
     Exclude(#[from] DockerignoreError),
+    /// What a cache mount is to begin with is no directory.
+    #[error("`{0}` is not a directory, and a cache can only begin as one")]
+    SeedNotDirectory(TreePath),
+    /// A RUN needs a secret, and it was not given.
+    #[error("the secret `{id}` is required, and was not given")]
+    NoSecret {
+        /// Its name.
+        id: String,
+    },
+    /// A RUN needs an SSH agent, and none was given.
+    #[error("the SSH agent `{id}` is required, and was not given")]
+    NoAgent {
+        /// Its name.
+        id: String,
+    },
     /// An archive among the sources of an ADD cannot be unpacked.
     #[error("cannot unpack `{path}`")]
     Unpack {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,14 @@ use crate::cache::{self, Input};
 use crate::exec::{self, ExecError, Io, Output, Spec, Upper};
 use crate::layer::{Marks, commit};
 use crate::network::{Network, without_loopback};
-use crate::plan::{NetworkMode, Run, Step};
+use crate::oci::ContentDigest;
+use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
 use crate::tree::TreePath;
 
 use super::error::StepError;
 use super::make::Made;
+use super::mounts::{self, Prepared, Preparing};
 use super::scene::Scene;
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
@@ -30,25 +32,31 @@ impl Solver<'_> {
         &self,
         step: &Step,
         run: &Run,
-        from: &State,
+        (from, state): (&State, &dyn Fn(Root) -> State),
         running: &progress::Step<'_>,
         kept: &mut Option<String>,
     ) -> Result<StepResult, StepError> {
+        let contents = self.mounted_contents(run, state)?;
+        let mounted: Vec<ContentDigest> = contents.iter().copied().flatten().collect();
         let request = Request {
             step,
             from,
-            action: cache::action("run", &step.kind, &[]),
+            action: cache::action("run", &step.kind, &mounted),
             family: cache::family("run", text(step), &self.options.scope),
-            inputs: inputs(run),
+            inputs: inputs(run, &contents),
             observes: false,
             cache: !self.options.no_cache && !step.no_cache,
         };
         self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
-            let stubs = self.execute(run, &opened, scratch, &upper, running).inspect_err(|error| {
+            let anew = !request.cache;
+            let mounts =
+                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
+            let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
+            let stubs = self.execute(run, &spec, &mounts, running).inspect_err(|error| {
                 if is_of_the_command(error) {
-                    *kept = self.keep_scene(&Scene::new(step, run, &|_| from.clone()), &upper.dir);
+                    *kept = self.keep_scene(&Scene::new(step, run, state), &upper.dir);
                 }
             })?;
             let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
@@ -68,12 +76,10 @@ impl Solver<'_> {
     fn execute(
         &self,
         run: &Run,
-        opened: &Opened,
-        scratch: &Path,
-        upper: &Upper,
+        spec: &Spec,
+        mounts: &Prepared,
         running: &progress::Step<'_>,
     ) -> Result<Vec<TreePath>, StepError> {
-        let spec = self.spec(run, opened, scratch, upper)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let network = match run.network {
             NetworkMode::Private => Some(self.networks.take()?),
@@ -84,7 +90,9 @@ impl Solver<'_> {
             network: network.as_ref().map(Network::namespace),
             ..Io::default()
         };
-        let outcome = self.executor.run(&spec, io, &[self.work.as_fd()], self.cancel)?;
+        let keep: Vec<BorrowedFd<'_>> =
+            std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
+        let outcome = self.executor.run(spec, io, &keep, self.cancel)?;
         if !outcome.status.success() {
             let command = run.args.join(" ");
             return Err(StepError::Command { command, status: outcome.status });
@@ -104,8 +112,12 @@ impl Solver<'_> {
         opened: &Opened,
         scratch: &Path,
         upper: &Upper,
+        mounts: &Prepared,
     ) -> Result<Spec, StepError> {
-        let variables = run.env.iter().chain(&run.ignored_env);
+        let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
+        let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
+        let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
         Ok(Spec {
             root: exec::Root {
                 lowers: opened.lowers(scratch)?,
@@ -115,7 +127,7 @@ impl Solver<'_> {
                 mount_api: exec::MountApi::Best,
             },
             args: run.args.iter().map(OsString::from).collect(),
-            env: variables.map(|(name, value)| (name.into(), value.into())).collect(),
+            env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
             hostname: HOSTNAME.to_owned(),
@@ -135,6 +147,7 @@ impl Solver<'_> {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
+            mounts: mounts.mounts.clone(),
         })
     }
 }
@@ -145,7 +158,7 @@ fn is_of_the_command(error: &StepError) -> bool {
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
-fn inputs(run: &Run) -> Vec<Input> {
+fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     let mut inputs = vec![
         Input::new("the command", run.args.join(" ")),
         Input::new("the working directory", run.cwd.clone()),
@@ -158,6 +171,7 @@ fn inputs(run: &Run) -> Vec<Input> {
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }
+    inputs.extend(mounts::inputs(run, contents));
     inputs
 }
 

@@ -1,13 +1,18 @@
 //! What the command of a step sees, put down so that a shell can be opened there later, also by another process.
 //!
 //! A scene is a plan of one step whose roots are all bases: by their layers, so that nothing of the plan that it comes
-//! from is needed. Its JSON is kept in the store with what the command left.
+//! from is needed. Its JSON is kept in the store with what the command left. Secrets are in it by name only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Span;
 use crate::oci::{Config, DiffId, Platform};
-use crate::plan::{BaseId, NetworkMode, Plan, Root, Run, Script, Step, StepKind, Target};
+use crate::plan::{
+    BaseId, Mount, MountKind, NetworkMode, Plan, Root, Run, Script, SecretVariable, Step, StepKind, Target,
+};
 
 use super::error::StepError;
 use super::state::State;
@@ -18,11 +23,11 @@ pub struct Scene {
     /// The step, as progress shows it.
     pub name: String,
     /// The program that SHELL names there.
-    pub(super) shell: String,
-    /// The command.
-    pub(super) run: Run,
-    /// The layers that it starts from, lowest first.
-    pub(super) layers: Vec<DiffId>,
+    shell: String,
+    /// The command. The states that it mounts are bases.
+    run: Run,
+    /// The layers of each base, lowest first. The first is what the command starts from.
+    pub(super) bases: Vec<Vec<DiffId>>,
 }
 
 /// A scene as it is kept.
@@ -32,21 +37,15 @@ struct Document {
     name: String,
     shell: String,
     args: Vec<String>,
-    env: Vec<(String, String)>,
+    env: BTreeMap<String, String>,
     ignored_env: Vec<(String, String)>,
     cwd: String,
     user: String,
-    network: Network,
-    script: Option<(String, String)>,
-    layers: Vec<DiffId>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Network {
-    Host,
-    None,
-    Private,
+    network: NetworkMode,
+    script: Option<Script>,
+    mounts: Vec<Mount>,
+    secret_variables: Vec<SecretVariable>,
+    bases: Vec<Vec<DiffId>>,
 }
 
 /// The version of the document. Another one is not read.
@@ -55,15 +54,28 @@ const VERSION: u32 = 1;
 impl Scene {
     /// The scene of `run` in the place of `step`; `state` has the states that it sees.
     pub(super) fn new(step: &Step, run: &Run, state: &dyn Fn(Root) -> State) -> Self {
-        Self {
-            name: step.name.clone(),
-            shell: step.shell.clone(),
-            run: run.clone(),
-            layers: state(step.from).layers.to_vec(),
+        let mut run = run.clone();
+        let mut bases = vec![state(step.from).layers.to_vec()];
+        for mount in &mut run.mounts {
+            if let Some((root, _)) = mount.content() {
+                mount.set_root(Root::Base(BaseId(bases.len() as u32)));
+                bases.push(state(root).layers.to_vec());
+            }
         }
+        Self { name: step.name.clone(), shell: step.shell.clone(), run, bases }
     }
 
-    /// The scene as a plan, whose bases have the layers of [`Scene::roots`].
+    /// Makes the command do without the secrets and agents that it asks for.
+    pub fn want_no_secrets(&mut self) {
+        for mount in &mut self.run.mounts {
+            if let MountKind::Secret(secret) | MountKind::Ssh(secret) = &mut mount.kind {
+                secret.required = false;
+            }
+        }
+        self.run.secret_variables.iter_mut().for_each(|variable| variable.required = false);
+    }
+
+    /// The scene as a plan, whose bases have the layers of [`Scene::bases`].
     pub(super) fn plan(&self) -> Plan {
         let root = Root::Base(BaseId(0));
         let step = Step {
@@ -87,75 +99,83 @@ impl Scene {
         Plan { bases: Vec::new(), contexts: Vec::new(), steps: vec![step], target }
     }
 
-    /// The layers of each root, lowest first.
-    pub(super) fn roots(&self) -> Vec<Vec<DiffId>> {
-        vec![self.layers.clone()]
-    }
-
     /// The scene as text.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        let Run { args, env, ignored_env, cwd, user, network, script } = self.run.clone();
+        let Self { name, shell, run, bases } = self.clone();
+        let Run { args, env, ignored_env, cwd, user, network, script, mounts, secret_variables } = run;
         let document = Document {
             version: VERSION,
-            name: self.name.clone(),
-            shell: self.shell.clone(),
+            name,
+            shell,
             args,
-            env,
+            env: Arc::unwrap_or_clone(env),
             ignored_env,
             cwd,
             user,
-            network: match network {
-                NetworkMode::Host => Network::Host,
-                NetworkMode::None => Network::None,
-                NetworkMode::Private => Network::Private,
-            },
-            script: script.map(|script| (script.path, script.content)),
-            layers: self.layers.clone(),
+            network,
+            script,
+            mounts,
+            secret_variables,
+            bases,
         };
-        serde_json::to_vec(&document)
-            .unwrap_or_else(|error| unreachable!("strings and numbers have a JSON: {error}"))
+        serde_json::to_vec(&document).unwrap_or_else(|error| unreachable!("all of it has a JSON: {error}"))
     }
 
     /// Reads what [`Scene::to_json`] wrote.
     pub fn from_json(json: &[u8]) -> Result<Self, StepError> {
-        let wrong = |source| StepError::Scene { source };
-        let Document { version, name, shell, args, env, ignored_env, cwd, user, network, script, layers } =
-            serde_json::from_slice(json).map_err(wrong)?;
-        if version != VERSION {
-            return Err(wrong(serde::de::Error::custom(format!("it has version {version}, not {VERSION}"))));
+        let document: Document = serde_json::from_slice(json).map_err(wrong)?;
+        let Document { name, shell, args, ignored_env, cwd, user, network, script, bases, .. } = document;
+        let (mounts, secret_variables) = (document.mounts, document.secret_variables);
+        if document.version != VERSION {
+            let found = document.version;
+            return Err(wrong(serde::de::Error::custom(format!("it has version {found}, not {VERSION}"))));
         }
-        let network = match network {
-            Network::Host => NetworkMode::Host,
-            Network::None => NetworkMode::None,
-            Network::Private => NetworkMode::Private,
-        };
-        let script = script.map(|(path, content)| Script { path, content });
-        let run = Run { args, env, ignored_env, cwd, user, network, script };
-        Ok(Self { name, shell, run, layers })
+        let known = |root| matches!(root, Root::Base(BaseId(id)) if (id as usize) < bases.len());
+        if bases.is_empty() || !mounts.iter().filter_map(Mount::content).all(|(root, _)| known(root)) {
+            return Err(wrong(serde::de::Error::custom("a state is missing")));
+        }
+        let env = Arc::new(document.env);
+        let run = Run { args, env, ignored_env, cwd, user, network, script, mounts, secret_variables };
+        Ok(Self { name, shell, run, bases })
     }
+}
+
+fn wrong(source: serde_json::Error) -> StepError {
+    StepError::Scene { source }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Bind;
+    use crate::tree::TreePath;
 
     #[test]
     fn a_scene_is_read_as_it_was_written() {
+        let bind = |base| {
+            let bind = Bind { from: Root::Base(BaseId(base)), source: "a/b".into(), read_write: true };
+            Mount { target: TreePath::clean(b"/m\xff"), kind: MountKind::Bind(bind) }
+        };
         let run = Run {
             args: vec!["/bin/sh".to_owned(), "-c".to_owned(), "false \"\n".to_owned()],
-            env: vec![("A".to_owned(), "1".to_owned())],
+            env: Arc::new(BTreeMap::from([("A".to_owned(), "1".to_owned())])),
             ignored_env: vec![("http_proxy".to_owned(), "p".to_owned())],
             cwd: "/w".to_owned(),
             user: "u:g".to_owned(),
             network: NetworkMode::None,
             script: Some(Script { path: "/dev/pipes/EOF".to_owned(), content: "#!/bin/x\n".to_owned() }),
+            mounts: vec![bind(1)],
+            secret_variables: Vec::new(),
         };
-        let layers = vec![DiffId(crate::oci::Digest::of(b"layer"))];
-        let scene = Scene { name: "[2/2] RUN".to_owned(), shell: "/bin/bash".to_owned(), run, layers };
+        let bases = vec![vec![DiffId(crate::oci::Digest::of(b"layer"))], Vec::new()];
+        let scene = Scene { name: "[2/2] RUN".to_owned(), shell: "/bin/bash".to_owned(), run, bases };
         let json = scene.to_json();
         assert_eq!(Scene::from_json(&json).unwrap(), scene);
         let other = String::from_utf8(json).unwrap().replacen("\"version\":1", "\"version\":2", 1);
         assert!(Scene::from_json(other.as_bytes()).is_err());
         assert!(Scene::from_json(b"").is_err());
+        let mut unknown = scene;
+        unknown.run.mounts.push(bind(2));
+        assert!(Scene::from_json(&unknown.to_json()).is_err());
     }
 }

@@ -4,16 +4,19 @@
 //! shell is in an upper of its own, which goes with the work directory. Nothing here publishes or records.
 
 use std::ffi::OsString;
+use std::fs;
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::exec::{ExecError, Io, Output, Signals, Status, Stdin, Terminal};
+use crate::exec::{ExecError, Io, MountSource, Output, Signals, Status, Stdin, Terminal};
 use crate::network::Network;
-use crate::plan::{NetworkMode, Run, StepKind};
+use crate::plan::{NetworkMode, Run, Step, StepKind};
 use crate::progress::{Reporter, Silent};
-use crate::store::{Kept, Store, WorkDir};
+use crate::store::{CacheMount, Kept, Store, WorkDir};
 
 use super::error::StepError;
+use super::mounts::{Prepared, Preparing};
 use super::run::make_upper;
 use super::scene::Scene;
 use super::state::State;
@@ -44,14 +47,13 @@ impl Scene {
         runner: Runner<'_>,
         seat: Seat<'_>,
     ) -> Result<Status, StepError> {
-        let (plan, roots) = (self.plan(), self.roots());
+        let (plan, roots) = (self.plan(), &self.bases);
         let reporter = Reporter::new(Arc::new(Silent));
-        let solver = Solver::new((store, work), (&plan, &roots), options, &reporter, runner)?;
+        let solver = Solver::new((store, work), (&plan, roots), options, &reporter, runner)?;
         let step = &plan.steps[0];
         let StepKind::Run(run) = &step.kind else { unreachable!("the step of a scene is a RUN") };
-        let from = solver.state(step.from, &|_| State::scratch());
         for program in candidates(&step.shell) {
-            match solver.shell(run, &program, &from, left, seat) {
+            match solver.shell((step, run), &program, left, seat) {
                 Err(StepError::Sandbox(ExecError::Command { .. })) => {}
                 result => return result,
             }
@@ -64,16 +66,27 @@ impl Scene {
 impl Solver<'_> {
     fn shell(
         &self,
-        run: &Run,
+        (step, run): (&Step, &Run),
         program: &[String],
-        from: &State,
         left: Option<&Kept>,
         seat: Seat<'_>,
     ) -> Result<Status, StepError> {
-        let scratch = self.scratch()?;
-        let opened = from.open(self.store, self.work)?;
+        let (scratch, running) = (self.scratch()?, self.reporter.start(&step.name));
+        let state = |root| self.state(root, &|_| State::scratch());
+        let opened = state(step.from).open(self.store, self.work)?;
         let upper = make_upper(&scratch)?;
-        let mut spec = self.spec(run, &opened, &scratch, &upper)?;
+        let contents = self.mounted_contents(run, &state)?;
+        let preparing = Preparing {
+            run,
+            contents: &contents,
+            state: &state,
+            scratch: &scratch,
+            anew: false,
+            running: &running,
+        };
+        let mut mounts = self.prepare(&preparing)?;
+        cover_caches(&mut mounts, &scratch)?;
+        let mut spec = self.spec(run, &opened, &scratch, &upper, &mounts)?;
         spec.args = program.iter().map(OsString::from).collect();
         if let Some(left) = left {
             spec.root.lowers.insert(0, left.upper());
@@ -93,9 +106,31 @@ impl Solver<'_> {
             signals: Some(seat.signals),
             foreground: true,
         };
-        let keep: Vec<_> = [self.work.as_fd()].into_iter().chain(left.map(AsFd::as_fd)).collect();
+        let caches = mounts.caches.iter().map(AsFd::as_fd);
+        let keep: Vec<_> =
+            [self.work.as_fd()].into_iter().chain(left.map(AsFd::as_fd)).chain(caches).collect();
         Ok(self.executor.run(&spec, io, &keep, self.cancel)?.status)
     }
+}
+
+/// Puts an upper over each cache, so that what is done in the shell does not stay there.
+fn cover_caches(prepared: &mut Prepared, scratch: &Path) -> Result<(), StepError> {
+    let data: Vec<PathBuf> = prepared.caches.iter().map(CacheMount::data).collect();
+    for (number, mount) in prepared.mounts.iter_mut().enumerate() {
+        let MountSource::Host { path, inside } = &mount.source else { continue };
+        if !data.contains(path) {
+            continue;
+        }
+        let place = scratch.join(format!("cover-{number}"));
+        fs::create_dir(&place).map_err(|source| StepError::Io {
+            operation: "make",
+            path: place.clone(),
+            source,
+        })?;
+        let upper = if mount.read_only { None } else { Some(make_upper(&place)?) };
+        mount.source = MountSource::Layers { lowers: vec![path.clone()], upper, inside: inside.clone() };
+    }
+    Ok(())
 }
 
 /// The programs to try, each with its arguments and once.

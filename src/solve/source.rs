@@ -191,7 +191,8 @@ pub(super) fn from_state(opened: &Opened, choices: &[Choice]) -> Result<Vec<Sour
     choices.iter().map(|choice| state_item(opened, choice)).collect()
 }
 
-fn state_item(opened: &Opened, choice: &Choice) -> Result<SourceItem, ViewError> {
+/// Looks up one thing that was chosen of a state.
+pub(super) fn state_item(opened: &Opened, choice: &Choice) -> Result<SourceItem, ViewError> {
     let mut found: Vec<(TreePath, Extent, Found)> = Vec::new();
     for part in &choice.parts {
         let entries = match part.extent {

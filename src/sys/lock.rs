@@ -56,12 +56,44 @@ impl Lock {
 
     /// Takes the lock on the file at `path` for itself if nobody holds it; `None` if somebody does.
     pub fn try_exclusive(path: &Path) -> Result<Option<Self>, LockError> {
+        Self::try_lock(path, Mode::Exclusive)
+    }
+
+    /// Takes the lock on the file at `path` unless who holds it is in the way; `None` if somebody is.
+    pub fn try_lock(path: &Path, mode: Mode) -> Result<Option<Self>, LockError> {
         let lock = Self::open(path)?;
-        match flock(&lock.file, FlockOperation::NonBlockingLockExclusive) {
+        let operation = match mode {
+            Mode::Shared => FlockOperation::NonBlockingLockShared,
+            Mode::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        };
+        match flock(&lock.file, operation) {
             Ok(()) => Ok(Some(lock)),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(lock.error(errno)),
         }
+    }
+
+    /// The same as [`Lock::try_lock`], but waits. `waiting` is called now and then; if it says no, the wait is given up
+    /// and the result is `None`.
+    pub fn wait_while(
+        path: &Path,
+        mode: Mode,
+        waiting: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, LockError> {
+        loop {
+            if let Some(lock) = Self::try_lock(path, mode)? {
+                return Ok(Some(lock));
+            }
+            if !waiting() {
+                return Ok(None);
+            }
+            thread::sleep(BETWEEN_TRIES);
+        }
+    }
+
+    /// Lets others share a lock that was held alone.
+    pub fn share(&self) -> Result<(), LockError> {
+        flock(&self.file, FlockOperation::LockShared).map_err(|errno| self.error(errno))
     }
 
     /// Waits for a lock whose file exists only while somebody holds or wants it. `waiting` is called now and then

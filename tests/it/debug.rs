@@ -54,7 +54,7 @@ fn a_failed_step_is_described_and_can_be_looked_into() {
         &format!("error: the command `{command}` did not complete successfully: exit code 7\n"),
         " --> Dockerfile:6:1\n",
         "6 | RUN echo half > left && rm base; seq 101 130; exit 7\n",
-        &format!("help: `strata debug {}` opens a shell in what the step left", ids[0]),
+        "help: `strata debug [ID]` opens a shell in what the step left",
     ] {
         assert!(error.contains(part), "{part:?} is not in\n{error}");
     }
@@ -125,6 +125,47 @@ fn a_build_opens_a_shell_where_it_fails() {
         assert!(error < answer, "{shown}");
         assert_eq!(shown.matches("error: the command").count(), 1, "{shown}");
     }
+    assert_nothing_left(&env);
+}
+
+#[test]
+fn a_shell_has_the_mounts_of_its_step() {
+    let env = Env::with_busybox();
+    let text = "FROM busybox AS files
+RUN echo from > /file
+FROM busybox
+RUN --mount=type=cache,target=/cache echo kept > /cache/kept
+WORKDIR /w
+RUN --mount=type=cache,target=/cache --mount=from=files,target=/files --mount=type=tmpfs,target=/memory \\
+    --mount=type=secret,id=word,required --mount=type=secret,id=word,env=WORD exit 1
+";
+    let context = env.dockerfile("mounts", text);
+    fs::write(env.path("word"), "hidden").unwrap();
+    let secret = format!("--secret=id=word,src={}", env.path("word").display());
+    let look = "echo :$(cat /cache/kept):$(cat /files/file):$(cat /run/secrets/word):$WORD:; echo x > /cache/mine \
+                && rm /cache/kept && echo :$(ls /cache):; grep -c ' /memory tmpfs ' /proc/mounts";
+    let at = |args: &[&str]| {
+        let (code, shown) = on_a_terminal(&env, args, ("/w # ", &format!("{look}; exit 4\n")));
+        assert!(shown.contains("\n:mine:\n1\n"), "{shown}");
+        (code, shown)
+    };
+    let args = ["build", "--progress=plain", &secret, "--on-error=shell", context.to_str().unwrap()];
+    let (code, shown) = at(&args);
+    assert_eq!(code, Some(1));
+    assert!(shown.contains("\n:kept:from:hidden:hidden:\n"), "{shown}");
+
+    // The build that knew the secret is over, and the first shell has changed nothing.
+    let (code, shown) = at(&["debug"]);
+    assert_eq!(code, Some(4));
+    assert!(shown.contains("\n:kept:from:::\n"), "{shown}");
+
+    let (code, shown) =
+        at(&["build", "--progress=plain", &secret, "--shell-at=6", context.to_str().unwrap()]);
+    assert_eq!(code, Some(4));
+    assert!(shown.contains("\n:kept:from:hidden:hidden:\n"), "{shown}");
+
+    let about = fs::read_to_string(env.root().join("kept").join(&kept(&env)[0]).join("about")).unwrap();
+    assert!(about.contains("word") && !about.contains("hidden"), "{about}");
     assert_nothing_left(&env);
 }
 

@@ -83,6 +83,7 @@ impl Bench {
             hosts: b"127.0.0.1 localhost\n".to_vec(),
             resolv_conf: Some(b"nameserver 192.0.2.1\n".to_vec()),
             script: None,
+            mounts: Vec::new(),
         }
     }
 

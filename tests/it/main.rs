@@ -15,6 +15,7 @@ mod debug;
 mod exec;
 mod fixtures;
 mod lint;
+mod mounts;
 mod readers;
 mod remote;
 mod support;

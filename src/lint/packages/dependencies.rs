@@ -9,7 +9,7 @@ use crate::lint::shell::Simple;
 use crate::lint::stage::{At, State};
 use crate::lint::{Findings, rule};
 
-use super::{cache_targets, commands};
+use super::{RunAt, cache_targets};
 
 /// An install of what manifests name.
 struct Install {
@@ -120,7 +120,15 @@ fn is_absolute(path: &str) -> bool {
     path.starts_with(['/', '$'])
 }
 
-pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &mut Findings) {
+/// `runs` are the RUNs of the stage.
+pub(super) fn check(
+    facts: &Facts<'_>,
+    index: usize,
+    state: &State,
+    runs: &[RunAt<'_>],
+    findings: &mut Findings,
+) {
+    let mut runs = runs.iter();
     let root = Local::new(facts).root();
     let mut everything: Option<Whole<'_>> = None;
     let mut directory = String::new();
@@ -136,9 +144,9 @@ pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &m
             let copy = Whole { instruction, destination, directory: directory.clone() };
             everything = everything.or(Some(copy));
         }
-        let InstructionKind::Run(run) = &instruction.kind else { continue };
+        let InstructionKind::Run(_) = &instruction.kind else { continue };
+        let Some(RunAt { run, commands, .. }) = runs.next() else { return };
         let has_cache = cache_targets(run).next().is_some();
-        let commands = commands(run);
         let stays = !commands.iter().any(|simple| simple.program() == "cd");
         for mut install in commands.iter().filter_map(Install::of) {
             if told.contains(&install.manager) {

@@ -47,12 +47,12 @@ impl Stage<'_, '_> {
         self.files(instruction, &add.files, from, &Verb::Add { unpack, fetching })
     }
 
-    fn main_context(&mut self) -> Place {
+    pub(super) fn main_context(&mut self) -> Place {
         Place::Context(self.graph.context(ContextName::Main))
     }
 
     /// What `--from` means.
-    fn copied(&mut self, from: &Spanned<String>) -> Result<Place, PlanError> {
+    pub(super) fn copied(&mut self, from: &Spanned<String>) -> Result<Place, PlanError> {
         match self.stages.copy_origin(self.index, from)? {
             Origin::Scratch => Ok(Place::Root(Root::Scratch)),
             Origin::Stage(index) => match self.done.get(&index) {

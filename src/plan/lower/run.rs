@@ -1,5 +1,7 @@
 //! RUN.
 
+use std::sync::Arc;
+
 use crate::dockerfile::ast::{self, Instruction, Network, RunCommand, Security};
 use crate::dockerfile::heredoc::Heredoc;
 use crate::oci::Config;
@@ -7,6 +9,7 @@ use crate::oci::Config;
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::scope::proxies;
 use super::super::{NetworkMode, Run, Script, StepKind};
+use super::mounts::Mounts;
 use super::{Stage, upper_case_keyword};
 
 /// The shell of an image that names none.
@@ -20,6 +23,7 @@ impl Stage<'_, '_> {
         supported(run)?;
         self.can_run(instruction)?;
         let network = self.network(run)?;
+        let Mounts { mounts, variables: secret_variables } = self.mounts(run)?;
         let (args, script) = match &run.command {
             RunCommand::Exec(args) => (args.clone(), None),
             RunCommand::Script(heredoc) if heredoc.has_shebang() => {
@@ -29,7 +33,7 @@ impl Stage<'_, '_> {
             command => (self.in_shell(&command.shell_text().unwrap_or_default()), None),
         };
         let created_by = self.created_by(&args);
-        let kind = StepKind::Run(Run { script, ..self.seen_by(args, network) });
+        let kind = StepKind::Run(Run { script, mounts, secret_variables, ..self.seen_by(args, network) });
         self.step(kind, &shown(instruction, run), created_by, instruction.span);
         Ok(())
     }
@@ -40,19 +44,26 @@ impl Stage<'_, '_> {
         let variables = state.scope.variables();
         let proxies = proxies(self.options).into_iter().filter(|(name, _)| !variables.contains_key(name));
         Run {
-            env: variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            env: Arc::clone(variables),
             ignored_env: proxies.collect(),
             cwd: if state.config.working_dir.is_empty() { "/" } else { &state.config.working_dir }.to_owned(),
             user: state.config.user.clone(),
             args,
             network,
             script: None,
+            mounts: Vec::new(),
+            secret_variables: Vec::new(),
         }
     }
 
     /// A text as arguments for the stage's shell.
     pub(super) fn in_shell(&self, text: &str) -> Vec<String> {
         shell_of(&self.state.config).into_iter().chain([text.to_owned()]).collect()
+    }
+
+    /// The program of the stage's shell.
+    pub(super) fn shell_program(&self) -> String {
+        shell_of(&self.state.config).swap_remove(0)
     }
 
     fn can_run(&self, instruction: &Instruction) -> Result<(), PlanError> {
@@ -100,9 +111,7 @@ pub(super) fn shell_of(config: &Config) -> Vec<String> {
 /// Fails for flags that cannot be obeyed yet.
 fn supported(run: &ast::Run) -> Result<(), PlanError> {
     let security = run.security.as_ref().filter(|security| security.value == Security::Insecure);
-    let (what, span) = if let Some(mount) = run.mounts.first() {
-        ("`RUN --mount`", mount.span)
-    } else if let Some(security) = security {
+    let (what, span) = if let Some(security) = security {
         ("`RUN --security=insecure`", security.span)
     } else if let Some(device) = run.devices.first() {
         ("`RUN --device`", device.span)

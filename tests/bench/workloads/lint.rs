@@ -9,10 +9,13 @@ use crate::measure::in_turns;
 use crate::subject::Bench;
 use crate::table::{Row, Target};
 
-/// Instructions of the long file, one a line.
+/// Lines of the long file, an instruction each.
 const LINES: usize = 2000;
 
-/// What these may cost.
+/// Lines of a stage.
+const STAGE: usize = 50;
+
+/// What all of them may cost.
 const LIMIT: Duration = Duration::from_millis(5);
 
 /// A check of 2,000 lines beside one of a single line, which is the cost of the command itself.
@@ -34,19 +37,34 @@ pub(super) fn lint(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// A file without findings, so that nothing has to be printed, with all that rules look at.
+/// A file without findings, so that nothing has to be printed, with all that rules look at: stages that each copy
+/// from the one before, so that all are needed.
 fn dockerfile() -> Result<String> {
-    let mut text = "FROM scratch\nWORKDIR /app\n".to_owned();
-    for number in 0..(LINES - 2) / 6 {
-        writeln!(text, "ARG NAME{number}=value{number}")?;
-        writeln!(text, "ENV PLACE{number}=/srv/${{NAME{number}}}")?;
-        writeln!(text, "COPY --chown=1000:1000 src/file{number}.txt $PLACE{number}/")?;
-        writeln!(
-            text,
-            "RUN set -eu && mkdir -p $PLACE{number}/x && echo \"${{NAME{number}}}\" > $PLACE{number}/x/f"
-        )?;
-        writeln!(text, "LABEL name{number}=\"$NAME{number} at $PLACE{number}\"")?;
-        writeln!(text, "EXPOSE {}/tcp", 1000 + number)?;
+    let mut text = String::new();
+    let stages = LINES / STAGE;
+    for stage in 0..stages {
+        writeln!(text, "FROM scratch AS stage{stage}\nWORKDIR /app")?;
+        for number in 0..STAGE / 10 {
+            writeln!(text, "ARG NAME{number}=value{number}")?;
+            writeln!(text, "ENV PLACE{number}=/srv/${{NAME{number}}}")?;
+            writeln!(text, "COPY --chown=1000:1000 src/file{number}.txt $PLACE{number}/")?;
+            for part in ["a", "b", "c"] {
+                writeln!(
+                    text,
+                    "RUN set -eu && mkdir -p $PLACE{number}/{part} && echo \"${{NAME{number}}}\" > $PLACE{number}/{part}/f"
+                )?;
+            }
+            writeln!(text, "LABEL name{number}=\"$NAME{number} at $PLACE{number}\"")?;
+            writeln!(text, "EXPOSE {}/tcp", 1000 + number)?;
+        }
+        match stage.checked_sub(1) {
+            Some(before) => writeln!(text, "COPY --from=stage{before} /srv /srv/{stage}")?,
+            None => writeln!(text, "USER 1000")?,
+        }
+        for number in 0..STAGE - 3 - STAGE / 10 * 8 {
+            writeln!(text, "RUN [\"/bin/program\", \"--number={number}\"]")?;
+        }
     }
+    assert_eq!(text.lines().count(), LINES);
     Ok(text)
 }

@@ -132,6 +132,7 @@ fn the_engine_that_is_killed() {
         hosts: vec![],
         resolv_conf: None,
         script: None,
+        mounts: Vec::new(),
     };
     let lock = fs::File::create(dir.join("lock")).unwrap();
     lock.lock().unwrap();

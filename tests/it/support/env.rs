@@ -161,9 +161,17 @@ impl Env {
         self.strata(["run", "--rm", "--network", "none", image, "/bin/sh", "-c", script]).success().stdout
     }
 
-    /// The text with this place's path as `[DIR]`.
+    /// The text with this place's path as `[DIR]`, and the id of a failed step as `[ID]`.
     pub(crate) fn redact(&self, text: &str) -> String {
-        text.replace(self.dir.path().to_str().unwrap(), "[DIR]")
+        const COMMAND: &str = "`strata debug ";
+        let text = text.replace(self.dir.path().to_str().unwrap(), "[DIR]");
+        let mut pieces = text.split(COMMAND);
+        let mut redacted = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let rest = piece.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+            redacted.extend([COMMAND, "[ID]", rest]);
+        }
+        redacted
     }
 }
 
