@@ -14,6 +14,7 @@ pub mod human;
 mod images;
 mod inspect;
 mod later;
+mod limits;
 mod ports;
 mod remotes;
 pub mod render;

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{BuildReport, BuildRequest, Built, Made, Metadata};
+pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError, NearStep};
@@ -34,9 +34,10 @@ pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
 pub use keys::KeysError;
 pub use place::{StepPlace, StepPlaceError};
-pub use run::{Connection, RunRequest};
+pub use run::{Connection, Ended, RunRequest};
 pub use shell::Shell;
 
+use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 pub use crate::solve::Seat;
@@ -49,6 +50,7 @@ pub struct Engine {
     store: Arc<Store>,
     executor: Executor,
     networks: Networks,
+    cgroups: Cgroups,
     host: Host,
 }
 
@@ -61,7 +63,9 @@ impl Engine {
         let store = Arc::new(Store::open(root)?);
         let networks = Networks::new(network::DIRECTORY.into());
         networks.clean();
-        Ok(Self { store, executor, networks, host })
+        let cgroups = Cgroups::new(cgroup::DIRECTORY.into());
+        cgroups.clean();
+        Ok(Self { store, executor, networks, cgroups, host })
     }
 
     /// The root directory of the store.

@@ -8,8 +8,8 @@
 //! | Who | Is | Does, in this order |
 //! |---|---|---|
 //! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
-//! | *stage* | this program, executed anew: one thread, so it may fork | asks to die with the engine's thread; blocks all signals; forks init straight into new mount, pid, ipc, uts, cgroup (and net) namespaces; kills it when the engine's end of the socket closes; passes signals on; waits for it |
-//! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` and what the caller asked for, with every path resolved inside the root; `pivot_root`; masks paths; host name, network; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
+//! | *stage* | this program, executed anew: one thread, so it may fork | asks to die with the engine's thread; blocks all signals; forks init straight into new mount, pid, ipc, uts (and net) namespaces and, in version 2, into its control group; kills it when the engine's end of the socket closes; passes signals on; waits for it |
+//! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; enters its control group and a cgroup namespace; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` and what the caller asked for, with every path resolved inside the root; `pivot_root`; masks paths; host name, network; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
 //! | *command* | a fork of init, then the program of the spec | own session; standard input; default signals; seccomp filter, then capabilities and ids (see `rights`); exec |
 //!
 //! # Death
@@ -28,12 +28,15 @@
 
 mod bpf;
 mod cancel;
+mod cgroups;
 mod channel;
+mod devices;
 mod engine;
 mod error;
 mod extra;
 mod init;
 mod mounts;
+mod resources;
 mod rights;
 mod root;
 mod sandbox;
@@ -48,6 +51,7 @@ mod user;
 pub use cancel::{CancelToken, Signals};
 pub use engine::{Executor, Io, Outcome, Output, Status, Stdin, Usage};
 pub use error::{ExecError, SpecProblem, UserProblem};
+pub use resources::{Resource, ResourceLimit};
 pub use skeleton::skeleton;
 pub use spec::{MAX_LOWERS, Mount, MountApi, MountSource, Network, Root, Script, Secret, Spec, Upper};
 pub use stage::stage_entry;
@@ -56,9 +60,12 @@ pub use terminal::Terminal;
 /// The most descriptors that a sandbox can be given to hold.
 pub const MAX_KEPT: usize = 32;
 
-/// The most descriptors that go to a stage: those to hold, a standard input or a terminal's socket, and a network
-/// namespace.
-const MAX_SENT: usize = MAX_KEPT + 2;
+/// The most hierarchies that a control group is in: version 1 can have one for each controller that is used.
+const MAX_HIERARCHIES: usize = 6;
+
+/// The most descriptors that go to a stage: those to hold, a standard input or a terminal's socket, a network
+/// namespace, and a control group with its lock.
+const MAX_SENT: usize = MAX_KEPT + 2 + MAX_HIERARCHIES + 1;
 
 /// The first argument by which the program knows that it is a stage.
 const STAGE_NAME: &str = "strata-stage";

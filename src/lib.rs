@@ -9,6 +9,7 @@ pub mod oci;
 pub mod progress;
 pub mod sys;
 
+pub mod cgroup;
 pub mod dockerfile;
 pub mod tree;
 

@@ -14,6 +14,7 @@
 //! The namespace itself is held by a descriptor alone: it goes with the process.
 
 mod error;
+mod hosts;
 mod name_servers;
 mod netavark;
 mod slot;
@@ -29,6 +30,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 pub use error::NetworkError;
+pub use hosts::{ExtraHost, HostAddress, machine_address, with_hosts};
 pub use name_servers::without_loopback;
 use netavark::Netavark;
 use slot::Slot;

@@ -61,6 +61,10 @@ pub struct Options {
     pub network: NetworkMode,
     /// Has the user agreed that a RUN may choose the host's network?
     pub host_network_allowed: bool,
+    /// Has the user agreed that a RUN may choose the rights of the machine's root?
+    pub insecure_allowed: bool,
+    /// What the user said about all commands that may show in what they make, in words.
+    pub circumstances: Vec<String>,
 }
 
 /// An image that the target needs.

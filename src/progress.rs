@@ -48,6 +48,13 @@ pub enum Event {
         /// Bytes in all, if that is known.
         total: Option<u64>,
     },
+    /// What the step's command has used.
+    Used {
+        /// The step's number.
+        step: usize,
+        /// What it was.
+        usage: Usage,
+    },
     /// The step ended well.
     Done {
         /// The step's number.
@@ -71,6 +78,28 @@ pub enum Event {
         /// The warning, one line or several.
         text: String,
     },
+}
+
+/// What a command has used of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Time on processors.
+    pub cpu: Duration,
+    /// Memory at its most.
+    pub memory: Memory,
+    /// Bytes read from disks.
+    pub read: u64,
+    /// Bytes written to files on disks.
+    pub written: u64,
+}
+
+/// Memory at its most, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// Of all processes together, with the file cache.
+    Together(u64),
+    /// Of the largest process: there was nothing to count them together with.
+    LargestProcess(u64),
 }
 
 /// Which of a command's two outputs.
@@ -142,6 +171,11 @@ impl Step<'_> {
     /// Says something about the step.
     pub fn note(&self, text: String) {
         self.reporter.sink.event(Event::Note { step: self.number, text });
+    }
+
+    /// Says what its command has used.
+    pub fn used(&self, usage: Usage) {
+        self.reporter.sink.event(Event::Used { step: self.number, usage });
     }
 
     /// Says how far it has come.

@@ -14,6 +14,7 @@ mod context;
 mod copy;
 mod error;
 mod fetch;
+mod limits;
 mod make;
 mod missing;
 mod mounts;
@@ -35,15 +36,18 @@ use std::sync::atomic::AtomicUsize;
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
+pub use limits::Limits;
+pub(crate) use limits::{out_of_memory, too_many_processes};
 pub(crate) use run::make_upper;
 pub use scene::Scene;
 pub use shell::Seat;
 
+use crate::cgroup::Cgroups;
 use crate::exec::{CancelToken, Executor, Secret};
-use crate::network::Networks;
+use crate::network::{ExtraHost, Networks};
 use crate::oci::{CacheKey, ContentDigest, DiffId};
 use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind, Stop};
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use context::Context;
@@ -67,6 +71,12 @@ pub struct SolveOptions {
     pub hosts: Vec<u8>,
     /// What `/etc/resolv.conf` of a RUN holds.
     pub resolv_conf: Option<Vec<u8>>,
+    /// The host name in a RUN.
+    pub hostname: String,
+    /// Further names in `/etc/hosts` of a RUN.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// What a RUN may use.
+    pub limits: Limits,
     /// The user's secrets, by their names.
     pub secrets: BTreeMap<String, Secret>,
     /// The sockets of the user's SSH agents, by their names.
@@ -84,6 +94,8 @@ pub struct StepResult {
     pub created: i64,
     /// Whether it came from the cache.
     pub cached: bool,
+    /// What its command used.
+    pub usage: Option<Usage>,
     state: State,
 }
 
@@ -94,6 +106,8 @@ pub struct Runner<'a> {
     pub executor: &'a Executor,
     /// Makes networks for them.
     pub networks: &'a Networks,
+    /// Makes control groups for them.
+    pub cgroups: &'a Cgroups,
     /// Ends them early.
     pub cancel: &'a CancelToken,
 }
@@ -108,6 +122,7 @@ pub struct Solver<'a> {
     reporter: &'a Reporter,
     executor: &'a Executor,
     networks: &'a Networks,
+    cgroups: &'a Cgroups,
     cancel: &'a CancelToken,
     /// The plan's contexts, each once a step asked for it.
     contexts: Vec<Mutex<Option<Context>>>,
@@ -170,7 +185,7 @@ impl<'a> Solver<'a> {
         (plan, bases): (&'a Plan, &[Vec<DiffId>]),
         options: &'a SolveOptions,
         reporter: &'a Reporter,
-        Runner { executor, networks, cancel }: Runner<'a>,
+        Runner { executor, networks, cgroups, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
         Ok(Self {
@@ -182,6 +197,7 @@ impl<'a> Solver<'a> {
             reporter,
             executor,
             networks,
+            cgroups,
             cancel,
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
             used: Mutex::default(),

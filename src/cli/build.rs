@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, EngineError, Made,
+    Allow, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, EngineError, Made,
     OutputDestination, OutputFormat, OutputSpec, StepPlace,
 };
 use crate::exec::CancelToken;
@@ -20,6 +20,7 @@ use crate::progress::Reporter;
 
 use super::check::{self, CallArgs, Method};
 use super::error::{CliError, ErrorKind};
+use super::limits::{LimitArgs, LimitError, extra_host};
 use super::render::{self, Mode};
 use super::result_file::ResultFile;
 use super::{App, colour, complain, debug, dumb, given, new_name, print, remotes, signals};
@@ -93,6 +94,14 @@ pub(super) struct BuildArgs {
     /// Open a shell before the step at this line of the Dockerfile, instead of making an image
     #[arg(long, value_name = "[STAGE:]LINE")]
     shell_at: Option<StepPlace>,
+    /// What a RUN may choose: `network.host` or `security.insecure`; may be repeated
+    #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
+    allow: Vec<Entitlement>,
+    /// Name in /etc/hosts of RUN; the address `host-gateway` is this machine's; may be repeated
+    #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
+    add_hosts: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// How many steps may run at once
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -110,6 +119,17 @@ enum OnError {
     Stop,
     /// Open a shell in what the step left, then end the build
     Shell,
+}
+
+/// What a user can agree to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Entitlement {
+    /// `RUN --network=host`
+    #[value(name = "network.host")]
+    NetworkHost,
+    /// `RUN --security=insecure`
+    #[value(name = "security.insecure")]
+    SecurityInsecure,
 }
 
 /// A network, as flags name it.
@@ -231,6 +251,7 @@ fn tell(report: &BuildReport, outputs: &[OutputSpec], quiet: bool) -> Result<(),
 /// What was typed, as the engine takes it.
 fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Usage, message);
+    let flag = |error: LimitError| usage(error.to_string());
     if args.jobs == Some(0) {
         return Err(usage("`--jobs` must be at least 1".to_owned()));
     }
@@ -257,6 +278,17 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         secrets: given::secrets(&args.secrets)?,
         agents: given::agents(&args.agents)?,
         network: args.network.map(NetworkChoice::mode),
+        allow: Allow {
+            host_network: args.allow.contains(&Entitlement::NetworkHost),
+            insecure: args.allow.contains(&Entitlement::SecurityInsecure),
+        },
+        extra_hosts: args
+            .add_hosts
+            .iter()
+            .map(|text| extra_host(text))
+            .collect::<Result<_, _>>()
+            .map_err(flag)?,
+        limits: args.limits.limits(None).map_err(flag)?,
         jobs: args.jobs,
         outputs: outputs(args)?,
         shell_at: args.shell_at.clone(),

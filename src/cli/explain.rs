@@ -50,6 +50,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::SceneGone { .. } => general(error).hint("build again"),
         EngineError::Load(load) => hinted(error, load_hint(load)),
         EngineError::Network(network) => hinted(error, network.remedy()),
+        EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
         EngineError::Store(store) => with_disk_hint(general(error), store),
         other => disk_full(other).unwrap_or_else(|| general(other)),
     }
@@ -143,7 +144,9 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
     }
-    if let (Some(id), StepError::Command { .. }) = (&error.kept, &*error.source) {
+    if let (Some(id), StepError::Command { .. } | StepError::OutOfMemory { .. }) =
+        (&error.kept, &*error.source)
+    {
         finding = finding.help(format!("`strata debug {id}` opens a shell in what the step left"));
     }
     if matches!(*error.source, StepError::NoSource { .. }) && leads_up(text, error) {
@@ -180,6 +183,10 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
+        StepError::Cgroup(cgroup) => cgroup.remedy().into_iter().collect(),
+        StepError::OutOfMemory { .. } => {
+            vec!["give it more with `--memory`, or let fewer steps run at once with `--jobs`".to_owned()]
+        }
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
         _ => Vec::new(),

@@ -10,26 +10,22 @@ const COMMANDS: &str = "attach builder buildx commit compose context cp create d
 const FLAGS: [(&str, &str); 9] = [
     (
         "build",
-        "--add-host --allow --annotation --attest --builder --cache-from --cache-to \
-         --cgroup-parent --compress --cpu-period --cpu-quota -c --cpu-shares --cpuset-cpus --cpuset-mems \
-         --disable-content-trust --force-rm --isolation -m --memory --memory-swap \
-         --policy --provenance --pull --push --rm --sbom --secret --security-opt --shm-size --squash --ssh --ulimit",
+        "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
+         --force-rm --isolation --policy --provenance --pull --push --rm --sbom --security-opt --squash",
     ),
     (
         "run",
-        "--add-host --annotation -a --attach --blkio-weight --blkio-weight-device --cap-add --cap-drop \
-         --cgroup-parent --cgroupns --cidfile --cpu-count --cpu-percent --cpu-period --cpu-quota \
-         --cpu-rt-period --cpu-rt-runtime -c --cpu-shares --cpus --cpuset-cpus --cpuset-mems -d --detach \
-         --detach-keys --device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps \
+        "--annotation -a --attach --blkio-weight --blkio-weight-device --cap-add --cap-drop --cgroupns \
+         --cidfile --cpu-count --cpu-percent --cpu-rt-period --cpu-rt-runtime -d --detach --detach-keys \
+         --device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps \
          --device-write-iops --disable-content-trust --dns --dns-opt --dns-option --dns-search --domainname \
          --expose --gpus --group-add --health-cmd --health-interval --health-retries --health-start-interval \
          --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
-         -m --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --net-alias \
-         --network-alias --no-healthcheck --oom-kill-disable --oom-score-adj --pid --pids-limit --platform \
-         --privileged -P --publish-all --pull -q --quiet --restart --runtime --security-opt --shm-size \
-         --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl --tmpfs --ulimit --userns --uts -v \
-         --volume --volume-driver --volumes-from",
+         --memory-reservation --memory-swappiness --mount --name --net-alias --network-alias --no-healthcheck \
+         --oom-kill-disable --oom-score-adj --pid --platform --privileged -P --publish-all --pull -q --quiet \
+         --restart --runtime --security-opt --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
+         --tmpfs --userns --uts -v --volume --volume-driver --volumes-from",
     ),
     ("images", "-a --all --digests -f --filter --format --tree"),
     ("save", "--platform"),

@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::{Connection, EngineError, RunRequest};
+use crate::engine::{Connection, Ended, EngineError, RunRequest};
 use crate::exec::{CancelToken, ExecError, Signals, Terminal};
 use crate::network::PublishedPort;
 use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
 use super::error::{CliError, ErrorKind};
-use super::{App, ports, signals};
+use super::limits::{self, LimitArgs, LimitError, extra_host};
+use super::{App, complain, ports, signals};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
@@ -58,6 +59,14 @@ pub(super) struct RunArgs {
     /// Run the command below a process that forwards signals and reaps, which is what always happens
     #[arg(long)]
     init: bool,
+    /// Name in /etc/hosts; the address `host-gateway` is this machine's; may be repeated
+    #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
+    add_hosts: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// Most processes and threads; `-1` for any number
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Limits")]
+    pids_limit: Option<String>,
     /// Network of the container
     #[arg(long, alias = "net", value_enum, default_value = "default")]
     network: NetworkChoice,
@@ -95,7 +104,12 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
     let result = engine.run(&request, connection, &cancel);
     drop(raw);
     match result {
-        Ok(status) => Ok(ExitCode::from(u8::try_from(status.code()).unwrap_or(u8::MAX))),
+        Ok(Ended { status, remarks }) => {
+            for remark in remarks {
+                complain(&format!("warning: {remark}\n"));
+            }
+            Ok(ExitCode::from(u8::try_from(status.code()).unwrap_or(u8::MAX)))
+        }
         Err(error) => {
             let kind = match &error {
                 EngineError::Exec(ExecError::Command { errno: libc::ENOENT, .. }) => ErrorKind::NotFound,
@@ -110,6 +124,8 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
 /// What was typed, as the engine takes it.
 fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Run, message);
+    let flag = |error: LimitError| usage(error.to_string());
+    let pids = args.pids_limit.as_deref().map(limits::pids).transpose().map_err(flag)?.flatten();
     let parsed = args.publish.iter().map(|text| ports::parse(text).map_err(|error| usage(error.to_string())));
     let published: Vec<Vec<PublishedPort>> = parsed.collect::<Result<_, _>>()?;
     Ok(RunRequest {
@@ -122,6 +138,13 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         hostname: args.hostname.clone(),
         network: args.network.mode(),
         ports: published.concat(),
+        extra_hosts: args
+            .add_hosts
+            .iter()
+            .map(|text| extra_host(text))
+            .collect::<Result<_, _>>()
+            .map_err(flag)?,
+        limits: args.limits.limits(pids).map_err(flag)?,
         read_only: args.read_only,
     })
 }

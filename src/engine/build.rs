@@ -9,11 +9,12 @@ use crate::dockerfile;
 use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::image::{self, BuiltLayer};
+use crate::network::ExtraHost;
 use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
-use crate::progress::Reporter;
+use crate::progress::{Memory, Reporter, Usage};
 use crate::remote::Clients;
-use crate::solve::{Runner, SolveError, Solved, Solver, StepError};
+use crate::solve::{Limits, Runner, SolveError, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
 use crate::transport::Session;
 
@@ -60,12 +61,27 @@ pub struct BuildRequest {
     pub agents: BTreeMap<String, AgentSource>,
     /// The network of RUN; `None` if the user did not choose.
     pub network: Option<NetworkMode>,
+    /// What a RUN may choose for itself.
+    pub allow: Allow,
+    /// Further names in `/etc/hosts` of RUN.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// What RUN may use.
+    pub limits: Limits,
     /// How many steps may run at once; `None` chooses.
     pub jobs: Option<usize>,
     /// What to write. Nothing means: an image in the store.
     pub outputs: Vec<OutputSpec>,
     /// The step before which the build ends, for a shell there.
     pub shell_at: Option<StepPlace>,
+}
+
+/// What the user has agreed to: BuildKit's entitlements.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// `RUN --network=host`.
+    pub host_network: bool,
+    /// `RUN --security=insecure`.
+    pub insecure: bool,
 }
 
 /// What a build came to.
@@ -79,6 +95,8 @@ pub struct BuildReport {
     pub names: Vec<Reference>,
     /// Whether it is in the store.
     pub stored: bool,
+    /// The steps whose commands ran, and what these used.
+    pub usage: Vec<(String, Usage)>,
 }
 
 /// A build that has ended, well or not.
@@ -94,7 +112,7 @@ pub struct Built {
 #[derive(Debug)]
 pub enum Made {
     /// An image.
-    Image(BuildReport),
+    Image(Box<BuildReport>),
     /// What [`BuildRequest::shell_at`] asks for: all that the step needs.
     Shell(Box<Shell>),
 }
@@ -114,8 +132,29 @@ impl BuildReport {
         if !names.is_empty() {
             metadata["image.name"] = names.join(",").into();
         }
+        if !self.usage.is_empty() {
+            metadata["strata.usage"] =
+                self.usage.iter().map(|(step, usage)| shown_usage(step, usage)).collect();
+        }
         metadata
     }
+}
+
+/// A step in the metadata: seconds and bytes.
+fn shown_usage(step: &str, usage: &Usage) -> Metadata {
+    let Usage { cpu, memory, read, written } = *usage;
+    let (memory_of, memory) = match memory {
+        Memory::Together(bytes) => ("all processes", bytes),
+        Memory::LargestProcess(bytes) => ("the largest process", bytes),
+    };
+    serde_json::json!({
+        "step": step,
+        "cpuSeconds": cpu.as_secs_f64(),
+        "peakMemory": memory,
+        "peakMemoryOf": memory_of,
+        "bytesRead": read,
+        "bytesWritten": written,
+    })
 }
 
 impl Engine {
@@ -172,7 +211,7 @@ impl Engine {
             (&plan, &base_layers),
             &solve_options,
             reporter,
-            Runner { executor: &self.executor, networks: &self.networks, cancel },
+            Runner { executor: &self.executor, networks: &self.networks, cgroups: &self.cgroups, cancel },
         )?;
         let failed = |error: SolveError| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
@@ -193,12 +232,14 @@ impl Engine {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;
         }
-        Ok(Made::Image(BuildReport {
+        let used = plan.steps.iter().zip(&solved.steps);
+        Ok(Made::Image(Box::new(BuildReport {
             id: image.id,
             manifest: image.descriptor.clone(),
             names: request.tags.clone(),
             stored,
-        }))
+            usage: used.filter_map(|(step, result)| Some((step.name.clone(), result.usage?))).collect(),
+        })))
     }
 
     /// The config and the manifest of what was built. The manifest lists the layers uncompressed.

@@ -46,6 +46,8 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
         no_cache_stages: Vec::new(),
         network: NetworkMode::None,
         host_network_allowed: false,
+        insecure_allowed: false,
+        circumstances: Vec::new(),
     };
     let plan = plan::lower(&parsed.dockerfile, &options, &BTreeMap::new())
         .map_err(|found| wrong(found.into_iter().map(|finding| finding.message).collect()))?;

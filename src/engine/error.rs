@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cgroup::CgroupError;
 use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::{Diagnostic, Source};
 use crate::exec::ExecError;
@@ -64,6 +65,9 @@ pub enum EngineError {
     /// A network for a container cannot be made.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A control group for a container cannot be made.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// An image or its files cannot be written.
     #[error(transparent)]
     Export(#[from] ExportError),

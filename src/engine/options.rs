@@ -30,8 +30,36 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
         contexts: contexts.collect(),
         no_cache_stages: request.no_cache_stages.clone(),
         network: request.network.unwrap_or(NetworkMode::Private),
-        host_network_allowed: request.network == Some(NetworkMode::Host),
+        host_network_allowed: request.network == Some(NetworkMode::Host) || request.allow.host_network,
+        insecure_allowed: request.allow.insecure,
+        circumstances: circumstances(request),
     })
+}
+
+/// The host name in a RUN, as BuildKit sets it.
+pub(super) const HOSTNAME: &str = "buildkitsandbox";
+
+/// The host name that the user chose, by BuildKit's build argument.
+fn chosen_hostname(request: &BuildRequest) -> Option<&str> {
+    let name = request.build_args.get("BUILDKIT_SANDBOX_HOSTNAME")?;
+    Some(name.as_str()).filter(|name| !name.is_empty())
+}
+
+/// The host name in a RUN of a build.
+pub(super) fn hostname(request: &BuildRequest) -> &str {
+    chosen_hostname(request).unwrap_or(HOSTNAME)
+}
+
+/// What may show in what a RUN makes, as far as BuildKit counts it too: the host's own name, names of hosts, but not
+/// their addresses, and ulimits, but no limits of cgroups.
+fn circumstances(request: &BuildRequest) -> Vec<String> {
+    let hostname = chosen_hostname(request).map(|name| format!("the host name {name}"));
+    let hosts = request.extra_hosts.iter().map(|host| format!("the host {}", host.name));
+    let limits = request.limits.resources.iter().map(|limit| {
+        let number = |value: u64| if value == u64::MAX { "-1".to_owned() } else { value.to_string() };
+        format!("the ulimit {}={}:{}", limit.resource.name(), number(limit.soft), number(limit.hard))
+    });
+    hostname.into_iter().chain(hosts).chain(limits).collect()
 }
 
 impl Engine {
@@ -73,6 +101,9 @@ impl Engine {
             resolv_conf: self.host.resolv_conf.clone(),
             secrets: given.secrets.clone(),
             agents: given.agents(),
+            hostname: hostname(request).to_owned(),
+            extra_hosts: request.extra_hosts.clone(),
+            limits: request.limits.clone(),
         })
     }
 }

@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
-use crate::network::{Network, PublishedPort, without_loopback};
+use crate::network::{ExtraHost, Network, PublishedPort, machine_address, with_hosts, without_loopback};
 use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
-use crate::solve::{Stack, make_upper};
+use crate::solve::{Limits, Stack, make_upper, out_of_memory, too_many_processes};
 
 use super::Engine;
 use super::error::EngineError;
@@ -35,6 +35,10 @@ pub struct RunRequest {
     pub network: NetworkMode,
     /// Ports of the machine that lead into the container. They need a network of its own.
     pub ports: Vec<PublishedPort>,
+    /// Further names in `/etc/hosts`.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// What it may use.
+    pub limits: Limits,
     /// Whether the root file system cannot be written to.
     pub read_only: bool,
 }
@@ -50,6 +54,15 @@ pub struct Connection<'a> {
     pub signals: &'a Signals,
 }
 
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The end of its command.
+    pub status: Status,
+    /// Limits that it met, in words.
+    pub remarks: Vec<String>,
+}
+
 impl Engine {
     /// Runs a command in a container that is removed when it ends.
     pub fn run(
@@ -57,7 +70,7 @@ impl Engine {
         request: &RunRequest,
         connection: Connection<'_>,
         cancel: &CancelToken,
-    ) -> Result<Status, EngineError> {
+    ) -> Result<Ended, EngineError> {
         if !request.ports.is_empty() && request.network != NetworkMode::Private {
             return Err(EngineError::PortsWithoutNetwork);
         }
@@ -72,6 +85,10 @@ impl Engine {
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
         let upper = if request.read_only { None } else { Some(make_upper(work.path())?) };
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
+        let network = match request.network {
+            NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
+            NetworkMode::Host | NetworkMode::None => None,
+        };
         let spec = Spec {
             root: exec::Root {
                 lowers: stack.lowers(work.path())?,
@@ -90,7 +107,7 @@ impl Engine {
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: self.host.hosts(),
+            hosts: with_hosts(&self.host.hosts(), &request.extra_hosts, machine_address(network.as_ref())),
             resolv_conf: match request.network {
                 NetworkMode::Private => {
                     Some(without_loopback(self.host.resolv_conf.as_deref().unwrap_or_default()))
@@ -98,21 +115,25 @@ impl Engine {
                 NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
             },
             script: None,
+            insecure: false,
+            resources: request.limits.resources.clone(),
+            shm_size: request.limits.shm_size,
             mounts: Vec::new(),
         };
-        let network = match request.network {
-            NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
-            NetworkMode::Host | NetworkMode::None => None,
-        };
+        let limits = &request.limits;
+        let group = self.cgroups.make(&limits.cgroup)?;
         let io = Io {
             stdin: if connection.interactive { Stdin::Inherit } else { Stdin::Null },
             output: Output::Inherit,
             terminal: connection.terminal,
             network: network.as_ref().map(Network::namespace),
+            cgroup: group.as_ref(),
             signals: Some(connection.signals),
             foreground: true,
         };
-        Ok(self.executor.run(&spec, io, &[work.as_fd()], cancel)?.status)
+        let outcome = self.executor.run(&spec, io, &[work.as_fd()], cancel)?;
+        let remarks = [out_of_memory(outcome.hits, limits), too_many_processes(outcome.hits, limits)];
+        Ok(Ended { status: outcome.status, remarks: remarks.into_iter().flatten().collect() })
     }
 }
 

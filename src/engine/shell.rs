@@ -9,6 +9,7 @@ use super::Engine;
 use super::build::BuildRequest;
 use super::error::EngineError;
 use super::given::Given;
+use super::options::{HOSTNAME, hostname};
 
 /// A place where a shell can be opened.
 #[derive(Debug)]
@@ -44,14 +45,11 @@ impl Engine {
                 _ => EngineError::NothingKept,
             });
         };
-        let mut scene = Scene::from_json(&left.about()?)?;
-        // The build that they were given to is over.
-        scene.want_no_secrets();
-        Ok(Shell { scene, left: Some(left) })
+        Ok(Shell { scene: Scene::from_json(&left.about()?)?, left: Some(left) })
     }
 
-    /// Opens a shell and waits for its end. What is done in it is gone then. Secrets and agents are those of `build`;
-    /// without one there are none.
+    /// Opens a shell and waits for its end. What is done in it is gone then. Secrets, agents, limits and rights are those
+    /// of `build`; without one there are none.
     pub fn open_shell(
         &self,
         shell: &Shell,
@@ -72,9 +70,17 @@ impl Engine {
             resolv_conf: self.host.resolv_conf.clone(),
             secrets: given.as_ref().map(|given| given.secrets.clone()).unwrap_or_default(),
             agents: given.as_ref().map(Given::agents).unwrap_or_default(),
+            hostname: build.map_or(HOSTNAME, hostname).to_owned(),
+            extra_hosts: build.map(|build| build.extra_hosts.clone()).unwrap_or_default(),
+            limits: build.map(|build| build.limits.clone()).unwrap_or_default(),
         };
-        let runner = Runner { executor: &self.executor, networks: &self.networks, cancel };
-        let ended = shell.scene.open(shell.left.as_ref(), (&self.store, &work), &options, runner, seat);
+        let Self { executor, networks, cgroups, .. } = self;
+        let runner = Runner { executor, networks, cgroups, cancel };
+        let mut scene = shell.scene.clone();
+        if build.is_none() {
+            scene.outlive_build();
+        }
+        let ended = scene.open(shell.left.as_ref(), (&self.store, &work), &options, runner, seat);
         ended.map_err(|error| match error {
             StepError::Store(StoreError::NoLayer(_)) => {
                 EngineError::SceneGone { name: shell.scene.name.clone() }

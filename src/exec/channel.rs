@@ -12,7 +12,9 @@ use std::vec::IntoIter;
 
 use super::engine::{Status, Usage};
 use super::error::UserProblem;
+use super::resources::{Resource, ResourceLimit};
 use super::spec::{Mount, MountApi, MountSource, Network, Root, Script, Secret, Spec, Upper};
+use crate::cgroup::Kind;
 use crate::sys::terminal::Size;
 
 /// What the stage is to do.
@@ -24,6 +26,10 @@ pub(super) struct Request {
     /// What the command's standard input is.
     pub(super) input: Input,
     pub(super) foreground: bool,
+    /// The hierarchies of its control group; the directories come along.
+    pub(super) cgroups: Vec<Kind>,
+    /// Whether the group limits anything.
+    pub(super) limited: bool,
 }
 
 /// A command's standard input.
@@ -132,9 +138,17 @@ impl<'a> Decoder<'a> {
 
 impl Request {
     /// The bytes of a request, which [`Request::decode`] reads.
-    pub(super) fn encode(spec: &Spec, seccomp: &[u8], input: Input, foreground: bool) -> Vec<u8> {
+    pub(super) fn encode(
+        spec: &Spec,
+        seccomp: &[u8],
+        input: Input,
+        foreground: bool,
+        (cgroups, limited): (&[Kind], bool),
+    ) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
-        let Spec { root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script, mounts } = spec;
+        let Spec {
+            root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script, mounts, ..
+        } = spec;
         encode_root(root, &mut out);
         out.number(args.len() as u64);
         for arg in args {
@@ -163,6 +177,15 @@ impl Request {
             out.bytes(name);
             out.bytes(content);
         }
+        out.number(u64::from(spec.insecure));
+        out.number(spec.resources.len() as u64);
+        for ResourceLimit { resource, soft, hard } in &spec.resources {
+            out.number(resource.number().into());
+            out.number(*soft);
+            out.number(*hard);
+        }
+        out.number(u64::from(spec.shm_size.is_some()));
+        spec.shm_size.into_iter().for_each(|size| out.number(size));
         out.number(mounts.len() as u64);
         for mount in mounts {
             encode_mount(mount, &mut out);
@@ -178,6 +201,8 @@ impl Request {
             }
         }
         out.number(u64::from(foreground));
+        encode_cgroups(cgroups, &mut out);
+        out.number(u64::from(limited));
         out.0
     }
 
@@ -201,6 +226,12 @@ impl Request {
             script: from
                 .optional(|from| Some(Script { name: from.text()?, content: from.bytes()?.to_vec() }))?
                 .next(),
+            insecure: from.flag()?,
+            resources: from.list(|from| {
+                let resource = Resource::from_number(u8::try_from(from.number()?).ok()?)?;
+                Some(ResourceLimit { resource, soft: from.number()?, hard: from.number()? })
+            })?,
+            shm_size: from.optional(Decoder::number)?.next(),
             mounts: from.list(decode_mount)?,
         };
         let seccomp = from.bytes()?.to_vec();
@@ -209,8 +240,31 @@ impl Request {
             1 => Input::Given,
             _ => Input::Terminal(Size { rows: from.number()? as u16, columns: from.number()? as u16 }),
         };
-        Some(Self { spec, seccomp, input, foreground: from.flag()? })
+        let foreground = from.flag()?;
+        let cgroups = decode_cgroups(&mut from)?;
+        Some(Self { spec, seccomp, input, foreground, cgroups, limited: from.flag()? })
     }
+}
+
+fn encode_cgroups(cgroups: &[Kind], out: &mut Encoder) {
+    out.number(cgroups.len() as u64);
+    for kind in cgroups {
+        let controllers = match kind {
+            Kind::Unified => &[][..],
+            Kind::Legacy { controllers } => controllers,
+        };
+        out.number(controllers.len() as u64);
+        for name in controllers {
+            out.bytes(name);
+        }
+    }
+}
+
+fn decode_cgroups(from: &mut Decoder<'_>) -> Option<Vec<Kind>> {
+    from.list(|from| {
+        let controllers = from.list(Decoder::text)?;
+        Some(if controllers.is_empty() { Kind::Unified } else { Kind::Legacy { controllers } })
+    })
 }
 
 fn encode_root(root: &Root, out: &mut Encoder) {
@@ -321,9 +375,10 @@ impl Report {
                 };
                 body.number(kind);
                 body.number(number as u64);
-                body.number(usage.user.as_nanos() as u64);
-                body.number(usage.system.as_nanos() as u64);
-                body.number(usage.max_rss);
+                let Usage { cpu, max_rss, memory: _, read, written } = usage;
+                for number in [cpu.as_nanos() as u64, *max_rss, *read, *written] {
+                    body.number(number);
+                }
             }
             Self::Failed(failure) => failure.encode(&mut body),
         }
@@ -342,9 +397,14 @@ impl Report {
             kind @ (1 | 2) => {
                 let number = body.int()?;
                 let status = if kind == 1 { Status::Exit(number) } else { Status::Signal(number) };
-                let user = Duration::from_nanos(body.number()?);
-                let system = Duration::from_nanos(body.number()?);
-                Self::Ended { status, usage: Usage { user, system, max_rss: body.number()? } }
+                let usage = Usage {
+                    cpu: Duration::from_nanos(body.number()?),
+                    max_rss: body.number()?,
+                    memory: None,
+                    read: body.number()?,
+                    written: body.number()?,
+                };
+                Self::Ended { status, usage }
             }
             kind => Self::Failed(Failure::decode(kind, &mut body)?),
         };
@@ -417,6 +477,9 @@ mod tests {
             hosts: b"127.0.0.1 localhost\n".to_vec(),
             resolv_conf: Some(vec![]),
             script: Some(Script { name: "EOF".into(), content: b"#!/bin/sh\n".to_vec() }),
+            insecure: true,
+            resources: vec![ResourceLimit { resource: Resource::Nofile, soft: 1024, hard: u64::MAX }],
+            shm_size: Some(1 << 20),
             mounts: [
                 MountSource::Host { path: "/p".into(), inside: PathBuf::new() },
                 MountSource::Layers { lowers: vec!["/l".into()], upper: None, inside: "i/j".into() },
@@ -435,15 +498,22 @@ mod tests {
             network: Network::Host,
             resolv_conf: None,
             script: None,
+            insecure: false,
+            resources: Vec::new(),
+            shm_size: None,
             mounts: Vec::new(),
             ..spec()
         };
         let terminal = Input::Terminal(Size { rows: 24, columns: 80 });
-        for (spec, input, foreground) in
-            [(spec(), Input::Given, false), (plain.clone(), Input::Null, true), (plain, terminal, true)]
-        {
-            let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground);
-            let request = Request { spec, seccomp: vec![1, 2, 3], input, foreground };
+        let legacy = Kind::Legacy { controllers: vec!["cpu".into(), "cpuacct".into()] };
+        for (spec, input, foreground, cgroups) in [
+            (spec(), Input::Given, false, vec![]),
+            (plain.clone(), Input::Null, true, vec![legacy]),
+            (plain, terminal, true, vec![Kind::Unified]),
+        ] {
+            let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground, (&cgroups, foreground));
+            let request =
+                Request { spec, seccomp: vec![1, 2, 3], input, foreground, cgroups, limited: foreground };
             assert_eq!(Request::decode(&bytes), Some(request));
             assert_eq!(Request::decode(&bytes[..bytes.len() - 1]), None);
         }
@@ -451,7 +521,8 @@ mod tests {
 
     #[test]
     fn reports_come_back_as_they_were_and_in_order() {
-        let usage = Usage { user: Duration::from_micros(5), system: Duration::from_secs(2), max_rss: 4096 };
+        let cpu = Duration::from_micros(5);
+        let usage = Usage { cpu, max_rss: 4096, memory: None, read: 512, written: 1024 };
         let reports = [
             Report::Stub("/etc/hosts".into()),
             Report::Ended { status: Status::Exit(3), usage },

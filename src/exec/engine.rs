@@ -23,6 +23,7 @@ use super::spec::{MAX_LOWERS, MountSource, Network, Spec};
 use super::stage::LENGTH_BYTES;
 use super::terminal::Terminal;
 use super::{MAX_KEPT, MAX_SENT, STAGE_NAME, seccomp};
+use crate::cgroup::{Group, Hits, Used};
 use crate::progress::Stream;
 
 /// Runs sandboxes with one stage binary.
@@ -43,6 +44,8 @@ pub struct Io<'a> {
     pub terminal: Option<Terminal<'a>>,
     /// The network namespace of [`Network::Given`].
     pub network: Option<BorrowedFd<'a>>,
+    /// The control group that the sandbox is in.
+    pub cgroup: Option<&'a Group>,
     /// Signals to be sent to the command while it runs.
     pub signals: Option<&'a Signals>,
     /// Whether the command stays in the caller's session and process group, so that the terminal's keys reach it;
@@ -81,6 +84,8 @@ pub struct Outcome {
     pub stubs: Vec<PathBuf>,
     /// What it and its children used.
     pub usage: Usage,
+    /// Which limits of its control group it met.
+    pub hits: Hits,
 }
 
 /// The end of a command.
@@ -107,15 +112,35 @@ impl Status {
     }
 }
 
-/// What a command and those of its children that ended before it used.
+/// What a command and its children used. Without a control group only those children count that ended before it and
+/// were waited for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Time in user mode.
-    pub user: Duration,
-    /// Time in the kernel.
-    pub system: Duration,
+    /// Time on processors.
+    pub cpu: Duration,
     /// The largest resident set of one process, in bytes.
     pub max_rss: u64,
+    /// The most memory that all had together, with the file cache, in bytes, if that was counted.
+    pub memory: Option<u64>,
+    /// Bytes read from disks.
+    pub read: u64,
+    /// Bytes written to files on disks, at once or later.
+    pub written: u64,
+}
+
+impl Usage {
+    /// With what a group counted. It also sees processes that nobody waited for; but of what is written it only sees
+    /// what reached the disks by now.
+    fn with(self, used: Used) -> Self {
+        let (read, written) = used.io.unwrap_or_default();
+        Self {
+            cpu: self.cpu.max(used.cpu.unwrap_or_default()),
+            max_rss: self.max_rss,
+            memory: used.memory.or(self.memory),
+            read: self.read.max(read),
+            written: self.written.max(written),
+        }
+    }
 }
 
 impl Default for Executor {
@@ -155,10 +180,15 @@ impl Executor {
             None if stdin.is_some() => Input::Given,
             None => Input::Null,
         };
-        let request = Request::encode(spec, seccomp, input, io.foreground);
+        let group = io.cgroup;
+        let limited = group.is_some_and(|group| !group.limits().is_empty());
+        let kinds = group.map(Group::kinds).unwrap_or_default();
+        let request = Request::encode(spec, seccomp, input, io.foreground, (&kinds, limited));
         let theirs = terminal.as_ref().map(|(_, (_, theirs))| theirs.as_fd());
-        let fds: Vec<BorrowedFd<'_>> =
-            theirs.or(stdin).into_iter().chain(io.network).chain(keep.iter().copied()).collect();
+        let mut fds: Vec<BorrowedFd<'_>> = theirs.or(stdin).into_iter().chain(io.network).collect();
+        fds.extend(group.into_iter().flat_map(Group::directories));
+        fds.extend(group.map(Group::lock));
+        fds.extend(keep);
         let sent = send_request(sandbox.socket.as_fd(), &request, &fds);
         // A stage that dies while it is spoken to is found out about below: its end of the socket closes.
         if let Err(errno) = sent
@@ -174,7 +204,19 @@ impl Executor {
             }
             None => sandbox.follow(output, io, cancel)?,
         }
-        sandbox.finish(spec, cancel)
+        let finished = sandbox.finish(spec, cancel);
+        let Some((used, hits)) = group.map(Group::count) else { return finished };
+        match finished {
+            Ok(outcome) => Ok(Outcome { usage: outcome.usage.with(used), hits, ..outcome }),
+            // The kernel chose the process that watches over the command, which went with it.
+            Err(ExecError::Killed) if hits.killed > 0 => Ok(Outcome {
+                status: Status::Signal(libc::SIGKILL),
+                stubs: Vec::new(),
+                usage: Usage::default().with(used),
+                hits,
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Starts a stage. Everything it gets from us it gets over its standard input or its standard output and error,

@@ -14,11 +14,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, umask, wait};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::cgroups::Joined;
 use super::channel::{Failure, Input, Report, Request};
 use super::engine::{Status, Usage};
 use super::spec::{Network, Spec};
 use super::user::{self, User};
-use super::{mounts, rights, root, stage, terminal};
+use super::{mounts, resources, rights, root, stage, terminal};
 use crate::oci::DEFAULT_PATH;
 use crate::sys::mount::MountError;
 use crate::sys::namespace::{Fork, Namespaces, fork_into, loopback_up};
@@ -56,12 +57,13 @@ impl<T> Step<T> for std::io::Result<T> {
 pub(super) fn run(
     request: &Request,
     socket: BorrowedFd<'_>,
-    (stdin, network): (Option<OwnedFd>, Option<OwnedFd>),
+    (stdin, network, group): (Option<OwnedFd>, Option<OwnedFd>, Joined<'_>),
     stage: &OwnedFd,
 ) -> i32 {
     let report = match follow_stage(stage)
+        .and_then(|()| group.enter())
         .and_then(|()| join(network))
-        .and_then(|()| prepare(&request.spec, socket))
+        .and_then(|()| prepare(request, socket))
         .and_then(|user| start(request, socket, stdin, &user))
         .and_then(|command| attend(command).step("wait for the command"))
     {
@@ -89,15 +91,18 @@ fn join(network: Option<OwnedFd>) -> Result<(), Failure> {
 }
 
 /// Builds the sandbox around the process, up to its working directory.
-fn prepare(spec: &Spec, socket: BorrowedFd<'_>) -> Result<User, Failure> {
+fn prepare(request: &Request, socket: BorrowedFd<'_>) -> Result<User, Failure> {
+    let spec = &request.spec;
     umask(Mode::empty());
     let scratch = root::scratch(&spec.root.skeleton, spec)?;
     let root = root::mount(&spec.root, &scratch)?;
-    for stub in mounts::populate(spec, &scratch, root.as_fd())? {
+    for stub in mounts::populate(request, &scratch, root.as_fd())? {
         stage::send(socket, &Report::Stub(stub));
     }
     crate::sys::mount::pivot(root.as_fd()).step("pivot_root")?;
-    mounts::restrict()?;
+    if !spec.insecure {
+        mounts::restrict()?;
+    }
     rustix::system::sethostname(spec.hostname.as_bytes()).step("sethostname")?;
     if spec.network == Network::None {
         loopback_up().step("take the loopback interface up")?;
@@ -155,7 +160,8 @@ fn become_command(request: &Request, stdin: Option<OwnedFd>, user: &User) -> Fai
         }
         drop(input);
         reset_signals().step("reset signals")?;
-        rights::reduce(user, &request.seccomp)
+        resources::limit(&request.spec.resources)?;
+        rights::reduce(user, &request.seccomp, request.spec.insecure)
     })();
     match prepared {
         Err(failure) => failure,
@@ -215,7 +221,13 @@ fn attend(command: Pid) -> Result<(Status, Usage), Errno> {
         if signal.number == libc::SIGCHLD {
             if let Some(status) = reap(command)? {
                 let usage = child_usage()?;
-                let usage = Usage { user: usage.user, system: usage.system, max_rss: usage.max_rss };
+                let usage = Usage {
+                    cpu: usage.user + usage.system,
+                    max_rss: usage.max_rss,
+                    memory: None,
+                    read: usage.read,
+                    written: usage.written,
+                };
                 return Ok((status, usage));
             }
         } else if signal.by_kill {

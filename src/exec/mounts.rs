@@ -15,11 +15,12 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, mount_bind, mount_remount};
 
-use super::channel::Failure;
+use super::channel::{Failure, Request};
 use super::extra;
 use super::init::Step as _;
 use super::root::Scratch;
-use super::spec::{Script, Spec};
+use super::spec::Script;
+use super::{cgroups, devices};
 use crate::sys::mount::{FsContext, MountError, attach, bind};
 
 pub(super) const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
@@ -61,22 +62,31 @@ const LINKS: [(&str, &str); 6] = [
 ];
 
 /// The size of `/dev/shm`, Docker's default.
-const SHM_SIZE: &str = "64m";
+const SHM_SIZE: u64 = 64 << 20;
 
 /// Mounts everything. The result is the paths in the root that had to be made for it.
 pub(super) fn populate(
-    spec: &Spec,
+    request: &Request,
     scratch: &Scratch,
     root: BorrowedFd<'_>,
 ) -> Result<Vec<PathBuf>, Failure> {
+    let spec = &request.spec;
     let mut points = Points { root, stubs: Vec::new() };
     let proc = new("proc", &[], NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
     points.mount(&proc, "proc", Kind::Directory)?;
-    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | RDONLY).step("make the sys file system")?;
+    let access = if spec.insecure { MountAttrFlags::empty() } else { RDONLY };
+    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | access).step("make the sys file system")?;
     points.mount(&sys, "sys", Kind::Directory)?;
+    if request.limited {
+        // It only tells a program what it may use. A machine that does not let us show it is no reason to fail.
+        let _ = cgroups::show(&request.cgroups, sys.as_fd());
+    }
     let dev = new("tmpfs", &[("mode", "755"), ("size", "64m")], NOSUID).step("make the dev file system")?;
     points.mount(&dev, "dev", Kind::Directory)?;
-    fill_dev(dev.as_fd())?;
+    fill_dev(dev.as_fd(), spec.shm_size)?;
+    if spec.insecure {
+        devices::add_all(dev.as_fd()).step("make the machine's devices")?;
+    }
     if let Some(script) = &spec.script {
         put_script(dev.as_fd(), script).step(&format!("write /dev/{PIPES}/{}", script.name))?;
     }
@@ -194,7 +204,7 @@ fn set_times(directory: &OwnedFd, times: &Stat) -> Result<(), Errno> {
 }
 
 /// Makes the nodes, links and mounts of `/dev`.
-fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
+fn fill_dev(dev: BorrowedFd<'_>, shm_size: Option<u64>) -> Result<(), Failure> {
     for (name, major, minor) in DEVICES {
         mknodat(dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))
             .step(&format!("make /dev/{name}"))?;
@@ -203,7 +213,8 @@ fn fill_dev(dev: BorrowedFd<'_>) -> Result<(), Failure> {
         symlinkat(target, dev, name).step(&format!("make /dev/{name}"))?;
     }
     let pts: &[(&str, &str)] = &[("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
-    let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", SHM_SIZE)];
+    let shm_size = shm_size.unwrap_or(SHM_SIZE).to_string();
+    let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", &shm_size)];
     let mounts = [
         ("pts", "devpts", pts, NOSUID | NOEXEC),
         ("shm", "tmpfs", shm, NOSUID | NODEV | NOEXEC),

@@ -14,6 +14,7 @@ use super::channel::{Failure, Report};
 use super::engine::{Io, Outcome, Output, engine_error};
 use super::error::ExecError;
 use super::spec::Spec;
+use crate::cgroup::Hits;
 use crate::progress::Stream;
 
 /// How much output is passed on at once, at most: what a pipe holds.
@@ -127,7 +128,8 @@ impl Sandbox {
         self.stage.wait().map_err(|source| ExecError::Engine { doing: "wait for the stage", source })?;
         let failure = match self.end.take() {
             Some(Report::Ended { status, usage }) if !cancel.is_canceled() => {
-                return Ok(Outcome { status, stubs: std::mem::take(&mut self.stubs), usage });
+                let stubs = std::mem::take(&mut self.stubs);
+                return Ok(Outcome { status, stubs, usage, hits: Hits::default() });
             }
             _ if cancel.is_canceled() => return Err(ExecError::Canceled),
             Some(Report::Failed(failure)) => failure,

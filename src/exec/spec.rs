@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::resources::ResourceLimit;
+
 /// The most directories that [`Root::lowers`] may hold: overlayfs takes 500, and the skeleton is one of them.
 pub const MAX_LOWERS: usize = 499;
 
@@ -33,6 +35,13 @@ pub struct Spec {
     pub resolv_conf: Option<Vec<u8>>,
     /// A file that the command finds while it runs, executable for everybody.
     pub script: Option<Script>,
+    /// Whether the command has the rights of the machine's root: all capabilities, all devices, no filter of system
+    /// calls, nothing hidden or write-protected.
+    pub insecure: bool,
+    /// Limits of the command's process, which its children inherit; see setrlimit(2).
+    pub resources: Vec<ResourceLimit>,
+    /// The size of `/dev/shm`, in bytes; `None` for Docker's 64 MiB.
+    pub shm_size: Option<u64>,
     /// What is mounted besides, in this order.
     pub mounts: Vec<Mount>,
 }

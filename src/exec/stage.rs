@@ -16,11 +16,12 @@ use rustix::process::{
     set_parent_process_death_signal, waitpid,
 };
 
+use super::cgroups::Joined;
 use super::channel::{Failure, Input, Report, Request};
 use super::init;
 use super::spec::Network;
 use super::{MAX_SENT, STAGE_NAME};
-use crate::sys::namespace::{Fork, Namespaces, fork_into};
+use crate::sys::namespace::{Fork, Namespaces};
 use crate::sys::process::{block_signals, close_on_exec_from, exit_now, kill};
 
 /// What the engine sends ahead of anything else: how many bytes the request has.
@@ -50,9 +51,12 @@ fn stage() -> Result<(), Errno> {
     let stdin = (request.input != Input::Null).then(|| fds.remove(0));
     let network = (request.spec.network == Network::Given).then(|| fds.remove(0));
 
+    let groups: Vec<OwnedFd> = fds.drain(..request.cgroups.len().min(fds.len())).collect();
+    let mut group = Joined::new(&request.cgroups, &groups);
+
     let me = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
-    match fork_into(namespaces(request.spec.network)) {
-        Ok(Fork::Child) => exit_now(init::run(&request, socket.as_fd(), (stdin, network), &me)),
+    match group.fork(namespaces(request.spec.network)) {
+        Ok(Fork::Child) => exit_now(init::run(&request, socket.as_fd(), (stdin, network, group), &me)),
         Ok(Fork::Parent { child }) => watch(socket.as_fd(), child),
         Err(errno) => {
             let step = "make namespaces".to_owned();
@@ -64,11 +68,7 @@ fn stage() -> Result<(), Errno> {
 }
 
 fn namespaces(network: Network) -> Namespaces {
-    let always = Namespaces::NEWNS
-        | Namespaces::NEWPID
-        | Namespaces::NEWIPC
-        | Namespaces::NEWUTS
-        | Namespaces::NEWCGROUP;
+    let always = Namespaces::NEWNS | Namespaces::NEWPID | Namespaces::NEWIPC | Namespaces::NEWUTS;
     match network {
         // A given namespace is entered by init.
         Network::Host | Network::Given => always,

@@ -22,6 +22,8 @@ fn options() -> Options {
         no_cache_stages: Vec::new(),
         network: NetworkMode::Host,
         host_network_allowed: false,
+        insecure_allowed: false,
+        circumstances: Vec::new(),
     }
 }
 

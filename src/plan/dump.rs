@@ -75,6 +75,12 @@ impl Display for Run {
             NetworkMode::None => writeln!(f, ", network none")?,
             NetworkMode::Private => writeln!(f, ", network private")?,
         }
+        if self.insecure {
+            writeln!(f, "  insecure")?;
+        }
+        for one in &self.circumstances {
+            writeln!(f, "  with {one}")?;
+        }
         if let Some(script) = &self.script {
             writeln!(f, "  script {} {:?}", script.path, script.content)?;
         }

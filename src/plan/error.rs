@@ -62,6 +62,9 @@ pub(crate) enum PlanErrorKind {
     #[error("`--network={}` is not allowed in this build", network_name(*network))]
     Network { network: Network },
 
+    #[error("`--security=insecure` is not allowed in this build")]
+    Insecure,
+
     #[error("not supported yet: {what}")]
     Unsupported { what: &'static str },
     #[error("not supported yet: {what} for platform {platform}, because this machine is {build}")]
@@ -110,8 +113,9 @@ impl PlanErrorKind {
             Self::CopyRemote { .. } => "`ADD` fetches".to_owned(),
             Self::ChecksumOfSeveral { .. } => "write an `ADD` for each".to_owned(),
             Self::Network { network: Network::Host } => {
-                "agree to it with `--network host` on the command line".to_owned()
+                "agree to it with `--allow network.host` on the command line".to_owned()
             }
+            Self::Insecure => "agree to it with `--allow security.insecure` on the command line".to_owned(),
             Self::Parse(kind) => return kind.help(),
             _ => return None,
         };

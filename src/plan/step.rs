@@ -65,6 +65,10 @@ pub struct Run {
     pub mounts: Vec<Mount>,
     /// Secrets that it gets as variables.
     pub secret_variables: Vec<SecretVariable>,
+    /// Whether it has the rights of the machine's root.
+    pub insecure: bool,
+    /// What the user said about all commands that may show in the result, in words.
+    pub circumstances: Vec<String>,
 }
 
 /// The network that a command sees.
@@ -219,7 +223,19 @@ impl Fingerprint for StepKind {
 
 impl Fingerprint for Run {
     fn fingerprint(&self, hasher: &mut FingerprintHasher) {
-        let Self { args, env, ignored_env: _, cwd, user, network, script, mounts, secret_variables } = self;
+        let Self {
+            args,
+            env,
+            ignored_env: _,
+            cwd,
+            user,
+            network,
+            script,
+            mounts,
+            secret_variables,
+            insecure,
+            circumstances,
+        } = self;
         hasher.value(args);
         hasher.value(&**env);
         hasher.value(cwd);
@@ -230,6 +246,13 @@ impl Fingerprint for Run {
         if !mounts.is_empty() || !secret_variables.is_empty() {
             hasher.value(mounts);
             hasher.value(secret_variables);
+        }
+        if *insecure {
+            hasher.bytes(b"insecure");
+        }
+        if !circumstances.is_empty() {
+            hasher.bytes(b"circumstances");
+            hasher.value(circumstances);
         }
     }
 }

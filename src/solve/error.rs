@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cgroup::CgroupError;
 use crate::context::{ContextError, DockerignoreError};
 use crate::diagnostic::Span;
 use crate::exec::{ExecError, Status};
@@ -43,6 +44,17 @@ pub enum StepError {
         /// How it ended.
         status: Status,
     },
+    /// The command of a RUN failed after the kernel had killed processes for want of memory.
+    #[error("the command `{command}` ran out of memory: {why}")]
+    OutOfMemory {
+        /// The command.
+        command: String,
+        /// What there was not enough of.
+        why: String,
+    },
+    /// A control group for a sandbox cannot be made.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     /// Nothing in the image can be typed at.
     #[error("there is no shell in the image: neither {}", tried.iter().map(|program| format!("`{program}`")).collect::<Vec<_>>().join(" nor "))]
     NoShell {

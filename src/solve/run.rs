@@ -10,22 +10,20 @@ use std::path::{Path, PathBuf};
 use crate::cache::{self, Input};
 use crate::exec::{self, ExecError, Io, Output, Spec, Upper};
 use crate::layer::{Marks, commit};
-use crate::network::{Network, without_loopback};
+use crate::network::{Network, machine_address, with_hosts, without_loopback};
 use crate::oci::ContentDigest;
 use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
 use crate::tree::TreePath;
 
 use super::error::StepError;
+use super::limits::{self, out_of_memory};
 use super::make::Made;
 use super::mounts::{self, Prepared, Preparing};
 use super::scene::Scene;
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
-
-/// The host name in a RUN, as BuildKit sets it.
-const HOSTNAME: &str = "buildkitsandbox";
 
 impl Solver<'_> {
     pub(super) fn run(
@@ -47,14 +45,15 @@ impl Solver<'_> {
             observes: false,
             cache: !self.options.no_cache && !step.no_cache,
         };
-        self.cached_or(&request, running, |scratch| {
+        let mut usage = None;
+        let result = self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
             let upper = make_upper(scratch)?;
             let anew = !request.cache;
             let mounts =
                 self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
             let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
-            let stubs = self.execute(run, &spec, &mounts, running).inspect_err(|error| {
+            let stubs = self.execute(run, spec, &mounts, (running, &mut usage)).inspect_err(|error| {
                 if is_of_the_command(error) {
                     *kept = self.keep_scene(&Scene::new(step, run, state), &upper.dir);
                 }
@@ -69,33 +68,47 @@ impl Solver<'_> {
                 below: Vec::new(),
             };
             Ok(Product { made, observed: Vec::new() })
-        })
+        });
+        Ok(StepResult { usage, ..result? })
     }
 
-    /// Runs the command; gives the mount points that had to be made for it.
+    /// Runs the command and says what it used; gives the mount points that had to be made for it.
     fn execute(
         &self,
         run: &Run,
-        spec: &Spec,
+        mut spec: Spec,
         mounts: &Prepared,
-        running: &progress::Step<'_>,
+        (running, usage): (&progress::Step<'_>, &mut Option<progress::Usage>),
     ) -> Result<Vec<TreePath>, StepError> {
-        let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let network = match run.network {
             NetworkMode::Private => Some(self.networks.take()?),
             NetworkMode::Host | NetworkMode::None => None,
         };
+        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine_address(network.as_ref()));
+        let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
+        let limits = &self.options.limits;
+        let group = self.cgroups.make(&limits.cgroup)?;
         let io = Io {
             output: Output::Piped(&mut pass),
             network: network.as_ref().map(Network::namespace),
+            cgroup: group.as_ref(),
             ..Io::default()
         };
         let keep: Vec<BorrowedFd<'_>> =
             std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
-        let outcome = self.executor.run(spec, io, &keep, self.cancel)?;
+        let outcome = self.executor.run(&spec, io, &keep, self.cancel)?;
+        running.used(*usage.insert(limits::usage(&outcome.usage)));
+        let why = out_of_memory(outcome.hits, limits);
         if !outcome.status.success() {
             let command = run.args.join(" ");
-            return Err(StepError::Command { command, status: outcome.status });
+            return Err(match why {
+                Some(why) => StepError::OutOfMemory { command, why },
+                None => StepError::Command { command, status: outcome.status },
+            });
+        }
+        // The command went on without them.
+        if let Some(why) = why {
+            running.note(why);
         }
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
@@ -130,7 +143,7 @@ impl Solver<'_> {
             env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
-            hostname: HOSTNAME.to_owned(),
+            hostname: self.options.hostname.clone(),
             network: match run.network {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
@@ -147,6 +160,9 @@ impl Solver<'_> {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
+            insecure: run.insecure,
+            resources: self.options.limits.resources.clone(),
+            shm_size: self.options.limits.shm_size,
             mounts: mounts.mounts.clone(),
         })
     }
@@ -154,7 +170,12 @@ impl Solver<'_> {
 
 /// Whether the sandbox did its part and the command did not.
 fn is_of_the_command(error: &StepError) -> bool {
-    matches!(error, StepError::Command { .. } | StepError::Sandbox(ExecError::Command { .. }))
+    matches!(
+        error,
+        StepError::Command { .. }
+            | StepError::OutOfMemory { .. }
+            | StepError::Sandbox(ExecError::Command { .. })
+    )
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
@@ -168,6 +189,12 @@ fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     inputs.extend(
         run.env.iter().map(|(name, value)| Input::new(format!("the variable {name}"), value.clone())),
     );
+    if run.insecure {
+        inputs.push(Input::new("the security", "insecure".to_owned()));
+    }
+    for one in &run.circumstances {
+        inputs.push(Input::new(one.clone(), String::new()));
+    }
     if let Some(script) = &run.script {
         inputs.push(Input::new("the script", script.content.clone()));
     }

@@ -45,6 +45,8 @@ struct Document {
     script: Option<Script>,
     mounts: Vec<Mount>,
     secret_variables: Vec<SecretVariable>,
+    insecure: bool,
+    circumstances: Vec<String>,
     bases: Vec<Vec<DiffId>>,
 }
 
@@ -65,8 +67,10 @@ impl Scene {
         Self { name: step.name.clone(), shell: step.shell.clone(), run, bases }
     }
 
-    /// Makes the command do without the secrets and agents that it asks for.
-    pub fn want_no_secrets(&mut self) {
+    /// Takes away what the user gave to the build and what ends with it: the command does without the secrets and
+    /// agents that it asks for, and has no more rights than others.
+    pub fn outlive_build(&mut self) {
+        self.run.insecure = false;
         for mount in &mut self.run.mounts {
             if let MountKind::Secret(secret) | MountKind::Ssh(secret) = &mut mount.kind {
                 secret.required = false;
@@ -102,7 +106,19 @@ impl Scene {
     /// The scene as text.
     pub(super) fn to_json(&self) -> Vec<u8> {
         let Self { name, shell, run, bases } = self.clone();
-        let Run { args, env, ignored_env, cwd, user, network, script, mounts, secret_variables } = run;
+        let Run {
+            args,
+            env,
+            ignored_env,
+            cwd,
+            user,
+            network,
+            script,
+            mounts,
+            secret_variables,
+            insecure,
+            circumstances,
+        } = run;
         let document = Document {
             version: VERSION,
             name,
@@ -116,6 +132,8 @@ impl Scene {
             script,
             mounts,
             secret_variables,
+            insecure,
+            circumstances,
             bases,
         };
         serde_json::to_vec(&document).unwrap_or_else(|error| unreachable!("all of it has a JSON: {error}"))
@@ -124,18 +142,43 @@ impl Scene {
     /// Reads what [`Scene::to_json`] wrote.
     pub fn from_json(json: &[u8]) -> Result<Self, StepError> {
         let document: Document = serde_json::from_slice(json).map_err(wrong)?;
-        let Document { name, shell, args, ignored_env, cwd, user, network, script, bases, .. } = document;
-        let (mounts, secret_variables) = (document.mounts, document.secret_variables);
-        if document.version != VERSION {
-            let found = document.version;
-            return Err(wrong(serde::de::Error::custom(format!("it has version {found}, not {VERSION}"))));
+        let Document {
+            version,
+            name,
+            shell,
+            args,
+            env,
+            ignored_env,
+            cwd,
+            user,
+            network,
+            script,
+            mounts,
+            secret_variables,
+            insecure,
+            circumstances,
+            bases,
+        } = document;
+        if version != VERSION {
+            return Err(wrong(serde::de::Error::custom(format!("it has version {version}, not {VERSION}"))));
         }
         let known = |root| matches!(root, Root::Base(BaseId(id)) if (id as usize) < bases.len());
         if bases.is_empty() || !mounts.iter().filter_map(Mount::content).all(|(root, _)| known(root)) {
             return Err(wrong(serde::de::Error::custom("a state is missing")));
         }
-        let env = Arc::new(document.env);
-        let run = Run { args, env, ignored_env, cwd, user, network, script, mounts, secret_variables };
+        let run = Run {
+            args,
+            env: Arc::new(env),
+            ignored_env,
+            cwd,
+            user,
+            network,
+            script,
+            mounts,
+            secret_variables,
+            insecure,
+            circumstances,
+        };
         Ok(Self { name, shell, run, bases })
     }
 }
@@ -166,6 +209,8 @@ mod tests {
             script: Some(Script { path: "/dev/pipes/EOF".to_owned(), content: "#!/bin/x\n".to_owned() }),
             mounts: vec![bind(1)],
             secret_variables: Vec::new(),
+            insecure: true,
+            circumstances: vec!["the host name x".to_owned()],
         };
         let bases = vec![vec![DiffId(crate::oci::Digest::of(b"layer"))], Vec::new()];
         let scene = Scene { name: "[2/2] RUN".to_owned(), shell: "/bin/bash".to_owned(), run, bases };

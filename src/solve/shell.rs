@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::exec::{ExecError, Io, MountSource, Output, Signals, Status, Stdin, Terminal};
-use crate::network::Network;
+use crate::network::{Network, machine_address, with_hosts};
 use crate::plan::{NetworkMode, Run, Step, StepKind};
 use crate::progress::{Reporter, Silent};
 use crate::store::{CacheMount, Kept, Store, WorkDir};
@@ -98,11 +98,14 @@ impl Solver<'_> {
             NetworkMode::Private => Some(self.networks.take()?),
             NetworkMode::Host | NetworkMode::None => None,
         };
+        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine_address(network.as_ref()));
+        let group = self.cgroups.make(&self.options.limits.cgroup)?;
         let io = Io {
             stdin: Stdin::Inherit,
             output: Output::Inherit,
             terminal: Some(seat.terminal),
             network: network.as_ref().map(Network::namespace),
+            cgroup: group.as_ref(),
             signals: Some(seat.signals),
             foreground: true,
         };

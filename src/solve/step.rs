@@ -152,7 +152,14 @@ impl Solver<'_> {
             details: details.to_json(),
             created: created / 1_000_000_000,
         })?;
-        Ok(StepResult { layer, content, created, cached: false, state: request.from.with(layer, &content) })
+        Ok(StepResult {
+            layer,
+            content,
+            created,
+            cached: false,
+            usage: None,
+            state: request.from.with(layer, &content),
+        })
     }
 
     fn explain(&self, request: &Request<'_>, running: &progress::Step<'_>) -> Result<(), StepError> {
@@ -208,6 +215,7 @@ fn hit(request: &Request<'_>, record: &Record, details: Option<&Details>) -> Ste
         content: record.content,
         created: details.map_or(record.created * 1_000_000_000, |details| details.created),
         cached: true,
+        usage: None,
         state: request.from.with(record.layer, &record.content),
     }
 }

@@ -28,6 +28,10 @@ pub struct ChildUsage {
     pub system: Duration,
     /// The largest resident set of one of them, in bytes.
     pub max_rss: u64,
+    /// Bytes read from disks.
+    pub read: u64,
+    /// Bytes written to files on disks.
+    pub written: u64,
 }
 
 /// The result of a raw system call, with `errno` taken where it is -1.
@@ -107,6 +111,9 @@ pub fn kill(pid: rustix::process::Pid, signal: i32) -> Result<(), Errno> {
     }
 }
 
+/// The unit of `ru_inblock` and `ru_oublock`, in bytes.
+const BLOCK: u64 = 512;
+
 /// What the calling process's children that were waited for have used.
 pub fn child_usage() -> Result<ChildUsage, Errno> {
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
@@ -119,6 +126,8 @@ pub fn child_usage() -> Result<ChildUsage, Errno> {
         user: duration(usage.ru_utime),
         system: duration(usage.ru_stime),
         max_rss: usage.ru_maxrss as u64 * 1024,
+        read: usage.ru_inblock as u64 * BLOCK,
+        written: usage.ru_oublock as u64 * BLOCK,
     })
 }
 

@@ -10,11 +10,12 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 20] = [
+const MAP: [(&str, u32); 21] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
     ("progress", 0),
+    ("cgroup", 1),
     ("dockerfile", 1),
     ("tree", 1),
     ("context", 2),

@@ -52,7 +52,7 @@ fn a_failed_step_is_described_and_can_be_looked_into() {
         "------\n > [4/4] RUN echo half > left && rm base; seq 101 130; exit 7:\n111\n",
         "\n130\n------\n",
         &format!("error: the command `{command}` did not complete successfully: exit code 7\n"),
-        " --> Dockerfile:6:1\n",
+        " --> failing/Dockerfile:6:1\n",
         "6 | RUN echo half > left && rm base; seq 101 130; exit 7\n",
         "help: `strata debug [ID]` opens a shell in what the step left",
     ] {

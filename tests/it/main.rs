@@ -14,6 +14,7 @@ mod crash;
 mod debug;
 mod exec;
 mod fixtures;
+mod limits;
 mod lint;
 mod mounts;
 mod readers;

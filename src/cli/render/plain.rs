@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::lines::{Splitter, Tail, clean, clean_name};
 use super::{Output, Screen};
 use crate::cli::human;
-use crate::progress::{Event, Stream};
+use crate::progress::{Event, Memory, Stream, Usage};
 
 /// A current step that is silent for so long makes room for others.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -219,6 +219,9 @@ impl Screen for Plain {
             Event::Note { step: number, text } => self.say(number, now, |step| {
                 let _ = writeln!(step.held, "#{number} {}", clean_name(&text));
             }),
+            Event::Used { step: number, usage } => self.say(number, now, |step| {
+                let _ = writeln!(step.held, "#{number} {}", used(&usage));
+            }),
             Event::Transfer { step: number, done, total } => self.say(number, now, |step| {
                 let (shown, bytes) = step.transfer.get_or_insert((now, 0));
                 *bytes = done;
@@ -268,6 +271,17 @@ impl Screen for Plain {
         }
         self.flush();
     }
+}
+
+/// What a command used: `used 1.5s of processor time, 34.5MB of memory, 1.2MB read, 20kB written`.
+fn used(usage: &Usage) -> String {
+    let Usage { cpu, memory, read, written } = usage;
+    let memory = match *memory {
+        Memory::Together(bytes) => format!("{} of memory", human::size(bytes)),
+        Memory::LargestProcess(bytes) => format!("{} of memory in the largest process", human::size(bytes)),
+    };
+    let (read, written) = (human::size(*read), human::size(*written));
+    format!("used {:.2}s of processor time, {memory}, {read} read, {written} written", cpu.as_secs_f64())
 }
 
 /// The beginning of why a step failed: the error itself, which comes last, says all of it.

@@ -52,7 +52,7 @@ impl Screen for Quiet {
             Event::Done { step, .. } | Event::Cached { step } => {
                 self.steps.remove(&step);
             }
-            Event::Note { .. } | Event::Transfer { .. } | Event::Warning { .. } => {}
+            Event::Note { .. } | Event::Used { .. } | Event::Transfer { .. } | Event::Warning { .. } => {}
         }
     }
 

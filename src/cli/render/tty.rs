@@ -170,6 +170,8 @@ impl Screen for Tty {
                     step.notes.push(clean_name(&text));
                 }
             }
+            // The list shows what is going on, not what it took.
+            Event::Used { .. } => {}
             Event::Transfer { step, done, total } => {
                 if let Some(step) = self.steps.get_mut(&step) {
                     step.transfer = Some((done, total));

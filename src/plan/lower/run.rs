@@ -32,8 +32,10 @@ impl Stage<'_, '_> {
             }
             command => (self.in_shell(&command.shell_text().unwrap_or_default()), None),
         };
+        let insecure = self.insecure(run)?;
         let created_by = self.created_by(&args);
-        let kind = StepKind::Run(Run { script, mounts, secret_variables, ..self.seen_by(args, network) });
+        let kind =
+            StepKind::Run(Run { script, mounts, secret_variables, insecure, ..self.seen_by(args, network) });
         self.step(kind, &shown(instruction, run), created_by, instruction.span);
         Ok(())
     }
@@ -53,6 +55,8 @@ impl Stage<'_, '_> {
             script: None,
             mounts: Vec::new(),
             secret_variables: Vec::new(),
+            insecure: false,
+            circumstances: self.options.circumstances.clone(),
         }
     }
 
@@ -87,6 +91,19 @@ impl Stage<'_, '_> {
         }
     }
 
+    fn insecure(&self, run: &ast::Run) -> Result<bool, PlanError> {
+        match &run.security {
+            Some(security) if security.value == Security::Insecure => {
+                if self.options.insecure_allowed {
+                    Ok(true)
+                } else {
+                    Err(PlanErrorKind::Insecure.at(security.span))
+                }
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn created_by(&self, args: &[String]) -> String {
         let arguments = self.state.scope.arguments();
         let mut words = vec!["RUN".to_owned()];
@@ -110,15 +127,10 @@ pub(super) fn shell_of(config: &Config) -> Vec<String> {
 
 /// Fails for flags that cannot be obeyed yet.
 fn supported(run: &ast::Run) -> Result<(), PlanError> {
-    let security = run.security.as_ref().filter(|security| security.value == Security::Insecure);
-    let (what, span) = if let Some(security) = security {
-        ("`RUN --security=insecure`", security.span)
-    } else if let Some(device) = run.devices.first() {
-        ("`RUN --device`", device.span)
-    } else {
-        return Ok(());
-    };
-    Err(PlanErrorKind::Unsupported { what }.at(span))
+    match run.devices.first() {
+        Some(device) => Err(PlanErrorKind::Unsupported { what: "`RUN --device`" }.at(device.span)),
+        None => Ok(()),
+    }
 }
 
 fn script(heredoc: &Heredoc) -> Script {

@@ -133,6 +133,9 @@ fn the_engine_that_is_killed() {
         resolv_conf: None,
         script: None,
         mounts: Vec::new(),
+        insecure: false,
+        resources: Vec::new(),
+        shm_size: None,
     };
     let lock = fs::File::create(dir.join("lock")).unwrap();
     lock.lock().unwrap();

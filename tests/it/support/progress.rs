@@ -92,10 +92,15 @@ impl Step {
             self.state = "canceled";
         } else if let Some((_, line)) = timed {
             self.log.push(line.to_owned());
-        } else if text != "..." && text != self.name {
+        } else if text != "..." && text != self.name && !is_usage(text) {
             self.notes.push(text.to_owned());
         }
     }
+}
+
+/// What a command used, which is never twice the same.
+fn is_usage(text: &str) -> bool {
+    text.starts_with("used ") && text.contains("s of processor time, ")
 }
 
 /// Seconds with three digits after the point.

@@ -16,7 +16,12 @@ pub(crate) fn on_a_terminal(env: &Env, args: &[&str], (cue, input): (&str, &str)
     let line = format!("stty rows 33 cols 77; exec {}", words.join(" "));
     let mut terminal = Command::new("script");
     terminal.args(["--quiet", "--return", "--flush", "--echo", "never", "--command", &line, "/dev/null"]);
-    terminal.current_dir(env.path("")).env("SHELL", "/bin/sh").env("NO_COLOR", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
+    terminal
+        .current_dir(env.path(""))
+        .env("SHELL", "/bin/sh")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = terminal.spawn().expect("`script` makes the terminal: apt-get install bsdutils");
     let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let (mut shown, mut typed, mut buffer) = (String::new(), false, [0; 4096]);
