@@ -71,7 +71,8 @@ fn a_failed_step_is_described_and_can_be_looked_into() {
 
     // Nothing of it gets into what is built afterwards.
     let mended = env.dockerfile("failing", &FAILS.replace("exit 7", "true"));
-    env.strata(["build".as_ref(), "-q".as_ref(), "-t".as_ref(), "mended".as_ref(), mended.as_os_str()])
+    let _ = env
+        .strata(["build".as_ref(), "-q".as_ref(), "-t".as_ref(), "mended".as_ref(), mended.as_os_str()])
         .success();
     assert_eq!(env.sh("mended", "ls; cat left"), "left\nhalf\n");
     let (again, _) = type_at(&env, &["debug"], "true");
@@ -101,11 +102,12 @@ fn few_failed_steps_are_kept_and_none_after_a_collection() {
     let message = format!("error: no failed step is kept under the id `{}`\nhelp: there is ", first[0]);
     assert!(shown.contains(&message), "{shown}");
 
-    env.strata(["tag", "busybox", "other"]).success();
+    let _ = env.strata(["tag", "busybox", "other"]).success();
     let spare = env.dockerfile("spare", "FROM busybox\nLABEL a=b\n");
-    env.strata(["build".as_ref(), "-q".as_ref(), "-t".as_ref(), "spare".as_ref(), spare.as_os_str()])
+    let _ = env
+        .strata(["build".as_ref(), "-q".as_ref(), "-t".as_ref(), "spare".as_ref(), spare.as_os_str()])
         .success();
-    env.strata(["rmi", "spare"]).success();
+    let _ = env.strata(["rmi", "spare"]).success();
     assert_eq!(kept(&env), Vec::<String>::new());
     let (code, shown) = on_a_terminal(&env, &["debug"], ("# ", "exit\n"));
     assert_eq!(code, Some(1));
