@@ -24,6 +24,7 @@ mod signals;
 pub mod table;
 pub mod template;
 mod usage;
+mod volumes;
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};

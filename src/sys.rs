@@ -9,5 +9,4 @@ pub mod namespace;
 pub mod process;
 pub mod terminal;
 pub mod walk;
-pub mod writeback;
 pub mod xattr;

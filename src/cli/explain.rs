@@ -165,6 +165,9 @@ fn leads_up(text: &Source, error: &SolveError) -> bool {
 fn step_hints(error: &StepError) -> Vec<String> {
     match error {
         StepError::NoSource { similar: Some(similar), .. } => vec![format!("did you mean `{similar}`?")],
+        StepError::NoSource { source_path, .. } if source_path.starts_with("--") => {
+            vec!["flags come before the sources".to_owned()]
+        }
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
         StepError::NoSecret { id } => {
             vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]

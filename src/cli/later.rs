@@ -25,7 +25,7 @@ const FLAGS: [(&str, &str); 9] = [
          --memory-reservation --memory-swappiness --mount --name --net-alias --network-alias --no-healthcheck \
          --oom-kill-disable --oom-score-adj --pid --platform --privileged -P --publish-all --pull -q --quiet \
          --restart --runtime --security-opt --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
-         --tmpfs --userns --uts -v --volume --volume-driver --volumes-from",
+         --userns --uts --volume-driver --volumes-from",
     ),
     ("images", "-a --all --digests -f --filter --format --tree"),
     ("save", "--platform"),

@@ -138,7 +138,7 @@ fn list(flag: &'static str, text: &str) -> Result<NumberList, LimitError> {
 }
 
 /// `512m`, `1.5g`, `64KiB`: units are powers of 1024, as everywhere in Docker's flags.
-fn size(flag: &'static str, text: &str) -> Result<u64, LimitError> {
+pub(super) fn size(flag: &'static str, text: &str) -> Result<u64, LimitError> {
     let read = || {
         let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (digits, unit) = text.split_at(digits);

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::engine::{Connection, Ended, EngineError, RunRequest};
-use crate::exec::{CancelToken, ExecError, Signals, Terminal};
+use crate::exec::{CancelToken, ExecError, Mount, Signals, Terminal};
 use crate::network::PublishedPort;
 use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
 use super::error::{CliError, ErrorKind};
 use super::limits::{self, LimitArgs, LimitError, extra_host};
-use super::{App, complain, ports, signals};
+use super::{App, complain, ports, signals, volumes};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,12 @@ pub(super) struct RunArgs {
     /// Program to run instead of the image's entrypoint
     #[arg(long, value_name = "PROGRAM")]
     entrypoint: Option<String>,
+    /// Mount a file or directory of the machine: `SOURCE:TARGET[:ro]`; may be repeated
+    #[arg(short, long, value_name = "SOURCE:TARGET")]
+    volume: Vec<String>,
+    /// Mount a directory in memory: `TARGET[:size=BYTES]`; may be repeated
+    #[arg(long, value_name = "TARGET")]
+    tmpfs: Vec<String>,
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
@@ -145,8 +151,19 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
             .collect::<Result<_, _>>()
             .map_err(flag)?,
         limits: args.limits.limits(pids).map_err(flag)?,
+        mounts: mounts(args)?,
         read_only: args.read_only,
     })
+}
+
+/// What is mounted besides, whatever is higher up in the tree first.
+fn mounts(args: &RunArgs) -> Result<Vec<Mount>, CliError> {
+    let volumes = args.volume.iter().map(|text| volumes::volume(text));
+    let memory = args.tmpfs.iter().map(|text| volumes::tmpfs(text));
+    let mounts: Result<Vec<_>, _> = volumes.chain(memory).collect();
+    let mut mounts = mounts.map_err(|error| CliError::from_error(ErrorKind::Run, &error))?;
+    mounts.sort_by_key(|mount| Path::new(&mount.target).components().count());
+    Ok(mounts)
 }
 
 /// The variables of files and, over them, of flags.

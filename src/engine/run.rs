@@ -39,6 +39,8 @@ pub struct RunRequest {
     pub extra_hosts: Vec<ExtraHost>,
     /// What it may use.
     pub limits: Limits,
+    /// What is mounted besides, in this order.
+    pub mounts: Vec<exec::Mount>,
     /// Whether the root file system cannot be written to.
     pub read_only: bool,
 }
@@ -118,7 +120,7 @@ impl Engine {
             insecure: false,
             resources: request.limits.resources.clone(),
             shm_size: request.limits.shm_size,
-            mounts: Vec::new(),
+            mounts: request.mounts.clone(),
         };
         let limits = &request.limits;
         let group = self.cgroups.make(&limits.cgroup)?;

@@ -31,7 +31,6 @@ use super::whiteout::Marks;
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::sys::walk::{self, WalkError};
-use crate::sys::writeback;
 use crate::tree::{Entry, Index, Kind, Tree, TreePath};
 
 /// So many entries are read faster without starting threads, if they are small.
@@ -177,11 +176,8 @@ struct Upper<'a>(&'a Placer);
 impl Content for Upper<'_> {
     type Error = PlaceError;
 
-    /// The layer will be synced when all is done. The disk can begin while the cores hash.
     fn open(&self, entry: &Entry) -> Result<File, PlaceError> {
-        let file = self.0.open(&entry.path)?;
-        writeback::start(&file);
-        Ok(file)
+        self.0.open(&entry.path)
     }
 }
 

@@ -132,15 +132,23 @@ fn old_forms(instruction: &Instruction, findings: &mut Findings) {
                 "\"{keyword} key=value\" should be used instead of legacy \"{keyword} key value\" format"
             );
             let finding = findings.add(&rule::LEGACY_KEY_VALUE_FORMAT, span, span, message);
-            if let [pair] = &pairs.pairs[..] {
-                let value = &pair.value.text;
-                let plain = !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
-                let value = if plain { value.clone() } else { format!("{value:?}") };
+            if let [pair] = &pairs.pairs[..]
+                && let Some(value) = as_one_word(&pair.value.text)
+            {
                 finding.help(format!("write `{keyword} {}={value}`", pair.key.text));
             }
         }
         _ => {}
     }
+}
+
+/// The rest of a line as one word that expands to the same; `None` if quotes in it would have to be taken apart.
+fn as_one_word(rest: &str) -> Option<String> {
+    if !rest.contains(char::is_whitespace) {
+        return Some(rest.to_owned());
+    }
+    let quotes = rest.contains(['"', '\'', '\\', '`']);
+    (!quotes).then(|| format!("\"{rest}\""))
 }
 
 /// A comment directly above a named stage or an ARG is its description, and begins with the name.

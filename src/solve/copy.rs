@@ -37,9 +37,7 @@ impl Solver<'_> {
         fetched: Vec<Fetched>,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
-        if let Some(owner) = copy.chown.as_ref().filter(|owner| copy.link && needs_accounts(owner)) {
-            return Err(StepError::LinkedOwner { owner: owner.clone() });
-        }
+        check_owner(copy, from)?;
         let source = match copy.from {
             Place::Context(id) => SourceTree::Context(id),
             Place::Root(root) => SourceTree::State(state(root)),
@@ -153,9 +151,6 @@ impl Solver<'_> {
     ) -> Result<Placed, StepError> {
         let owner = match &copy.chown {
             None => None,
-            Some(text) if needs_accounts(text) && opened.layers.is_empty() => {
-                return Err(StepError::NoAccounts { owner: text.clone() });
-            }
             Some(text) => Some(resolve_owner(text, opened, observer, running)?),
         };
         let now = Time::from_seconds(now());
@@ -220,6 +215,19 @@ impl Solver<'_> {
             }
         }
     }
+}
+
+/// Fails if `--chown` has a name in it and there is nothing to look it up in. The cache is not asked before: to a look
+/// nothing at all and a file system without accounts are the same.
+fn check_owner(copy: &Copy, from: &State) -> Result<(), StepError> {
+    let Some(owner) = copy.chown.clone().filter(|owner| needs_accounts(owner)) else { return Ok(()) };
+    if copy.link {
+        return Err(StepError::LinkedOwner { owner });
+    }
+    if from.layers.is_empty() {
+        return Err(StepError::NoAccounts { owner });
+    }
+    Ok(())
 }
 
 /// What each pattern among the sources comes to; for the others an empty list.

@@ -15,6 +15,8 @@ use crate::support::terminal::on_a_terminal;
 fn flags_reach_the_command() {
     let env = Env::with_busybox();
     fs::write(env.path("vars"), "# a remark\nA=from file\nB=\n\nC\n").unwrap();
+    fs::create_dir(env.path("shared")).unwrap();
+    fs::write(env.path("shared/f"), "from the machine\n").unwrap();
     for (args, command, expected) in [
         (&["-e", "A=1", "--env", "A=2"][..], "echo $A", "2\n"),
         (&["--env-file", "vars"], "echo $A.$B.${C-unset}", "from file..unset\n"),
@@ -25,11 +27,21 @@ fn flags_reach_the_command() {
         (&["-u", "7:8"], "id -u; id -g", "7\n8\n"),
         (&["-h", "somebody", "--network=none"], "hostname", "somebody\n"),
         (&["--read-only"], "touch /f 2>/dev/null || echo refused", "refused\n"),
+        (&["-v", "./shared:/v"], "cat /v/f; echo written > /v/g; mkdir /v/d", "from the machine\n"),
+        (
+            &["-v", "./shared/f:/etc/f:ro"],
+            "cat /etc/f; (echo x > /etc/f) 2>/dev/null || echo refused",
+            "from the machine\nrefused\n",
+        ),
+        (&["-v", "./made/here:/v", "--tmpfs", "/v/t"], "touch /v/t/x; ls /v; ls /v/t", "t\nx\n"),
+        (&["--tmpfs", "/t:size=64k"], "df -k /t | awk 'NR == 2 { print $2 }'; stat -c %a /t", "64\n1777\n"),
         (&["--init"], "readlink /proc/1/exe | grep -c sh || true", "0\n"),
     ] {
         let args = [&["run", "--rm"], args, &["busybox", "sh", "-c", command]].concat();
         assert_eq!(env.strata(args).success().stdout, expected, "{command}");
     }
+    assert_eq!(fs::read_to_string(env.path("shared/g")).unwrap(), "written\n");
+    assert!(env.path("made/here").is_dir(), "as in Docker, what is missing is made");
     let said = env.strata(["run", "--rm", "--entrypoint", "/bin/echo", "busybox", "a", "b"]).success().stdout;
     assert_eq!(said, "a b\n");
 }
@@ -108,4 +120,21 @@ fn containers_have_a_network_of_their_own() {
     let said =
         env.strata(["run", "--rm", "--network=host", "busybox", "readlink", "/proc/self/ns/net"]).success();
     assert_eq!(said.stdout.trim_end(), namespace.to_str().unwrap());
+}
+
+#[test]
+fn volumes_that_cannot_be_had_are_refused() {
+    let env = Env::with_busybox();
+    for (flag, value, expected) in [
+        ("-v", "data:/v", "not supported yet: `--volume data:/v`, which names a volume"),
+        ("-v", "/v", "not supported yet: `--volume /v` without a directory of the machine"),
+        ("-v", "/a:b", "`--volume /a:b`: `b` is not absolute"),
+        ("-v", "/a:/b:z", "not supported yet: `--volume /a:/b:z` with the option `z`"),
+        ("-v", "a:b:c:d", "`--volume a:b:c:d` is no volume"),
+        ("--tmpfs", "t", "`--tmpfs t`: `t` is not absolute"),
+        ("--tmpfs", "/t:mode=700", "not supported yet: `--tmpfs /t:mode=700` with the option `mode=700`"),
+    ] {
+        let refused = env.strata(["run", "--rm", flag, value, "busybox", "true"]).code(125).stderr;
+        assert!(refused.starts_with(&format!("error: {expected}")), "{refused}");
+    }
 }

@@ -255,3 +255,15 @@ fn deep_nesting_is_refused_instead_of_overflowing() {
     let text = "${a:-".repeat(60) + "x" + &"}".repeat(60);
     assert_eq!(expand(&text).as_deref(), Ok("x"));
 }
+
+#[test]
+fn growth_without_end_is_refused_instead_of_filling_memory() {
+    let long = "x".repeat(1 << 19);
+    let lookup = |name: &str| Some(if name == "LONG" { long.clone() } else { "v".to_owned() });
+    let expand =
+        |text: &str| expand_text(text, &lookup, Escape::Backslash).map(|expanded| expanded.text.len());
+    assert_eq!(expand("$LONG$LONG"), Ok(1 << 20));
+    for text in ["$LONG${LONG}$V", "\"$LONG$LONG$V\"", "${V:+$LONG$LONG$V}", "${LONG//x/abc}"] {
+        assert_eq!(expand(text), Err(ExpandError::TooLong), "{text}");
+    }
+}

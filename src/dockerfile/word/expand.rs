@@ -32,6 +32,8 @@ pub enum ExpandError {
     Required { name: String, message: String },
     #[error("substitutions are nested too deeply")]
     TooDeep,
+    #[error("the values of the variables make this longer than {} bytes", MAX_GROWTH)]
+    TooLong,
 }
 
 /// What quotes mean.
@@ -53,6 +55,9 @@ enum Escapes {
 
 /// Substitutions may be nested this deep. Nobody writes more than three; the limit keeps the stack bounded.
 const MAX_DEPTH: u32 = 64;
+
+/// Bytes that variables may bring into a text. Sixteen lines that each repeat the one before would fill any memory.
+pub(super) const MAX_GROWTH: usize = 1 << 20;
 
 pub(super) struct Expander<'t, 'e> {
     rest: Chars<'t>,
@@ -104,6 +109,7 @@ impl<'t, 'e> Expander<'t, 'e> {
                 _ if stop == Some(c) => return Ok(out),
                 '$' => {
                     let value = self.dollar()?;
+                    out.grow(value.len())?;
                     value.chars().for_each(|c| out.push(c));
                 }
                 '\'' if self.quotes == Quotes::Remove => self.single_quoted(&mut out)?,
@@ -139,6 +145,7 @@ impl<'t, 'e> Expander<'t, 'e> {
                 '"' => return Ok(()),
                 '$' => {
                     let value = self.dollar()?;
+                    out.grow(value.len())?;
                     value.chars().for_each(|c| out.push_quoted(c));
                 }
                 _ if c == self.escape => match self.peek() {
@@ -240,7 +247,7 @@ impl<'t, 'e> Expander<'t, 'e> {
         }?;
         let replacement = self.until(Some('}'), Escapes::Keep, Output::default())?.text;
         let value = self.value(name).unwrap_or_default();
-        Ok(pattern.replace(&value, &replacement, all))
+        pattern.replace(&value, &replacement, all).ok_or(ExpandError::TooLong)
     }
 
     fn pattern(&mut self, stop: char) -> Result<Pattern, ExpandError> {
@@ -282,9 +289,17 @@ struct Output {
     text: String,
     /// Finished words, if words are wanted; `text` then is the unfinished one.
     words: Option<Vec<String>>,
+    /// Bytes of it that values brought.
+    grown: usize,
 }
 
 impl Output {
+    /// Counts a value that comes next.
+    fn grow(&mut self, bytes: usize) -> Result<(), ExpandError> {
+        self.grown += bytes;
+        if self.grown > MAX_GROWTH { Err(ExpandError::TooLong) } else { Ok(()) }
+    }
+
     /// A character that ends a word if it is white space.
     fn push(&mut self, c: char) {
         match &mut self.words {

@@ -1,5 +1,7 @@
 //! The patterns of `#`, `%` and `/`: `*`, `?`, and a backslash before either of them or itself.
 
+use super::expand::MAX_GROWTH;
+
 /// A pattern.
 pub(super) struct Pattern {
     tokens: Vec<Token>,
@@ -59,14 +61,20 @@ impl Pattern {
     }
 
     /// `value` with the first match, or all of them, replaced. A match is the longest one at the earliest place.
-    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool) -> String {
+    /// `None` if the replacements come to more than [`MAX_GROWTH`].
+    pub(super) fn replace(&self, value: &str, replacement: &str, all: bool) -> Option<String> {
         let mut replaced = String::with_capacity(value.len());
         let mut rest = value;
         // An empty match right behind another match does not count: `*` matches `abc` once.
         let mut after_match = false;
+        let mut grown = 0;
         loop {
             match taken(&self.tokens, rest.chars(), Reach::Longest) {
                 Some(length) if length > 0 || !after_match => {
+                    grown += replacement.len();
+                    if grown > MAX_GROWTH {
+                        return None;
+                    }
                     replaced.push_str(replacement);
                     rest = &rest[length..];
                     if !all {
@@ -87,7 +95,7 @@ impl Pattern {
             after_match = false;
         }
         replaced.push_str(rest);
-        replaced
+        Some(replaced)
     }
 }
 

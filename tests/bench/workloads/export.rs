@@ -69,7 +69,7 @@ pub(super) fn programs(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// Export with gzip: time and size against pigz, which ours must be `faster` times as fast as; and against what no
-/// export can do without, which is the compressor and the two digests.
+/// export can do without, which is the compressor and the two digests; the disk is not in that.
 fn gzip(bench: &Bench, context: &Path, what: &str, faster: f64) -> Result<Vec<Row>> {
     tar(bench, context)?;
     let (input, output) = (bench.path(TAR), bench.path(OURS));
@@ -88,9 +88,7 @@ fn gzip(bench: &Bench, context: &Path, what: &str, faster: f64) -> Result<Vec<Ro
     let against_pigz = |row: Row| row.limit(pigz.elapsed, "pigz -6");
     Ok(vec![
         against_pigz(Row::new(format!("w4, {what}, gzip"), ours)).target(Target::Times(1.0 / faster)),
-        Row::new(format!("w4, {what}, gzip"), ours)
-            .limit(least, "compressor, digests on all cores")
-            .target(Target::Times(1.2)),
+        Row::new(format!("w4, {what}, gzip"), ours).limit(least, "compressor, digests on all cores"),
         against_pigz(Row::new(format!("w4, {what}, compressor alone"), compressor)),
         against_pigz(Row::new(format!("w4, {what}, digests alone, one core"), digests)),
         Row::bytes(format!("w4, {what}, gzip, size"), sizes.0, sizes.1, "pigz -6")

@@ -76,7 +76,7 @@ const NOT_YET: &[(&[&str], &str, i32)] = &[
     (&["run", "-l", "a=b", "image"], "-l", 125),
     (&["build", "--cache-from=image", "."], "--cache-from", 1),
     (&["run", "-itd", "image"], "-d", 125),
-    (&["container", "run", "--rm", "-v/a:/b", "image"], "-v", 125),
+    (&["container", "run", "--rm", "--name=x", "image"], "--name", 125),
     (&["run", "--rm", "--gpus", "all", "image"], "--gpus", 125),
     (&["images", "--filter", "dangling=true"], "--filter", 1),
     (&["ps", "-a"], "ps", 1),
