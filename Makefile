@@ -48,7 +48,7 @@ bench: deps
 
 # Makes the root file systems that tests import, and keeps them.
 bases: deps
-	@fixtures/bases/make --tar busybox debian:12-slim node:12.20.1 >/dev/null
+	@fixtures/bases/make --tar busybox busybox:arm64 debian:12-slim node:12.20.1 >/dev/null
 
 deps:
 	@.ci/deps

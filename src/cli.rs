@@ -24,6 +24,7 @@ mod signals;
 pub mod table;
 pub mod template;
 mod usage;
+mod user;
 mod volumes;
 
 use std::fs;
@@ -35,6 +36,7 @@ use clap::{Parser, Subcommand};
 
 use crate::engine::{Engine, EngineError, Host};
 use crate::exec::{self, Executor};
+use crate::network;
 use error::{CliError, ErrorKind};
 
 /// Build OCI images from Dockerfiles, without a daemon
@@ -53,7 +55,7 @@ const GLOBAL: &str = "Global options";
 /// What every command understands.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata]
+    /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata, or ~/.local/share/strata for users]
     #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     root: Option<PathBuf>,
     /// Print an error as it is inside, too, for a report of a bug
@@ -98,14 +100,15 @@ enum ContainerCommand {
 
 /// What a command runs with.
 struct App {
-    root: PathBuf,
-    debug: bool,
+    /// The store's directory, or why there can be none: not every command needs it.
+    store: Result<PathBuf, CliError>,
 }
 
 impl App {
     /// Opens the store.
     fn engine(&self) -> Result<Engine, CliError> {
-        Ok(Engine::open(&self.root, Executor::default(), host())?)
+        let root = self.store.clone()?;
+        Ok(Engine::open(&root, Executor::default(), host())?)
     }
 }
 
@@ -118,9 +121,6 @@ fn host() -> Host {
     }
 }
 
-/// The store of root, where nothing else is said (hier(7), /var/lib).
-const DEFAULT_ROOT: &str = "/var/lib/strata";
-
 /// `STRATA_ROOT`, where an empty value is as good as none.
 fn root_of_environment() -> Option<PathBuf> {
     std::env::var_os("STRATA_ROOT").filter(|root| !root.is_empty()).map(PathBuf::from)
@@ -128,19 +128,18 @@ fn root_of_environment() -> Option<PathBuf> {
 
 /// Runs the command that the process's arguments name.
 pub fn main() -> ExitCode {
-    // A sandbox's stage is this program executed anew; it must not spend time on arguments.
-    if let Some(code) = exec::stage_entry() {
+    // A sandbox's stage and a network's guard are this program executed anew; they must not spend time on arguments.
+    if let Some(code) = exec::stage_entry().or_else(network::guard_entry) {
         return code;
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };
-    let app = App {
-        root: arguments.global.root.or_else(root_of_environment).unwrap_or_else(|| DEFAULT_ROOT.into()),
-        debug: arguments.global.debug,
-    };
-    dispatch(&app, arguments.command).unwrap_or_else(|error| failed(&error, app.debug))
+    let Global { root, debug } = arguments.global;
+    let root = root.or_else(root_of_environment).map_or_else(user::default_store, Ok);
+    let app = App { store: root.and_then(|root| user::become_root().map(|()| root)) };
+    dispatch(&app, arguments.command).unwrap_or_else(|error| failed(&error, debug))
 }
 
 /// Says what failed; gives the exit code.

@@ -35,7 +35,7 @@ pub use images::{HistoryLine, ImageSummary, Removed};
 pub use keys::KeysError;
 pub use place::{StepPlace, StepPlaceError};
 pub use run::{Connection, Ended, RunRequest};
-pub use shell::Shell;
+pub use shell::{FailedStep, Shell, ShellRequest};
 
 use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
@@ -43,6 +43,7 @@ use crate::network::{self, Networks};
 pub use crate::solve::Seat;
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
+use crate::user;
 
 /// An open store with the means to use it.
 #[derive(Debug)]
@@ -55,15 +56,25 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage.
+    /// Opens the store at `root`. `executor` says which program is executed as a sandbox's stage, and for an ordinary
+    /// user also as the guard of a network ([`network::guard_entry`]).
     pub fn open(root: &Path, executor: Executor, host: Host) -> Result<Self, EngineError> {
         if !rustix::process::geteuid().is_root() {
             return Err(EngineError::NotRoot);
         }
         let store = Arc::new(Store::open(root)?);
-        let networks = Networks::new(network::DIRECTORY.into());
+        store.settle_driver(|scratch| exec::overlay_refusal(scratch).map_err(EngineError::from))?;
+        let networks = if user::is_confined() {
+            Networks::for_user(executor.stage.clone())
+        } else {
+            Networks::new(network::DIRECTORY.into())
+        };
         networks.clean();
-        let cgroups = Cgroups::new(cgroup::DIRECTORY.into());
+        let cgroups = if user::is_confined() {
+            Cgroups::new(store.root().join("cgroups"))
+        } else {
+            Cgroups::new(cgroup::DIRECTORY.into())
+        };
         cgroups.clean();
         Ok(Self { store, executor, networks, cgroups, host })
     }

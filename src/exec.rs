@@ -7,7 +7,7 @@
 //!
 //! | Who | Is | Does, in this order |
 //! |---|---|---|
-//! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
+//! | *engine* | the calling thread, in [`Executor::run`] | starts the stage with `posix_spawn` (no code of ours runs between fork and exec, so it may have threads), from where nobody can write to it (`program`); sends it the spec and descriptors over a socket; passes output on; waits until nothing is left |
 //! | *stage* | this program, executed anew: one thread, so it may fork | asks to die with the engine's thread; blocks all signals; forks init straight into new mount, pid, ipc, uts (and net) namespaces and, in version 2, into its control group; kills it when the engine's end of the socket closes; passes signals on; waits for it |
 //! | *init* | a fork of the stage, pid 1 inside | asks to die with the stage; enters its control group and a cgroup namespace; makes mounts private; mounts the overlay; mounts `/proc`, `/sys`, `/dev`, `/etc/hosts`, `/etc/resolv.conf` and what the caller asked for, with every path resolved inside the root; `pivot_root`; masks paths; host name, network; looks the user up; makes and enters the working directory; forks the command; reaps what is left to it; reports the command's end and ends, upon which the kernel kills the rest and drops the mounts |
 //! | *command* | a fork of init, then the program of the spec | own session; standard input; default signals; seccomp filter, then capabilities and ids (see `rights`); exec |
@@ -31,11 +31,14 @@ mod cancel;
 mod cgroups;
 mod channel;
 mod devices;
+mod emulation;
 mod engine;
 mod error;
 mod extra;
 mod init;
 mod mounts;
+mod program;
+mod refusal;
 mod resources;
 mod rights;
 mod root;
@@ -49,8 +52,10 @@ mod terminal;
 mod user;
 
 pub use cancel::{CancelToken, Signals};
+pub use emulation::emulated;
 pub use engine::{Executor, Io, Outcome, Output, Status, Stdin, Usage};
 pub use error::{ExecError, SpecProblem, UserProblem};
+pub use refusal::overlay_refusal;
 pub use resources::{Resource, ResourceLimit};
 pub use skeleton::skeleton;
 pub use spec::{MAX_LOWERS, Mount, MountApi, MountSource, Network, Root, Script, Secret, Spec, Upper};

@@ -9,6 +9,7 @@ mod parts;
 mod place;
 mod stream;
 mod tar;
+mod unrepresentable;
 mod upper;
 mod whiteout;
 
@@ -19,5 +20,6 @@ pub use parts::{Parts, PartsError};
 pub use place::{PlaceError, Placer};
 pub use stream::{Content, StreamError, StreamOptions, stream};
 pub use tar::{END, OPAQUE_MARK, TarError, TarWriter, WHITEOUT_PREFIX, encode_header, padding};
-pub use upper::{CommitError, Committed, commit};
+pub use unrepresentable::Unrepresentable;
+pub use upper::{CommitError, Committed, commit, commit_whole, survey_whole};
 pub use whiteout::Marks;

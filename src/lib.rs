@@ -12,6 +12,7 @@ pub mod sys;
 pub mod cgroup;
 pub mod dockerfile;
 pub mod tree;
+pub mod user;
 
 pub mod context;
 pub mod exec;

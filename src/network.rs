@@ -1,11 +1,12 @@
 //! Networks of their own for sandboxes: a namespace with an interface, an address and a way out.
 //!
 //! Owns the choice of addresses, the calls of `netavark`, which makes bridge, interfaces and packet filter rules, and
-//! their clean-up. Knows nothing of what runs in a namespace; to the caller one is a descriptor.
+//! their clean-up; for ordinary users, who may make none of these, the calls of `pasta`, which forwards in user space.
+//! Knows nothing of what runs in a namespace; to the caller one is a descriptor.
 //!
 //! # Slots
 //!
-//! Each namespace has a *slot*: a number, a bridge called after it, and a subnet of its own, kept apart from the other
+//! Each of root's namespaces has a *slot*: a number, a bridge called after it, and a subnet of its own, kept apart from the other
 //! slots' by the packet filter, so that sandboxes that run at the same time do not reach each other. A slot is taken
 //! by holding the lock of its file in a directory that all of the machine's stores share; the network configuration
 //! is written beside it before anything is made. Whoever finds a configuration whose lock nobody holds finds the rest
@@ -14,9 +15,11 @@
 //! The namespace itself is held by a descriptor alone: it goes with the process.
 
 mod error;
+mod guard;
 mod hosts;
 mod name_servers;
 mod netavark;
+mod pasta;
 mod slot;
 mod subnet;
 
@@ -24,15 +27,19 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 pub use error::NetworkError;
+pub use guard::guard_entry;
 pub use hosts::{ExtraHost, HostAddress, machine_address, with_hosts};
 pub use name_servers::without_loopback;
 use netavark::Netavark;
+pub use pasta::Lack;
+use pasta::Tap;
 use slot::Slot;
 
 /// Where networks are kept track of, unless somebody says otherwise: gone after a boot, as they are.
@@ -74,8 +81,49 @@ impl Protocol {
 /// when this is dropped.
 #[derive(Debug)]
 pub struct Networks {
-    directory: PathBuf,
-    free: Mutex<Vec<Slot>>,
+    maker: Maker,
+    free: Mutex<Vec<Connected>>,
+    /// Whether it was said that there are none.
+    told: AtomicBool,
+}
+
+/// How namespaces are connected.
+#[derive(Debug)]
+enum Maker {
+    /// By bridges of the machine's, kept track of in this directory.
+    Bridges(PathBuf),
+    /// By processes, each below a guard: this program.
+    Processes(PathBuf),
+}
+
+/// A namespace with its connection.
+#[derive(Debug)]
+enum Connected {
+    Slot(Slot),
+    Tap(Tap),
+}
+
+impl Connected {
+    fn namespace(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Slot(slot) => slot.namespace.as_fd(),
+            Self::Tap(tap) => tap.namespace.as_fd(),
+        }
+    }
+
+    fn has_ports(&self) -> bool {
+        match self {
+            Self::Slot(slot) => slot.has_ports(),
+            Self::Tap(tap) => tap.has_ports,
+        }
+    }
+
+    fn remove(self) {
+        match self {
+            Self::Slot(slot) => slot.remove(),
+            Self::Tap(tap) => tap.remove(),
+        }
+    }
 }
 
 /// A namespace that is in use. It goes back to the free ones when this is dropped: whoever drops it has seen to it
@@ -83,7 +131,7 @@ pub struct Networks {
 #[derive(Debug)]
 pub struct Network<'n> {
     networks: &'n Networks,
-    slot: Option<Slot>,
+    connected: Option<Connected>,
     /// Published ports are taken, so that nobody else gets them unnoticed; nothing is ever accepted here.
     reserved: Vec<OwnedFd>,
 }
@@ -91,38 +139,78 @@ pub struct Network<'n> {
 impl Networks {
     /// No namespaces yet. `directory` is shared by all of the machine's users of networks, see [`DIRECTORY`].
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory, free: Mutex::default() }
+        Self::of(Maker::Bridges(directory))
+    }
+
+    /// The same for somebody who is not the machine's root. `guard` is a program whose `main` calls [`guard_entry`]
+    /// first.
+    pub fn for_user(guard: PathBuf) -> Self {
+        Self::of(Maker::Processes(guard))
+    }
+
+    fn of(maker: Maker) -> Self {
+        Self { maker, free: Mutex::default(), told: AtomicBool::new(false) }
+    }
+
+    /// What an ordinary user lacks for a namespace of one's own: then sandboxes are to have the machine's network.
+    /// What root lacks is an error of [`Networks::take`].
+    pub fn lack(&self) -> Option<Lack> {
+        match self.maker {
+            Maker::Bridges(_) => None,
+            Maker::Processes(_) => pasta::lack(),
+        }
+    }
+
+    /// A namespace that nobody else uses; `None`, after `tell` was told why for the first time, where sandboxes are to
+    /// have the machine's network.
+    pub fn take_or_tell(&self, tell: impl FnOnce(String)) -> Result<Option<Network<'_>>, NetworkError> {
+        let Some(lack) = self.lack() else { return self.take().map(Some) };
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tell(format!("commands have the machine's network: {lack}"));
+        }
+        Ok(None)
     }
 
     /// A namespace that nobody else uses.
     pub fn take(&self) -> Result<Network<'_>, NetworkError> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let slot = match free {
-            Some(slot) => slot,
-            None => Slot::make(&self.directory, &[])?,
+        let connected = match free {
+            Some(connected) => connected,
+            None => self.make(&[])?,
         };
-        Ok(Network { networks: self, slot: Some(slot), reserved: Vec::new() })
+        Ok(Network { networks: self, connected: Some(connected), reserved: Vec::new() })
+    }
+
+    fn make(&self, ports: &[PublishedPort]) -> Result<Connected, NetworkError> {
+        match &self.maker {
+            Maker::Bridges(directory) => Slot::make(directory, ports).map(Connected::Slot),
+            Maker::Processes(guard) => Tap::make(guard, ports).map(Connected::Tap),
+        }
     }
 
     /// A namespace of which these ports are the machine's, too.
     pub fn publish(&self, ports: &[PublishedPort]) -> Result<Network<'_>, NetworkError> {
-        let reserved = ports.iter().map(reserve).collect::<Result<_, _>>()?;
-        let slot = Slot::make(&self.directory, ports)?;
-        Ok(Network { networks: self, slot: Some(slot), reserved })
+        let mut reserved: Vec<OwnedFd> = ports.iter().map(reserve).collect::<Result<_, _>>()?;
+        if matches!(self.maker, Maker::Processes(_)) {
+            // The process listens itself.
+            reserved.clear();
+        }
+        let connected = Some(self.make(ports)?);
+        Ok(Network { networks: self, connected, reserved })
     }
 
     /// Takes the namespaces down that nobody uses now. What fails is tried again by the next command's
     /// [`Networks::clean`].
     pub fn close_free(&self) {
         let free = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
-        for slot in free {
-            slot.remove();
-        }
+        free.into_iter().for_each(Connected::remove);
     }
 
     /// Takes down what processes left that were killed. Costs next to nothing if there is nothing.
     pub fn clean(&self) {
-        slot::clean(&self.directory);
+        if let Maker::Bridges(directory) = &self.maker {
+            slot::clean(directory);
+        }
     }
 }
 
@@ -135,37 +223,46 @@ impl Drop for Networks {
 impl Network<'_> {
     /// The namespace.
     pub fn namespace(&self) -> BorrowedFd<'_> {
-        self.used().namespace.as_fd()
+        self.used().namespace()
     }
 
-    /// The address inside.
-    pub fn address(&self) -> Ipv4Addr {
-        self.used().subnet.container()
-    }
-
-    /// The machine's address as seen from inside: `host-gateway`.
-    pub fn gateway(&self) -> Ipv4Addr {
-        self.used().subnet.gateway()
+    /// The machine's address as seen from inside: `host-gateway`. A network of an ordinary user's has none: its
+    /// machine is not to be reached.
+    pub fn gateway(&self) -> Option<Ipv4Addr> {
+        match self.used() {
+            Connected::Slot(slot) => Some(slot.subnet.gateway()),
+            Connected::Tap(_) => None,
+        }
     }
 
     /// Lets go without taking anything down, as a process does that is killed.
     #[cfg(test)]
     fn abandon(mut self) {
-        drop(self.slot.take());
+        drop(self.connected.take());
     }
 
-    fn used(&self) -> &Slot {
-        self.slot.as_ref().unwrap_or_else(|| unreachable!("a slot is given back only when this is dropped"))
+    /// The slot of one of root's.
+    #[cfg(test)]
+    fn slot(&self) -> &Slot {
+        match self.used() {
+            Connected::Slot(slot) => slot,
+            Connected::Tap(_) => panic!("this is no network of root's"),
+        }
+    }
+
+    fn used(&self) -> &Connected {
+        let used = self.connected.as_ref();
+        used.unwrap_or_else(|| unreachable!("a namespace is given back only when this is dropped"))
     }
 }
 
 impl Drop for Network<'_> {
     fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
-        if slot.has_ports() {
-            slot.remove();
+        let Some(connected) = self.connected.take() else { return };
+        if connected.has_ports() {
+            connected.remove();
         } else {
-            self.networks.free.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
+            self.networks.free.lock().unwrap_or_else(PoisonError::into_inner).push(connected);
         }
         self.reserved.clear();
     }

@@ -53,6 +53,8 @@ pub struct Options {
     pub platform_is_chosen: bool,
     /// The platform to build on: the one whose programs can run.
     pub build_platform: Platform,
+    /// Other architectures whose programs can run there, by their names in platforms.
+    pub emulated: Vec<String>,
     /// `--build-context`s, by [`context_name()`].
     pub contexts: BTreeMap<String, NamedContext>,
     /// `--no-cache-filter`: names of stages that are built anew.

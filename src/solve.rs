@@ -14,6 +14,7 @@ mod context;
 mod copy;
 mod error;
 mod fetch;
+mod ground;
 mod limits;
 mod make;
 mod missing;
@@ -30,16 +31,17 @@ mod workdir;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, Once};
 
 pub use assemble::AssembleError;
 pub use context::ContextOptions;
 pub use error::{SolveError, StepError};
+pub use ground::Ground;
 pub use limits::Limits;
 pub(crate) use limits::{out_of_memory, too_many_processes};
-pub(crate) use run::make_upper;
-pub use scene::Scene;
+pub(crate) use run::copying;
+pub use scene::{Scene, Wants};
 pub use shell::Seat;
 
 use crate::cgroup::Cgroups;
@@ -133,6 +135,8 @@ pub struct Solver<'a> {
     begun: Mutex<HashSet<CacheKey>>,
     /// The newest cache record when this build began.
     last_record: i64,
+    /// Whether it was said that roots are copied.
+    copying: Once,
 }
 
 /// The steps' results, in the order of the plan.
@@ -172,9 +176,14 @@ impl Stack {
         &self.opened.layers
     }
 
-    /// The directories that an overlay stacks to show it, topmost first; what must be made for that goes to `scratch`.
-    pub fn lowers(&self, scratch: &std::path::Path) -> Result<Vec<std::path::PathBuf>, StepError> {
-        self.opened.lowers(scratch)
+    /// A root of what it shows, which a command may change, with its directories in `scratch`.
+    pub fn ground(
+        &self,
+        store: &Store,
+        scratch: &std::path::Path,
+        cancel: &CancelToken,
+    ) -> Result<Ground, StepError> {
+        Ground::make(&self.opened, None, (store, scratch), cancel)
     }
 }
 
@@ -204,6 +213,7 @@ impl<'a> Solver<'a> {
             scratch: AtomicUsize::new(0),
             begun: Mutex::default(),
             last_record,
+            copying: Once::new(),
         })
     }
 
@@ -221,7 +231,7 @@ impl<'a> Solver<'a> {
         let nodes = needed_by(self.plan, step);
         let results = self.carry_out(&nodes)?;
         let result = |step| results[position(&nodes, step)].state.clone();
-        Ok(Scene::new(step, &stop.run, &|root| self.state(root, &result)))
+        Ok(Scene::new(step, &stop.run, &|root| self.state(root, &result), self.options))
     }
 
     /// Carries out these steps of the plan, which are in its order and complete with all that they need.

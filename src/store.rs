@@ -8,9 +8,11 @@
 //! work/NAME/              what is being made, each directory with a `lock` that its owner holds
 //! mounts/HEX/N/           directories that outlive builds: `data`, and a `lock` that its users hold
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
-//! kept/ID/                what failed steps left, kept for a look: `upper`, `about`, and a `lock` for who looks
+//! kept/ID/                what failed steps left, kept for a look: `upper`, `about`, `boot`, and a `lock` for who looks
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
+//! driver                  whether overlays are mounted of the layers, or copies are made
+//! id-map                  whose ids the files have, if they are not the machine's
 //! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, leases
 //! publish.lock            shared from the rename of a publication to its row, exclusive for a sweep
 //! ```
@@ -30,7 +32,9 @@
 mod blobs;
 mod collect;
 mod database;
+mod driver;
 mod error;
+mod ids;
 mod images;
 mod kept;
 pub mod layers;
@@ -43,11 +47,13 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 pub use blobs::{BlobWriter, Expected};
+pub use driver::Driver;
 pub use error::StoreError;
 pub use images::ImageRow;
-pub use kept::Kept;
+pub use kept::{Kept, KeptId};
 pub use layers::{Layer, NewLayer, TarSource};
 pub use mounts::{CacheMount, Sharing};
 pub use records::{NewRecord, Record};
@@ -55,6 +61,7 @@ pub use work::WorkDir;
 
 use crate::oci::{CacheKey, Digest};
 use crate::sys::lock::{Lock, Mode, TransientLock};
+use crate::user::IdMap;
 use database::Database;
 
 /// An open store. Shared between threads; several processes may have it open.
@@ -63,6 +70,7 @@ pub struct Store {
     root: PathBuf,
     database: Database,
     boot: String,
+    driver: OnceLock<Driver>,
 }
 
 /// File systems that other machines write to: locks and times are not reliable there (statfs(2)).
@@ -79,10 +87,12 @@ impl Store {
         refuse_network(&root)?;
         // SQLite does not wait for a process that is just making the database.
         let opening = Lock::wait(&root.join("work/.lock"), Mode::Exclusive)?;
+        ids::settle(&root, IdMap::current())?;
         let database = Database::open(&root.join("strata.db"))?;
         drop(opening);
-        let store = Self { root, database, boot: recover::boot_id()? };
+        let store = Self { root, database, boot: recover::boot_id()?, driver: OnceLock::new() };
         store.sweep_work()?;
+        store.drop_old_kept()?;
         store.sweep_locks()?;
         store.recover()?;
         Ok(store)
@@ -143,7 +153,7 @@ fn make_directories(root: &Path) -> Result<(), StoreError> {
         fs::create_dir_all(&path).map_err(|e| StoreError::io("make", &path, e))?;
     }
     // Layers hold set-user-ID programs and private files of images, with the owners that images name.
-    let private = fs::Permissions::from_mode(0o711);
+    let private = fs::Permissions::from_mode(0o700);
     fs::set_permissions(root, private).map_err(|e| StoreError::io("set the mode of", root, e))
 }
 

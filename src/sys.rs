@@ -8,5 +8,6 @@ pub mod mount;
 pub mod namespace;
 pub mod process;
 pub mod terminal;
+pub mod user_namespace;
 pub mod walk;
 pub mod xattr;

@@ -162,6 +162,7 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::new(ErrorKind::Usage, message));
     }
     if shell {
+        refuse_image(args)?;
         debug::refuse_without_terminal()?;
     }
     let request = request(args)?;
@@ -186,13 +187,13 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     }
     let report = match built.result {
         Ok(Made::Image(report)) => report,
-        Ok(Made::Shell(shell)) => return debug::open(&engine, &shell, Some(&request)),
+        Ok(Made::Shell(shell)) => return debug::open(&engine, &shell, &(&request).into()),
         Err(error) => {
             let kept = kept(&error).filter(|_| args.on_error == OnError::Shell).map(str::to_owned);
             let error = CliError::from(error);
             let Some(id) = kept else { return Err(error) };
             complain(&error.render(colour(&std::io::stderr())));
-            debug::open(&engine, &engine.failed_step(Some(&id))?, Some(&request))?;
+            debug::open(&engine, &engine.failed_step(Some(&id))?, &(&request).into())?;
             return Ok(error.exit_code());
         }
     };
@@ -204,6 +205,25 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
         file.write(&format!("{:#}\n", report.metadata()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses what could only come of an image beside `--shell-at`, which makes none.
+fn refuse_image(args: &BuildArgs) -> Result<(), CliError> {
+    let flags = [
+        ("--tag", !args.tags.is_empty()),
+        ("--output", !args.outputs.is_empty()),
+        ("--load", args.load),
+        ("--label", !args.labels.is_empty()),
+        ("--iidfile", args.iidfile.is_some()),
+        ("--metadata-file", args.metadata_file.is_some()),
+    ];
+    match flags.into_iter().find(|(_, given)| *given && args.shell_at.is_some()) {
+        Some((flag, _)) => {
+            let message = format!("`--shell-at` makes no image, so `{flag}` cannot be given with it");
+            Err(CliError::new(ErrorKind::Usage, message).hint("leave one of the two out"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Under which id it is kept what a failed step left.

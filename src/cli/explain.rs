@@ -4,10 +4,12 @@ use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError, KeysError};
-use crate::exec::ExecError;
+use crate::exec::{ExecError, UserProblem};
+use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError, Looks};
+use crate::user;
 
 use super::error::{CliError, ErrorKind};
 use super::{colour, signals};
@@ -42,17 +44,33 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::Layers(StepError::NoShell { .. }) => general(error)
             .hint("put one into the stage, such as `COPY --from=busybox /bin/busybox /bin/busybox`"),
         EngineError::NothingKept => general(error).hint(
-            "a RUN whose command fails is kept until images are removed or others have failed: build again",
+            "what a RUN leaves that fails is kept for a week, until three others have failed, the machine starts anew, or images are removed: build again",
         ),
+        EngineError::KeptInUse { .. } => general(error).hint("end the other `strata debug` first"),
         EngineError::NoKept { known, .. } => {
             general(error).hint(format!("there is {}, the latest first", known.join(", ")))
         }
         EngineError::SceneGone { .. } => general(error).hint("build again"),
         EngineError::Load(load) => hinted(error, load_hint(load)),
+        EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
+            general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
+        }
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
-        EngineError::Store(store) => with_disk_hint(general(error), store),
+        EngineError::Store(store) => {
+            let text = store.remedy().into_iter().fold(general(error), CliError::hint);
+            with_disk_hint(text, store)
+        }
         other => disk_full(other).unwrap_or_else(|| general(other)),
+    }
+}
+
+fn remedy_for(what: Unrepresentable) -> String {
+    match what {
+        Unrepresentable::Owner { .. } => user::remedy_for_single_id().unwrap_or_else(|| {
+            "give this user more ids in /etc/subuid and /etc/subgid (`usermod --add-subuids`, `--add-subgids`)".to_owned()
+        }),
+        Unrepresentable::Device => "run it as root, or make an image without device nodes".to_owned(),
     }
 }
 
@@ -75,7 +93,7 @@ fn load_hint(error: &LoadError) -> Option<String> {
             Some(format!("send it as a tar: `tar -C {} -c . | strata import -`", path.display()))
         }
         other if is_disk_full(other) => Some(DISK_FULL.to_owned()),
-        _ => None,
+        other => Unrepresentable::find(other).map(remedy_for),
     }
 }
 
@@ -107,6 +125,8 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NotNeeded { stage: Some(stage), .. } => {
             general(error).hint(format!("choose its stage with `--target {stage}`"))
         }
+        BuildError::NotNeeded { stage: None, .. } => general(error)
+            .hint("give its stage a name (`FROM IMAGE AS NAME`), and choose it with `--target NAME`"),
         BuildError::Keys { source: KeysError::Start(_), .. } => {
             general(error).hint("install `openssh-client`, or give the socket of an agent")
         }
@@ -183,6 +203,17 @@ fn step_hints(error: &StepError) -> Vec<String> {
         StepError::Command { command, status, .. } if status.code() == 127 => {
             vec![format!("the shell did not find a program of `{command}` in the image")]
         }
+        StepError::Command { .. } => user::remedy_for_single_id()
+            .map(|remedy| {
+                format!(
+                    "with the single id of this user, `chown` to others and a change of user fail: {remedy}"
+                )
+            })
+            .into_iter()
+            .collect(),
+        StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
+            vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
+        }
         StepError::Http(http) => http.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Git(git) => git.remedy().map(str::to_owned).into_iter().collect(),
         StepError::Network(network) => network.remedy().into_iter().collect(),
@@ -192,7 +223,7 @@ fn step_hints(error: &StepError) -> Vec<String> {
         }
         StepError::Store(store) if store.is_disk_full() => vec![DISK_FULL.to_owned()],
         other if is_disk_full(other) => vec![DISK_FULL.to_owned()],
-        _ => Vec::new(),
+        other => Unrepresentable::find(other).map(remedy_for).into_iter().collect(),
     }
 }
 

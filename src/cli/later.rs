@@ -24,7 +24,7 @@ const FLAGS: [(&str, &str); 9] = [
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
          --memory-reservation --memory-swappiness --mount --name --net-alias --network-alias --no-healthcheck \
          --oom-kill-disable --oom-score-adj --pid --platform --privileged -P --publish-all --pull -q --quiet \
-         --restart --runtime --security-opt --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
+         --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
     ),
     ("images", "-a --all --digests -f --filter --format --tree"),

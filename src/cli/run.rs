@@ -62,6 +62,9 @@ pub(super) struct RunArgs {
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
+    /// `seccomp=unconfined` lets the command make all system calls, as strata in a container needs
+    #[arg(long = "security-opt", value_name = "OPTION")]
+    security: Vec<String>,
     /// Run the command below a process that forwards signals and reaps, which is what always happens
     #[arg(long)]
     init: bool,
@@ -102,6 +105,9 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
         let _ = sender.send(signal);
     })?;
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
+    for remark in engine.remarks(&request) {
+        complain(&format!("note: {remark}\n"));
+    }
     let terminal =
         args.tty.then(|| Terminal { input: args.interactive.then(|| stdin.as_fd()), output: stdout.as_fd() });
     let connection = Connection { interactive: args.interactive, terminal, signals: &to_command };
@@ -153,6 +159,7 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         limits: args.limits.limits(pids).map_err(flag)?,
         mounts: mounts(args)?,
         read_only: args.read_only,
+        unfiltered: unfiltered(&args.security)?,
     })
 }
 
@@ -164,6 +171,19 @@ fn mounts(args: &RunArgs) -> Result<Vec<Mount>, CliError> {
     let mut mounts = mounts.map_err(|error| CliError::from_error(ErrorKind::Run, &error))?;
     mounts.sort_by_key(|mount| Path::new(&mount.target).components().count());
     Ok(mounts)
+}
+
+/// Whether the options take the seccomp rules off.
+fn unfiltered(options: &[String]) -> Result<bool, CliError> {
+    let other =
+        options.iter().find(|option| !["seccomp=unconfined", "seccomp:unconfined"].contains(&&***option));
+    match other {
+        None => Ok(!options.is_empty()),
+        Some(other) => {
+            Err(CliError::new(ErrorKind::Run, format!("not supported yet: `--security-opt {other}`"))
+                .hint("`seccomp=unconfined` is there"))
+        }
+    }
 }
 
 /// The variables of files and, over them, of flags.

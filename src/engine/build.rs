@@ -204,7 +204,8 @@ impl Engine {
         };
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let given = Given::take(request, &work)?;
+        let search_path = clients.git.search_path.as_deref();
+        let given = Given::take(&request.secrets, &request.agents, search_path, &work)?;
         let solve_options = self.solve_options(request, &plan, input.files, bringing, &given)?;
         let solver = Solver::new(
             (&self.store, &work),

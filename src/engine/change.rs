@@ -42,6 +42,7 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
         platform: Platform::host(),
         platform_is_chosen: false,
         build_platform: Platform::host(),
+        emulated: Vec::new(),
         contexts: BTreeMap::new(),
         no_cache_stages: Vec::new(),
         network: NetworkMode::None,

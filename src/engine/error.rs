@@ -107,6 +107,12 @@ pub enum EngineError {
         /// The ids that there are, the latest first.
         known: Vec<String>,
     },
+    /// What is kept of a failed step cannot be removed now.
+    #[error("somebody is looking at what the failed step `{id}` left")]
+    KeptInUse {
+        /// Its id.
+        id: String,
+    },
     /// What a failed step started from was removed.
     #[error("what the failed step `{name}` started from is not in the store any more")]
     SceneGone {

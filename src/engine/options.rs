@@ -27,6 +27,7 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
         platform,
         platform_is_chosen: request.platform.is_some(),
         build_platform: Platform::host(),
+        emulated: crate::exec::emulated(),
         contexts: contexts.collect(),
         no_cache_stages: request.no_cache_stages.clone(),
         network: request.network.unwrap_or(NetworkMode::Private),
@@ -37,17 +38,12 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
 }
 
 /// The host name in a RUN, as BuildKit sets it.
-pub(super) const HOSTNAME: &str = "buildkitsandbox";
+const HOSTNAME: &str = "buildkitsandbox";
 
 /// The host name that the user chose, by BuildKit's build argument.
 fn chosen_hostname(request: &BuildRequest) -> Option<&str> {
     let name = request.build_args.get("BUILDKIT_SANDBOX_HOSTNAME")?;
     Some(name.as_str()).filter(|name| !name.is_empty())
-}
-
-/// The host name in a RUN of a build.
-pub(super) fn hostname(request: &BuildRequest) -> &str {
-    chosen_hostname(request).unwrap_or(HOSTNAME)
 }
 
 /// What may show in what a RUN makes, as far as BuildKit counts it too: the host's own name, names of hosts, but not
@@ -101,7 +97,7 @@ impl Engine {
             resolv_conf: self.host.resolv_conf.clone(),
             secrets: given.secrets.clone(),
             agents: given.agents(),
-            hostname: hostname(request).to_owned(),
+            hostname: chosen_hostname(request).unwrap_or(HOSTNAME).to_owned(),
             extra_hosts: request.extra_hosts.clone(),
             limits: request.limits.clone(),
         })

@@ -5,10 +5,13 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
-use crate::network::{ExtraHost, Network, PublishedPort, machine_address, with_hosts, without_loopback};
+use crate::network::{
+    ExtraHost, Lack, Network, PublishedPort, machine_address, with_hosts, without_loopback,
+};
 use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
-use crate::solve::{Limits, Stack, make_upper, out_of_memory, too_many_processes};
+use crate::solve::{Limits, Stack, copying, out_of_memory, too_many_processes};
+use crate::store::Driver;
 
 use super::Engine;
 use super::error::EngineError;
@@ -43,6 +46,8 @@ pub struct RunRequest {
     pub mounts: Vec<exec::Mount>,
     /// Whether the root file system cannot be written to.
     pub read_only: bool,
+    /// Whether the command may make all system calls, as far as its capabilities go.
+    pub unfiltered: bool,
 }
 
 /// What a container is connected to.
@@ -66,6 +71,24 @@ pub struct Ended {
 }
 
 impl Engine {
+    /// What the user should know before a container runs: where it gets less than was asked for.
+    pub fn remarks(&self, request: &RunRequest) -> Vec<String> {
+        let copied = match self.store.driver() {
+            Driver::Native { reason } => Some(copying(reason)),
+            Driver::Overlay => None,
+        };
+        let lack = self.missing_network(request);
+        let lack = lack.map(|lack| format!("the container has the machine's network: {lack}"));
+        copied.into_iter().chain(lack).collect()
+    }
+
+    /// What is missing for a network of the container's own, so that it will have the machine's. Ports cannot be
+    /// published there: with some there is an error instead.
+    fn missing_network(&self, request: &RunRequest) -> Option<Lack> {
+        let own = request.network == NetworkMode::Private && request.ports.is_empty();
+        if own { self.networks.lack() } else { None }
+    }
+
     /// Runs a command in a container that is removed when it ends.
     pub fn run(
         &self,
@@ -82,35 +105,36 @@ impl Engine {
         if args.is_empty() {
             return Err(EngineError::NoCommand(request.image.clone()));
         }
+        let mode = match self.missing_network(request) {
+            Some(_) => NetworkMode::Host,
+            None => request.network,
+        };
         self.prepare_sandboxes()?;
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
-        let upper = if request.read_only { None } else { Some(make_upper(work.path())?) };
+        let mut ground = stack.ground(&self.store, work.path(), cancel)?;
+        if request.read_only {
+            ground.root.upper = None;
+        }
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
-        let network = match request.network {
+        let network = match mode {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
             NetworkMode::Host | NetworkMode::None => None,
         };
         let spec = Spec {
-            root: exec::Root {
-                lowers: stack.lowers(work.path())?,
-                skeleton: self.store.skeleton(),
-                upper,
-                volatile: true,
-                mount_api: exec::MountApi::Best,
-            },
+            root: ground.root,
             args,
             env: environment(&config.env, request, connection.terminal.is_some()),
             cwd: working_directory(request, config),
             user: request.user.clone().unwrap_or_else(|| config.user.clone()),
             hostname: request.hostname.clone().or(id).unwrap_or_default(),
-            network: match request.network {
+            network: match mode {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: with_hosts(&self.host.hosts(), &request.extra_hosts, machine_address(network.as_ref())),
-            resolv_conf: match request.network {
+            hosts: with_hosts(&self.host.hosts(), &request.extra_hosts, machine_address(network.as_ref()))?,
+            resolv_conf: match mode {
                 NetworkMode::Private => {
                     Some(without_loopback(self.host.resolv_conf.as_deref().unwrap_or_default()))
                 }
@@ -121,6 +145,7 @@ impl Engine {
             resources: request.limits.resources.clone(),
             shm_size: request.limits.shm_size,
             mounts: request.mounts.clone(),
+            filtered: !request.unfiltered,
         };
         let limits = &request.limits;
         let group = self.cgroups.make(&limits.cgroup)?;

@@ -1,15 +1,18 @@
-//! Shells where the command of a step ran and failed, or would have run.
+//! Shells where the command of a step ran and failed, or would have run; and what is kept of failed steps.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::SystemTime;
 
 use crate::exec::{CancelToken, Status};
 use crate::remote::Clients;
-use crate::solve::{Runner, Scene, Seat, SolveOptions, StepError};
-use crate::store::{Kept, StoreError};
+use crate::solve::{Limits, Runner, Scene, Seat, SolveOptions, StepError, Wants};
+use crate::store::{Kept, KeptId, StoreError};
 
 use super::Engine;
 use super::build::BuildRequest;
 use super::error::EngineError;
-use super::given::Given;
-use super::options::{HOSTNAME, hostname};
+use super::given::{AgentSource, Given, SecretSource};
 
 /// A place where a shell can be opened.
 #[derive(Debug)]
@@ -30,36 +33,130 @@ impl Shell {
     }
 }
 
+/// What is done in a place, and what is given to it.
+#[derive(Debug, Clone, Default)]
+pub struct ShellRequest {
+    /// The command; empty for a shell.
+    pub command: Vec<String>,
+    /// Secrets, by their names.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// SSH agents, by their names.
+    pub agents: BTreeMap<String, AgentSource>,
+    /// Where the program of agents is looked for.
+    pub search_path: Option<OsString>,
+    /// Whether it may have the rights of the machine's root, if the step asks for them.
+    pub insecure: bool,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+impl From<&BuildRequest> for ShellRequest {
+    /// A shell with what a build was given.
+    fn from(build: &BuildRequest) -> Self {
+        Self {
+            command: Vec::new(),
+            secrets: build.secrets.clone(),
+            agents: build.agents.clone(),
+            search_path: build.clients.git.search_path.clone(),
+            insecure: build.allow.insecure,
+            limits: build.limits.clone(),
+        }
+    }
+}
+
+/// What is kept of a failed step, as a list has it.
+#[derive(Debug, Clone)]
+pub struct FailedStep {
+    /// Its id.
+    pub id: String,
+    /// When it failed.
+    pub created: SystemTime,
+    /// The step, as progress showed it; `None` if that cannot be read.
+    pub step: Option<String>,
+}
+
 impl Engine {
     /// What the latest failed step left, or the one of this id, of which the beginning is enough.
     pub fn failed_step(&self, id: Option<&str>) -> Result<Shell, EngineError> {
-        let known = self.store.kept()?;
-        let found = match id {
-            None => known.first(),
-            Some(id) => known.iter().find(|known| !id.is_empty() && known.starts_with(id)),
-        };
-        let left = found.map(|id| self.store.open_kept(id)).transpose()?.flatten();
-        let Some(left) = left else {
-            return Err(match id {
-                Some(id) if !known.is_empty() => EngineError::NoKept { id: id.to_owned(), known },
-                _ => EngineError::NothingKept,
-            });
-        };
+        let found = self.find_kept(id)?;
+        let Some(left) = self.store.open_kept(&found.id)? else { return Err(EngineError::NothingKept) };
         Ok(Shell { scene: Scene::from_json(&left.about()?)?, left: Some(left) })
     }
 
-    /// Opens a shell and waits for its end. What is done in it is gone then. Secrets, agents, limits and rights are those
-    /// of `build`; without one there are none.
+    /// All failed steps that are kept, the latest first.
+    pub fn failed_steps(&self) -> Result<Vec<FailedStep>, EngineError> {
+        let mut steps = Vec::new();
+        for KeptId { created, id } in self.store.kept()? {
+            // One that is removed meanwhile is not there.
+            let Some(left) = self.store.open_kept(&id)? else { continue };
+            let step = left.about().ok().and_then(|about| Scene::from_json(&about).ok());
+            steps.push(FailedStep { id, created, step: step.map(|scene| scene.name) });
+        }
+        Ok(steps)
+    }
+
+    /// Removes what is kept of the failed step of this id, or of all; gives the ids of what is gone.
+    pub fn forget_failed_steps(&self, id: Option<&str>) -> Result<Vec<String>, EngineError> {
+        let these = match id {
+            Some(_) => vec![self.find_kept(id)?],
+            None => self.store.kept()?,
+        };
+        let work = self.store.work_dir()?;
+        let used = self.store.drop_kept(these.clone(), &work)?;
+        match used.into_iter().next() {
+            Some(used) => Err(EngineError::KeptInUse { id: used.id }),
+            None => Ok(these.into_iter().map(|kept| kept.id).collect()),
+        }
+    }
+
+    fn find_kept(&self, id: Option<&str>) -> Result<KeptId, EngineError> {
+        let known = self.store.kept()?;
+        let matches = |kept: &&KeptId| id.is_none_or(|id| !id.is_empty() && kept.id.starts_with(id));
+        match (known.iter().find(matches), id) {
+            (Some(found), _) => Ok(found.clone()),
+            (None, Some(id)) if !known.is_empty() => {
+                let known = known.into_iter().map(|kept| kept.id).collect();
+                Err(EngineError::NoKept { id: id.to_owned(), known })
+            }
+            (None, _) => Err(EngineError::NothingKept),
+        }
+    }
+
+    /// What the user should know before a shell is opened: where it has less than the step had.
+    pub fn shell_remarks(&self, shell: &Shell, request: &ShellRequest) -> Vec<String> {
+        let Wants { secrets, agents, insecure, caches, network } = shell.scene.wants();
+        let secrets = secrets.into_iter().filter(|id| !request.secrets.contains_key(*id));
+        let secrets = secrets.map(|id| {
+            format!("the secret `{id}` is missing: `--secret id={id},src=FILE` gives it to the command")
+        });
+        let agents = agents.into_iter().filter(|id| !request.agents.contains_key(*id));
+        let agents =
+            agents.map(|id| format!("the SSH agent `{id}` is missing: `--ssh {id}` gives it to the command"));
+        let rights = (insecure && !request.insecure).then(|| {
+            "the step had more rights: `--allow security.insecure` gives them to the command".to_owned()
+        });
+        let copied = caches && !self.store.has_overlays();
+        let caches = copied
+            .then(|| "cache mounts are read-only: no overlay can be mounted where the store is".to_owned());
+        let lack = if network { self.networks.lack() } else { None };
+        let lack = lack.map(|lack| format!("the command has the machine's network: {lack}"));
+        secrets.chain(agents).chain(rights).chain(caches).chain(lack).collect()
+    }
+
+    /// Runs a shell or another command in a place and waits for its end. What is done there is gone then.
     pub fn open_shell(
         &self,
         shell: &Shell,
-        build: Option<&BuildRequest>,
+        request: &ShellRequest,
         seat: Seat<'_>,
         cancel: &CancelToken,
     ) -> Result<Status, EngineError> {
         self.prepare_sandboxes()?;
         let work = self.store.work_dir()?;
-        let given = build.map(|build| Given::take(build, &work)).transpose()?;
+        let ShellRequest { command, secrets, agents, search_path, insecure, limits } = request;
+        let given = Given::take(secrets, agents, search_path.as_deref(), &work)?;
+        let mut scene = shell.scene.clone();
+        scene.relax(*insecure);
         let options = SolveOptions {
             contexts: Vec::new(),
             scope: String::new(),
@@ -68,19 +165,16 @@ impl Engine {
             jobs: 1,
             hosts: self.host.hosts(),
             resolv_conf: self.host.resolv_conf.clone(),
-            secrets: given.as_ref().map(|given| given.secrets.clone()).unwrap_or_default(),
-            agents: given.as_ref().map(Given::agents).unwrap_or_default(),
-            hostname: build.map_or(HOSTNAME, hostname).to_owned(),
-            extra_hosts: build.map(|build| build.extra_hosts.clone()).unwrap_or_default(),
-            limits: build.map(|build| build.limits.clone()).unwrap_or_default(),
+            secrets: given.secrets.clone(),
+            agents: given.agents(),
+            hostname: scene.hostname.clone(),
+            extra_hosts: scene.extra_hosts.clone(),
+            limits: limits.clone(),
         };
         let Self { executor, networks, cgroups, .. } = self;
         let runner = Runner { executor, networks, cgroups, cancel };
-        let mut scene = shell.scene.clone();
-        if build.is_none() {
-            scene.outlive_build();
-        }
-        let ended = scene.open(shell.left.as_ref(), (&self.store, &work), &options, runner, seat);
+        let left = shell.left.as_ref();
+        let ended = scene.open((command, left), (&self.store, &work), &options, runner, seat);
         ended.map_err(|error| match error {
             StepError::Store(StoreError::NoLayer(_)) => {
                 EngineError::SceneGone { name: shell.scene.name.clone() }

@@ -106,6 +106,10 @@ impl<'a> Decoder<'a> {
         Some(self.number()? as i32)
     }
 
+    fn id(&mut self) -> Option<u32> {
+        self.number()?.try_into().ok()
+    }
+
     fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.number()?).ok()?;
         let (bytes, rest) = self.0.split_at_checked(length)?;
@@ -147,7 +151,19 @@ impl Request {
     ) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
         let Spec {
-            root, args, env, cwd, user, hostname, network, hosts, resolv_conf, script, mounts, ..
+            root,
+            args,
+            env,
+            cwd,
+            user,
+            hostname,
+            network,
+            hosts,
+            resolv_conf,
+            script,
+            mounts,
+            filtered,
+            ..
         } = spec;
         encode_root(root, &mut out);
         out.number(args.len() as u64);
@@ -190,6 +206,7 @@ impl Request {
         for mount in mounts {
             encode_mount(mount, &mut out);
         }
+        out.number(u64::from(*filtered));
         out.bytes(seccomp);
         match input {
             Input::Null => out.number(0),
@@ -233,6 +250,7 @@ impl Request {
             })?,
             shm_size: from.optional(Decoder::number)?.next(),
             mounts: from.list(decode_mount)?,
+            filtered: from.flag()?,
         };
         let seccomp = from.bytes()?.to_vec();
         let input = match from.number()? {
@@ -268,13 +286,14 @@ fn decode_cgroups(from: &mut Decoder<'_>) -> Option<Vec<Kind>> {
 }
 
 fn encode_root(root: &Root, out: &mut Encoder) {
-    let Root { lowers, skeleton, upper, volatile, mount_api } = root;
+    let Root { lowers, skeleton, upper, plain, volatile, mount_api } = root;
     out.number(lowers.len() as u64);
     for lower in lowers {
         out.path(lower);
     }
     out.path(skeleton);
     encode_upper(upper.as_ref(), out);
+    out.number(u64::from(*plain));
     out.number(u64::from(*volatile));
     out.number(u64::from(*mount_api == MountApi::Classic));
 }
@@ -354,6 +373,7 @@ fn decode_root(from: &mut Decoder<'_>) -> Option<Root> {
         lowers: from.list(Decoder::path)?,
         skeleton: from.path()?,
         upper: from.optional(decode_upper)?.next(),
+        plain: from.flag()?,
         volatile: from.flag()?,
         mount_api: if from.flag()? { MountApi::Classic } else { MountApi::Best },
     })
@@ -435,6 +455,11 @@ impl Failure {
                     UserProblem::NoUser(name) => (6, name),
                     UserProblem::NoGroup(name) => (7, name),
                     UserProblem::Range(id) => (8, id),
+                    UserProblem::Unmapped { uid, gid } => {
+                        out.number(9);
+                        out.number((*uid).into());
+                        return out.number((*gid).into());
+                    }
                 };
                 out.number(kind);
                 out.bytes(text);
@@ -450,6 +475,7 @@ impl Failure {
             6 => Self::User(UserProblem::NoUser(from.text()?)),
             7 => Self::User(UserProblem::NoGroup(from.text()?)),
             8 => Self::User(UserProblem::Range(from.text()?)),
+            9 => Self::User(UserProblem::Unmapped { uid: from.id()?, gid: from.id()? }),
             _ => return None,
         })
     }
@@ -465,6 +491,7 @@ mod tests {
                 lowers: vec!["/a".into(), OsString::from_vec(vec![b'/', 0xff]).into()],
                 skeleton: "/s".into(),
                 upper: Some(Upper { dir: "/u".into(), work: "/w".into() }),
+                plain: false,
                 volatile: true,
                 mount_api: MountApi::Classic,
             },
@@ -488,6 +515,7 @@ mod tests {
             ]
             .map(|source| Mount { target: "/t".into(), source, read_only: true })
             .to_vec(),
+            filtered: true,
         }
     }
 
@@ -502,6 +530,7 @@ mod tests {
             resources: Vec::new(),
             shm_size: None,
             mounts: Vec::new(),
+            filtered: false,
             ..spec()
         };
         let terminal = Input::Terminal(Size { rows: 24, columns: 80 });
@@ -533,6 +562,7 @@ mod tests {
             Report::Failed(Failure::User(UserProblem::NoUser("x".into()))),
             Report::Failed(Failure::User(UserProblem::NoGroup("y".into()))),
             Report::Failed(Failure::User(UserProblem::Range("z".into()))),
+            Report::Failed(Failure::User(UserProblem::Unmapped { uid: 7, gid: u32::MAX })),
         ];
         let all: Vec<u8> = reports.iter().flat_map(Report::encode).collect();
         let mut buffer = Vec::new();

@@ -8,6 +8,9 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags, mkdirat, mknodat, openat};
 use rustix::io::Errno;
 
+use super::mounts::bind_device;
+use crate::user::is_confined;
+
 /// Directories of `/dev` that are file systems of their own, and the sandbox's are others.
 const OWN: [&str; 4] = ["pts", "shm", "mqueue", "fd"];
 
@@ -45,5 +48,10 @@ fn add_entry(entry: &DirEntry, to: BorrowedFd<'_>) -> Result<(), Errno> {
         (_, true) => FileType::BlockDevice,
         _ => return Ok(()),
     };
+    if is_confined() {
+        // Whether the command may open it is for the machine to say; a name that cannot be bound is left out.
+        let _ = bind_device(to, &name, &entry.path());
+        return Ok(());
+    }
     mknodat(to, &name, node, mode, metadata.rdev())
 }

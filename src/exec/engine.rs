@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, PipeReader};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use super::sandbox::Sandbox;
 use super::spec::{MAX_LOWERS, MountSource, Network, Spec};
 use super::stage::LENGTH_BYTES;
 use super::terminal::Terminal;
-use super::{MAX_KEPT, MAX_SENT, STAGE_NAME, seccomp};
+use super::{MAX_KEPT, MAX_SENT, STAGE_NAME, program, seccomp};
 use crate::cgroup::{Group, Hits, Used};
 use crate::progress::Stream;
 
@@ -168,7 +168,7 @@ impl Executor {
         if cancel.is_canceled() {
             return Err(ExecError::Canceled);
         }
-        let seccomp = seccomp::program();
+        let seccomp = if spec.filtered { seccomp::program() } else { &[] };
         let (mut sandbox, output) = self.start(&io)?;
         let terminal = match io.terminal {
             Some(terminal) => Some((terminal, socket_pair()?)),
@@ -223,7 +223,9 @@ impl Executor {
     /// so that no other child of this process can inherit a part of it.
     fn start(&self, io: &Io<'_>) -> Result<(Sandbox, Option<[PipeReader; 2]>), ExecError> {
         let (socket, theirs) = socket_pair()?;
-        let mut command = Command::new(&self.stage);
+        let failed = |source| ExecError::Engine { doing: "start the stage", source };
+        let program = program::protected(&self.stage).map_err(failed)?;
+        let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
         command.arg0(STAGE_NAME).env_clear().stdin(theirs);
         let output = match io.output {
             Output::Inherit => None,
@@ -234,8 +236,7 @@ impl Executor {
                 Some([stdout, stderr])
             }
         };
-        let stage =
-            command.spawn().map_err(|source| ExecError::Engine { doing: "start the stage", source })?;
+        let stage = command.spawn().map_err(failed)?;
         // `command` holds their ends; they must close for ours to see an end.
         drop(command);
         Ok((Sandbox::new(stage, socket), output))

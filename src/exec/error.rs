@@ -117,6 +117,14 @@ pub enum UserProblem {
     /// A number beyond what Docker takes.
     #[error("id `{0}` is out of range")]
     Range(String),
+    /// Ids that the user namespace lacks.
+    #[error("the ids {uid}:{gid} are not among those that this user has")]
+    Unmapped {
+        /// The user.
+        uid: u32,
+        /// The group.
+        gid: u32,
+    },
 }
 
 impl ExecError {

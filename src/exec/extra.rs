@@ -3,7 +3,7 @@
 //! Each is prepared in the scratch first, where it is found by a path that cannot lead out of it, and made read-only
 //! there; what is attached in the root is a clone of that. Everything else of the scratch goes with the old root.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, fstat, openat, openat2};
@@ -14,13 +14,16 @@ use super::init::Step as _;
 use super::mounts::{Kind, NODEV, NOSUID, Points, new};
 use super::root::{Layers, Scratch, open_dir, read_only, write_file};
 use super::spec::{Mount, MountSource, Spec};
-use crate::sys::mount::{attach, bind};
+use crate::sys::mount::{add_attributes_to_all, attach, bind, bind_all};
+use crate::user::is_confined;
 
 /// Mounts everything in the order of the spec.
 pub(super) fn mount(spec: &Spec, scratch: &Scratch, points: &mut Points<'_>) -> Result<(), Failure> {
     for (number, mount) in spec.mounts.iter().enumerate() {
         let name = format!("extra-{number}");
         let prepared = prepare(mount, spec, scratch, &name)?;
+        add_attributes_to_all(prepared.as_fd(), NODEV)
+            .step(&format!("forbid devices in {}", mount.target))?;
         let mode = fstat(&prepared).map(|stat| stat.st_mode).step("look at what is to be mounted")?;
         let kind = match FileType::from_raw_mode(mode) {
             FileType::Directory => Kind::Directory,
@@ -52,7 +55,7 @@ fn prepare(mount: &Mount, spec: &Spec, scratch: &Scratch, name: &str) -> Result<
             let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let host = rustix::fs::open(path, flags, Mode::empty()).step(&step())?;
             let found = find(&host, inside).step_inside(inside, &mount.target)?;
-            let tree = bind(found.as_fd(), "").step(&step())?;
+            let tree = with_mounts(found.as_fd()).step(&step())?;
             let is_directory = fstat(&tree).is_ok_and(|it| FileType::from_raw_mode(it.st_mode).is_dir());
             let place = scratch.place(name, is_directory).step(&step())?;
             finished(tree, &place, mount.read_only, scratch, name).step(&step())
@@ -88,7 +91,12 @@ fn finished(
     attach(tree.as_fd(), place.as_fd())?;
     let mounted = entry(scratch, name)?;
     read_only(mounted.as_fd())?;
-    bind(mounted.as_fd(), "")
+    with_mounts(mounted.as_fd())
+}
+
+/// A detached clone. A user namespace must take what the machine has mounted below along: it could show what that hides.
+fn with_mounts(place: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    if is_confined() { bind_all(&format!("/proc/self/fd/{}", place.as_raw_fd())) } else { bind(place, "") }
 }
 
 /// Opens an entry of the scratch, or what is mounted there.

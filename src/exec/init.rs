@@ -2,14 +2,12 @@
 //! on to the command and ends when the command ends, upon which the kernel kills the rest.
 
 use std::ffi::{CString, OsString};
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::Mode;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat2};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, set_parent_process_death_signal, umask, wait};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -23,7 +21,8 @@ use super::{mounts, resources, rights, root, stage, terminal};
 use crate::oci::DEFAULT_PATH;
 use crate::sys::mount::MountError;
 use crate::sys::namespace::{Fork, Namespaces, fork_into, loopback_up};
-use crate::sys::process::{child_usage, execute, exit_now, kill, reset_signals, wait_signal};
+use crate::sys::process::{child_usage, close_all_but, execute, exit_now, kill, reset_signals, wait_signal};
+use crate::user::IdMap;
 
 /// Names the step that an error belongs to.
 pub(super) trait Step<T> {
@@ -100,6 +99,8 @@ fn prepare(request: &Request, socket: BorrowedFd<'_>) -> Result<User, Failure> {
         stage::send(socket, &Report::Stub(stub));
     }
     crate::sys::mount::pivot(root.as_fd()).step("pivot_root")?;
+    // From now on paths are the image's, and some lead to the descriptors of whoever follows them.
+    drop((scratch, root));
     if !spec.insecure {
         mounts::restrict()?;
     }
@@ -108,21 +109,44 @@ fn prepare(request: &Request, socket: BorrowedFd<'_>) -> Result<User, Failure> {
         loopback_up().step("take the loopback interface up")?;
     }
     umask(Mode::from_raw_mode(0o022));
-    let user = user::look_up(&spec.user, Path::new("/"))?;
+    let user = user::find(&spec.user, Path::new("/"), IdMap::current())?;
     enter(&spec.cwd)?;
     Ok(user)
 }
 
 /// Makes the working directory if it is missing and changes to it.
 fn enter(cwd: &Path) -> Result<(), Failure> {
-    let step = || format!("change to the working directory `{}`", cwd.display());
-    match rustix::process::chdir(cwd) {
+    let found = match directory(cwd) {
         Err(Errno::NOENT) => {
-            let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(cwd);
-            made.step(&format!("make the working directory `{}`", cwd.display()))?;
-            rustix::process::chdir(cwd).step(&step())
+            make_directory(cwd).step(&format!("make the working directory `{}`", cwd.display()))
         }
-        result => result.step(&step()),
+        found => found.step(&format!("change to the working directory `{}`", cwd.display())),
+    };
+    rustix::process::fchdir(found?).step("change to the working directory")
+}
+
+/// Opens a directory of the root. Links of `/proc` that lead to what a process has open are not followed: they would
+/// be a way out.
+fn directory(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+}
+
+/// Makes a directory with its parents, as far as they are missing.
+fn make_directory(path: &Path) -> Result<OwnedFd, Errno> {
+    match (directory(path), path.parent(), path.components().next_back()) {
+        (Err(Errno::NOENT), Some(parent), Some(Component::Normal(name))) => {
+            match mkdirat(make_directory(parent)?, name, Mode::from_raw_mode(0o755)) {
+                // A link to nowhere; opening it says so.
+                Ok(()) | Err(Errno::EXIST) => directory(path),
+                Err(errno) => Err(errno),
+            }
+        }
+        (Err(Errno::NOENT), Some(parent), Some(Component::ParentDir)) => {
+            make_directory(parent)?;
+            directory(path)
+        }
+        (found, ..) => found,
     }
 }
 
@@ -136,7 +160,7 @@ fn start(
     match fork_into(Namespaces::empty()).step("fork")? {
         Fork::Parent { child } => Ok(child),
         Fork::Child => {
-            let failure = become_command(request, stdin, user);
+            let failure = become_command(request, socket, stdin, user);
             stage::send(socket, &Report::Failed(failure));
             exit_now(1)
         }
@@ -144,7 +168,7 @@ fn start(
 }
 
 /// Turns the process into the command. Returns only if that failed.
-fn become_command(request: &Request, stdin: Option<OwnedFd>, user: &User) -> Failure {
+fn become_command(request: &Request, socket: BorrowedFd<'_>, stdin: Option<OwnedFd>, user: &User) -> Failure {
     let prepared = (|| {
         let terminal = match request.input {
             Input::Terminal(size) => Some(size),
@@ -159,6 +183,8 @@ fn become_command(request: &Request, stdin: Option<OwnedFd>, user: &User) -> Fai
             None => rustix::stdio::dup2_stdin(&input).step("set up standard input")?,
         }
         drop(input);
+        // The program's path is the image's too, and what closes at exec is still open while it is looked for.
+        close_all_but(socket).step("close descriptors")?;
         reset_signals().step("reset signals")?;
         resources::limit(&request.spec.resources)?;
         rights::reduce(user, &request.seccomp, request.spec.insecure)
@@ -170,8 +196,7 @@ fn become_command(request: &Request, stdin: Option<OwnedFd>, user: &User) -> Fai
 }
 
 fn null_input() -> Result<OwnedFd, Failure> {
-    use rustix::fs::{OFlags, open};
-    open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).step("open /dev/null")
+    rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).step("open /dev/null")
 }
 
 /// Executes the program, looked for as execvp(3) does: a match that may not be executed is remembered while the

@@ -4,6 +4,7 @@
 //! Invariant: a path of the image is only ever resolved inside the root. A mount point that exists, be it only in the
 //! skeleton, is not touched, so nothing of it gets into the upper.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,10 @@ use super::init::Step as _;
 use super::root::Scratch;
 use super::spec::Script;
 use super::{cgroups, devices};
-use crate::sys::mount::{FsContext, MountError, attach, bind};
+use crate::sys::mount::{
+    FsContext, MountError, add_attributes, add_attributes_to_all, attach, bind, bind_all,
+};
+use crate::user::{IdMap, is_confined};
 
 pub(super) const NOSUID: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID;
 pub(super) const NODEV: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NODEV;
@@ -72,10 +76,10 @@ pub(super) fn populate(
 ) -> Result<Vec<PathBuf>, Failure> {
     let spec = &request.spec;
     let mut points = Points { root, stubs: Vec::new() };
-    let proc = new("proc", &[], NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
+    let proc = kernel("proc", "/proc", NOSUID | NODEV | NOEXEC).step("make the proc file system")?;
     points.mount(&proc, "proc", Kind::Directory)?;
     let access = if spec.insecure { MountAttrFlags::empty() } else { RDONLY };
-    let sys = new("sysfs", &[], NOSUID | NODEV | NOEXEC | access).step("make the sys file system")?;
+    let sys = kernel("sysfs", "/sys", NOSUID | NODEV | NOEXEC | access).step("make the sys file system")?;
     points.mount(&sys, "sys", Kind::Directory)?;
     if request.limited {
         // It only tells a program what it may use. A machine that does not let us show it is no reason to fail.
@@ -115,6 +119,19 @@ pub(super) fn new(
         context.string(key, value)?;
     }
     context.mount(attributes)
+}
+
+/// A new file system of the kernel's, or where the user namespace may not make one, what is mounted at `place` outside:
+/// the sys of a network that is the machine's, the proc of a container that has parts of it hidden.
+fn kernel(fs_type: &str, place: &str, attributes: MountAttrFlags) -> Result<OwnedFd, MountError> {
+    match new(fs_type, &[], attributes) {
+        Err(error) if error.errno == Errno::PERM && is_confined() => {
+            let tree = bind_all(place)?;
+            add_attributes_to_all(tree.as_fd(), attributes)?;
+            Ok(tree)
+        }
+        result => result,
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,13 +223,20 @@ fn set_times(directory: &OwnedFd, times: &Stat) -> Result<(), Errno> {
 /// Makes the nodes, links and mounts of `/dev`.
 fn fill_dev(dev: BorrowedFd<'_>, shm_size: Option<u64>) -> Result<(), Failure> {
     for (name, major, minor) in DEVICES {
+        let step = || format!("make /dev/{name}");
+        if is_confined() {
+            bind_device(dev, name.as_ref(), &Path::new("/dev").join(name)).step(&step())?;
+            continue;
+        }
         mknodat(dev, name, FileType::CharacterDevice, Mode::from_raw_mode(0o666), makedev(major, minor))
-            .step(&format!("make /dev/{name}"))?;
+            .step(&step())?;
     }
     for (name, target) in LINKS {
         symlinkat(target, dev, name).step(&format!("make /dev/{name}"))?;
     }
     let pts: &[(&str, &str)] = &[("mode", "0620"), ("ptmxmode", "0666"), ("gid", "5")];
+    // Where there is no group `tty`, terminals have their user's.
+    let pts = if IdMap::current().has_group(5) { pts } else { &pts[..2] };
     let shm_size = shm_size.unwrap_or(SHM_SIZE).to_string();
     let shm: &[(&str, &str)] = &[("mode", "1777"), ("size", &shm_size)];
     let mounts = [
@@ -231,6 +255,16 @@ fn fill_dev(dev: BorrowedFd<'_>, shm_size: Option<u64>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Puts a device of the machine's into `/dev`: in a user namespace none can be made.
+pub(super) fn bind_device(dev: BorrowedFd<'_>, name: &OsStr, device: &Path) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    drop(rustix::fs::openat(dev, name, flags, Mode::from_raw_mode(0o666))?);
+    let device = bind(CWD, device)?;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let target = rustix::fs::openat(dev, name, flags, Mode::empty())?;
+    attach(device.as_fd(), target.as_fd())
+}
+
 /// Where BuildKit puts the heredocs that name their own interpreter, below `/dev`.
 const PIPES: &str = "pipes";
 
@@ -244,6 +278,7 @@ fn put_script(dev: BorrowedFd<'_>, script: &Script) -> Result<(), Errno> {
 /// Hides and write-protects what Docker does. To be called inside the root; the paths are all of file systems that
 /// [`populate`] mounted, so no link of the image can lead them astray.
 pub(super) fn restrict() -> Result<(), Failure> {
+    keep_devices()?;
     let mut empty: Option<&str> = None;
     for path in MASKED {
         mask(path, &mut empty).step(&format!("mask {path}"))?;
@@ -260,11 +295,33 @@ pub(super) fn restrict() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Leaves the command the devices of `/dev`, and no others: neither those that it makes nor those of the image. For
+/// that each is a mount of its own, and the root and `/dev` have none.
+fn keep_devices() -> Result<(), Failure> {
+    for (name, ..) in DEVICES {
+        let path = format!("/dev/{name}");
+        match mount_bind(&path, &path) {
+            // The caller may have mounted something else over it.
+            Err(Errno::NOENT) | Ok(()) => {}
+            Err(errno) => return Err(errno).step(&format!("bind {path}")),
+        }
+    }
+    for path in ["/dev", "/"] {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty())
+            .and_then(|mount| add_attributes(mount.as_fd(), NODEV))
+            .step(&format!("forbid devices in {path}"))?;
+    }
+    Ok(())
+}
+
 /// Covers a file with `/dev/null`, a directory with an empty one; what is not there needs nothing. All empty
 /// directories are one: `empty` is where it was mounted first.
 fn mask(path: &'static str, empty: &mut Option<&'static str>) -> Result<(), MountError> {
     match mount_bind("/dev/null", path) {
-        Err(Errno::NOENT) | Ok(()) => return Ok(()),
+        // Or is it `/dev/null` that is missing, because the caller covered it?
+        Err(Errno::NOENT) if !Path::new(path).exists() => return Ok(()),
+        Ok(()) => return Ok(()),
         Err(Errno::NOTDIR) => {}
         Err(errno) => return Err(errno.into()),
     }

@@ -15,6 +15,7 @@ use super::channel::Failure;
 use super::init::Step as _;
 use super::user::User;
 use crate::sys::process::load_seccomp;
+use crate::user::IdMap;
 
 /// Docker's default capabilities, 00000000a80425fb.
 const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
@@ -32,15 +33,18 @@ const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::AUDIT_WRITE)
     .union(CapabilitySet::SETFCAP);
 
-/// Gives up everything that the command must not have. The next call is exec.
+/// Gives up everything that the command must not have. The next call is exec. An empty filter allows all calls.
 pub(super) fn reduce(user: &User, seccomp: &[u8], insecure: bool) -> Result<(), Failure> {
     let allowed = if insecure { CapabilitySet::from_bits_retain(u64::MAX) } else { CAPABILITIES };
-    if !insecure {
+    if !insecure && !seccomp.is_empty() {
         load_seccomp(seccomp).step("load the seccomp filter")?;
     }
     bound(allowed).step("drop capabilities")?;
     let groups: Vec<Gid> = user.groups.iter().map(|&gid| Gid::from_raw(gid)).collect();
-    set_thread_groups(&groups).step("setgroups")?;
+    // Whoever has a single id had to give setgroups(2) up for it, see user_namespaces(7).
+    if !IdMap::current().is_single() {
+        set_thread_groups(&groups).step("setgroups")?;
+    }
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     set_thread_res_gid(gid, gid, gid).step("setresgid")?;
     set_thread_res_uid(uid, uid, uid).step("setresuid")?;

@@ -14,7 +14,8 @@ use rustix::mount::{MountAttrFlags, MountFlags, mount_remount};
 use super::channel::Failure;
 use super::init::Step as _;
 use super::spec::{MountApi, MountSource, Root, Spec, Upper};
-use crate::sys::mount::{FsContext, MountError, attach, bind, make_private};
+use crate::sys::mount::{FsContext, MountError, add_attributes_to_all, attach, bind, make_private};
+use crate::user::is_confined;
 
 /// `f_type` of overlayfs, see statfs(2).
 const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
@@ -93,6 +94,9 @@ pub(super) fn open_dir(path: &Path) -> Result<OwnedFd, Errno> {
 
 /// Mounts the root; the result is its directory.
 pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> {
+    if let (true, [only]) = (root.plain, &root.lowers[..]) {
+        return whole(only, root.upper.is_none(), scratch).step(&format!("mount `{}`", only.display()));
+    }
     let mut lowers = Vec::with_capacity(root.lowers.len() + 1);
     for path in &root.lowers {
         lowers.push(open_dir(path).step(&format!("open the layer `{}`", path.display()))?);
@@ -102,10 +106,33 @@ pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> 
     Layers::new(lowers, root.upper.as_ref(), root.volatile)?.mount_in(scratch, ROOT, root.mount_api)
 }
 
+/// Mounts a directory as the root, as it is.
+fn whole(directory: &Path, is_read_only: bool, scratch: &Scratch) -> Result<OwnedFd, Errno> {
+    let target = scratch.place(ROOT, true)?;
+    let tree = bind(open_dir(directory)?.as_fd(), "")?;
+    attach(tree.as_fd(), target.as_fd())?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mounted = openat(&scratch.dir, ROOT, flags, Mode::empty())?;
+    if is_read_only {
+        read_only(mounted.as_fd())?;
+    }
+    Ok(mounted)
+}
+
 /// Makes the mount whose root `place` is read-only.
 pub(super) fn read_only(place: BorrowedFd<'_>) -> Result<(), Errno> {
+    if is_confined() {
+        // What the machine's mount has besides, such as nosuid, could not be left out.
+        return add_attributes_to_all(place, MountAttrFlags::MOUNT_ATTR_RDONLY);
+    }
     let place = format!("/proc/self/fd/{}", place.as_raw_fd());
     mount_remount(place, MountFlags::BIND | MountFlags::RDONLY, c"")
+}
+
+/// An overlay's options without a value. Without `userxattr` a user namespace could mount it and not remove
+/// directories from it.
+pub(super) fn flags(volatile: bool) -> impl Iterator<Item = &'static str> {
+    volatile.then_some("volatile").into_iter().chain(is_confined().then_some("userxattr"))
 }
 
 /// The directories of an overlay, opened.
@@ -160,8 +187,8 @@ impl Layers {
         for (key, value) in OPTIONS {
             context.string(key, value)?;
         }
-        if self.is_volatile() {
-            context.flag("volatile")?;
+        for flag in self.flags() {
+            context.flag(flag)?;
         }
         let overlay = context.mount(MountAttrFlags::empty())?;
         Ok(attach(overlay.as_fd(), target)?)
@@ -176,17 +203,15 @@ impl Layers {
             options.push(format!("upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd()));
         }
         options.extend(OPTIONS.map(|(key, value)| format!("{key}={value}")));
-        if self.is_volatile() {
-            options.push("volatile".to_owned());
-        }
+        options.extend(self.flags().map(str::to_owned));
         let options = std::ffi::CString::new(options.join(",")).map_err(|_| Errno::INVAL)?;
         rustix::process::chdir("/proc/self/fd")?;
         let target = target.as_raw_fd().to_string();
         Ok(rustix::mount::mount("overlay", target, "overlay", MountFlags::empty(), &*options)?)
     }
 
-    fn is_volatile(&self) -> bool {
-        self.volatile && self.upper.is_some()
+    fn flags(&self) -> impl Iterator<Item = &'static str> {
+        flags(self.volatile && self.upper.is_some())
     }
 
     /// Tells a refused upper from other failures.

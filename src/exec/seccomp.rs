@@ -10,16 +10,17 @@ use libseccomp::{ScmpArch, ScmpSyscall};
 
 use super::bpf::{Instruction, bytes, choose, give, if_bits, load};
 use super::seccomp_profile::{
-    ALLOWED, ALLOWED_HERE, CLONE_FORBIDDEN, I386_DIRECT, LAST_KNOWN, NEW_ALLOWED, PERSONALITIES,
-    SOCKET_FAMILIES, X32_OWN,
+    ALLOWED, ALLOWED_HERE, CLONE_FORBIDDEN, I386_DIRECT, IOCTLS_FORBIDDEN, LAST_KNOWN, NEW_ALLOWED,
+    PERSONALITIES, SOCKET_FAMILIES, X32_OWN,
 };
 
-/// Where `struct seccomp_data` has the call's number, the architecture, and the two halves of the first argument on
-/// a little-endian machine.
+/// Where `struct seccomp_data` has the call's number, the architecture, the two halves of the first argument and the
+/// low one of the second on a little-endian machine.
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const ARG_LOW: u32 = 16;
 const ARG_HIGH: u32 = 20;
+const SECOND_LOW: u32 = 24;
 
 /// Marks a call of the x32 ABI, which shares its architecture with x86-64.
 const X32_BIT: u32 = 0x4000_0000;
@@ -42,6 +43,8 @@ enum Verdict {
     FirstIsOneOf(&'static [u32]),
     /// Allowed if the first argument has none of these bits.
     FirstLacks(u32),
+    /// Allowed if the second argument, of which the kernel takes 32 bits, is none of these, sorted.
+    SecondIsNoneOf(&'static [u32]),
 }
 
 /// Architectures whose programs run here: `AUDIT_ARCH_*` of linux/audit.h, and libseccomp's names for the ABIs.
@@ -100,6 +103,7 @@ fn add_calls(abi: ScmpArch, calls: &mut BTreeMap<u32, Verdict>) {
         (socket, Verdict::FirstIsOneOf(SOCKET_FAMILIES)),
         (number("personality"), Verdict::FirstIsOneOf(PERSONALITIES)),
         (number("clone"), Verdict::FirstLacks(CLONE_FORBIDDEN)),
+        (number("ioctl"), Verdict::SecondIsNoneOf(IOCTLS_FORBIDDEN)),
         // Its flags lie in memory, where a filter cannot look; libc falls back to clone on this error.
         (number("clone3"), Verdict::Absent),
     ];
@@ -140,6 +144,13 @@ fn code_of(verdict: Verdict) -> Vec<Instruction> {
             code.extend(choose(&verdict_runs(&allowed)));
             code
         }
+        Verdict::SecondIsNoneOf(values) => {
+            let mut runs = vec![(0, vec![give(ALLOW)])];
+            for &value in values {
+                runs.extend([(value, vec![give(REFUSE)]), (value + 1, vec![give(ALLOW)])]);
+            }
+            [vec![load(SECOND_LOW)], choose(&runs)].concat()
+        }
     }
 }
 
@@ -169,7 +180,7 @@ mod tests {
                     accumulator = match operand {
                         NUMBER => number,
                         ARCH => arch,
-                        ARG_LOW => argument as u32,
+                        ARG_LOW | SECOND_LOW => argument as u32,
                         ARG_HIGH => (argument >> 32) as u32,
                         other => panic!("load from {other}"),
                     };
@@ -261,6 +272,21 @@ mod tests {
                 assert_eq!([459, 460, 461].map(ask), [REFUSE; 3], "{abi:?}: lsm_*");
                 assert_eq!([467, 511, 1023].map(ask), [ABSENT; 3], "{abi:?}");
                 assert_eq!([1024, 100_000].map(ask), [REFUSE; 2], "{abi:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn input_cannot_be_put_into_a_terminal() {
+        for (audit, abis) in ARCHITECTURES {
+            for abi in *abis {
+                let ioctl = ScmpSyscall::from_name_by_arch("ioctl", *abi).unwrap().as_raw_syscall() as u32;
+                let ask = |request| answer(program(), ioctl, *audit, request);
+                let around: [u64; 5] = [0, 0x5411, 0x5413, 0x541b, 0x541d];
+                assert!(around.into_iter().all(|request| ask(request) == ALLOW), "{abi:?}");
+                // The kernel does not look at the upper half.
+                let put = [0x5412, 0x541c, 0x1_0000_5412];
+                assert!(put.into_iter().all(|request| ask(request) == REFUSE), "{abi:?}");
             }
         }
     }

@@ -63,6 +63,10 @@ pub(super) const PERSONALITIES: &[u32] = &[0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ff
 /// Flags of clone(2) that must not be set: all that make namespaces.
 pub(super) const CLONE_FORBIDDEN: u32 = 0x7e02_0000;
 
+/// Second arguments of ioctl(2) that must not be: `TIOCSTI` and `TIOCLINUX` put input into a terminal, which may be the
+/// one that strata was started from. Docker allows them, because its containers never have that one.
+pub(super) const IOCTLS_FORBIDDEN: &[u32] = &[0x5412, 0x541c];
+
 /// Numbers of allowed calls that are too new for the libseccomp of today's distributions. From 424 on a number means
 /// the same on every architecture; in order: cachestat, fchmodat2, map_shadow_stack, futex_wake, futex_wait,
 /// futex_requeue, statmount, listmount, mseal, setxattrat, getxattrat, listxattrat, removexattrat.

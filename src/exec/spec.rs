@@ -44,6 +44,8 @@ pub struct Spec {
     pub shm_size: Option<u64>,
     /// What is mounted besides, in this order.
     pub mounts: Vec<Mount>,
+    /// Whether Docker's seccomp rules hold. Without them the command may make namespaces of its own.
+    pub filtered: bool,
 }
 
 /// Something mounted into the root.
@@ -123,6 +125,9 @@ pub struct Root {
     pub skeleton: PathBuf,
     /// Where changes go; `None` makes the root read-only.
     pub upper: Option<Upper>,
+    /// Whether there is no overlay: the one lower is the root, with everything in it, and of an upper only its being
+    /// there counts.
+    pub plain: bool,
     /// Whether overlayfs may leave out every sync to the upper's disk. After a crash of the machine such an upper
     /// must be thrown away.
     pub volatile: bool,

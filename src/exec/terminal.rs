@@ -24,6 +24,7 @@ use super::init::Step as _;
 use super::sandbox::Sandbox;
 use super::user::User;
 use crate::sys::terminal::{self, Size};
+use crate::user::IdMap;
 
 /// The user's side of a terminal: what is typed is read from one, what is shown is written to the other.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +58,8 @@ pub(super) fn take(socket: &OwnedFd, size: Size, user: &User) -> Result<(), Fail
     let make = || -> Result<(), Errno> {
         let pair = terminal::open_pair(Path::new("/dev/pts/ptmx"))?;
         terminal::resize(pair.slave.as_fd(), size)?;
-        let (owner, group) = (rustix::fs::Uid::from_raw(user.uid), rustix::fs::Gid::from_raw(TTY_GROUP));
-        rustix::fs::fchown(&pair.slave, Some(owner), Some(group))?;
+        let group = IdMap::current().has_group(TTY_GROUP).then_some(rustix::fs::Gid::from_raw(TTY_GROUP));
+        rustix::fs::fchown(&pair.slave, Some(rustix::fs::Uid::from_raw(user.uid)), group)?;
         terminal::control(pair.slave.as_fd())?;
         rustix::stdio::dup2_stdin(&pair.slave)?;
         rustix::stdio::dup2_stdout(&pair.slave)?;

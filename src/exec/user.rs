@@ -7,12 +7,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 
 use super::channel::Failure;
 use super::error::UserProblem;
 use super::init::Step as _;
+use crate::user::IdMap;
 
 /// The largest id that Docker takes.
 const MAX_ID: u32 = i32::MAX as u32;
@@ -38,8 +39,19 @@ struct Account {
     home: Vec<u8>,
 }
 
-/// Looks `user` up in the files under `root`; see [`Spec::user`](super::Spec::user) for its form.
-pub(super) fn look_up(user: &str, root: &Path) -> Result<User, Failure> {
+/// Looks `user` up in the files under `root`; see [`Spec::user`](super::Spec::user) for its form. One whose ids do not
+/// exist here is an error; supplementary groups that do not are left out.
+pub(super) fn find(user: &str, root: &Path, ids: &IdMap) -> Result<User, Failure> {
+    let mut found = look_up(user, root)?;
+    let User { uid, gid, .. } = found;
+    if !ids.has_owner((uid, gid)) {
+        return Err(Failure::User(UserProblem::Unmapped { uid, gid }));
+    }
+    found.groups.retain(|&group| ids.has_group(group));
+    Ok(found)
+}
+
+fn look_up(user: &str, root: &Path) -> Result<User, Failure> {
     let (name, group) = user.split_once(':').map_or((user, ""), |(name, group)| (name, group));
     let name = if name.is_empty() { "0" } else { name };
     let (uid, gid) = (number(name)?, number(group)?);
@@ -119,7 +131,7 @@ fn groups_of(user: &str, root: &Path) -> Result<Vec<u32>, Failure> {
 fn lines<T>(path: &Path, mut parse: impl FnMut(&[u8]) -> Option<T>) -> Result<Vec<T>, Failure> {
     let step = || format!("read {}", path.display());
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = match open(path, flags, Mode::empty()) {
+    let file = match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS) {
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(Vec::new()),
         result => result.step(&step())?,
     };

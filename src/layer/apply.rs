@@ -49,7 +49,8 @@ const MAX_COMPONENT: usize = 255;
 pub enum Contents {
     /// A layer: some entries mark what is removed from the layers below.
     Layer,
-    /// Files, and nothing else. What would be a mark in a layer is refused, because no layer could hold it.
+    /// Files, and nothing else. What would be a mark in a layer is refused, because no layer could hold it. On disk
+    /// they belong to us; the index has their owners.
     Files,
 }
 
@@ -213,6 +214,10 @@ pub fn begins_tar(input: impl Read) -> bool {
 /// of the layer and is of no use.
 pub fn apply(tar: impl Read, dir: OwnedFd, options: ApplyOptions) -> Result<Applied, ApplyError> {
     let placer = Placer::new(dir, options.marks);
+    let placer = match options.contents {
+        Contents::Layer => placer,
+        Contents::Files => placer.without_owners(),
+    };
     let pool = Pool::new(&placer);
     let result = thread::scope(|scope| {
         let mut unpacking = Unpacking::new(&placer, &pool, scope, options);

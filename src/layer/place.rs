@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::Mode;
 
+use super::unrepresentable::Unrepresentable;
 use super::whiteout::{Marks, OPAQUE_VALUE};
 use crate::sys::file;
 use crate::sys::xattr::{self, Place};
@@ -40,6 +41,8 @@ pub struct PlaceError {
 pub struct Placer {
     root: OwnedFd,
     marks: Marks,
+    /// Whether entries get the owners that they name; otherwise all are ours.
+    keeps_owners: bool,
     /// Whom new entries belong to anyway, if that is sure.
     own: Option<(u32, u32)>,
     /// The parents used last, the most recent one at the end.
@@ -59,9 +62,15 @@ impl Placer {
             own: (!inherits).then(ids),
             root,
             marks,
+            keeps_owners: true,
             open: Mutex::default(),
             directories: Mutex::default(),
         }
+    }
+
+    /// The same placer, which leaves owners to be ours: for files whose owners stand elsewhere.
+    pub(super) fn without_owners(self) -> Self {
+        Self { keeps_owners: false, ..self }
     }
 
     /// Makes `entry`, which is anything but a regular file or a socket. A directory may be there already. Its metadata is set by
@@ -73,6 +82,7 @@ impl Placer {
                 lock(&self.directories).insert(entry.path.clone(), entry.clone());
                 Ok(())
             }
+            Kind::Whiteout if self.marks == Marks::None => Ok(()),
             Kind::Whiteout => self.at(&entry.path, "make the whiteout", |dir, name| {
                 file::make_device(dir.as_fd(), name, false, 0, 0)
             }),
@@ -87,6 +97,7 @@ impl Placer {
                 let block = matches!(entry.kind, Kind::BlockDevice(_));
                 self.at(&entry.path, "make the device", |dir, name| {
                     file::make_device(dir.as_fd(), name, block, device.major, device.minor)
+                        .map_err(Unrepresentable::instead_of)
                 })?;
                 self.describe(entry)
             }
@@ -169,15 +180,14 @@ impl Placer {
 
     /// Owner, permissions, attributes, time: chown clears set-user-ID bits and capabilities, chmod changes an ACL.
     fn set_open(&self, file: &impl AsFd, entry: &Entry) -> io::Result<()> {
-        let owner = (entry.uid, entry.gid);
-        if self.own != Some(owner) {
+        if let Some(owner) = self.foreign_owner(entry)? {
             file::set_owner(file, owner)?;
         }
         file::set_mode(file, entry.mode)?;
         for attribute in &entry.xattrs {
             xattr::set(file, &attribute.name, &attribute.value)?;
         }
-        if matches!(entry.kind, Kind::Directory { opaque: true }) {
+        if matches!(entry.kind, Kind::Directory { opaque: true }) && self.marks != Marks::None {
             xattr::set(file, self.marks.opaque(), OPAQUE_VALUE)?;
         }
         file::set_time(file, (entry.mtime.seconds, 0))
@@ -186,8 +196,7 @@ impl Placer {
     /// The same for what cannot be opened, and was made just now.
     fn describe(&self, entry: &Entry) -> Result<(), PlaceError> {
         self.at(&entry.path, "set the metadata of", |dir, name| {
-            let owner = (entry.uid, entry.gid);
-            if self.own != Some(owner) {
+            if let Some(owner) = self.foreign_owner(entry)? {
                 file::set_owner_at(dir.as_fd(), name, owner)?;
             }
             if !matches!(entry.kind, Kind::Symlink { .. }) {
@@ -198,6 +207,16 @@ impl Placer {
             }
             file::set_time_at(dir.as_fd(), name, (entry.mtime.seconds, 0))
         })
+    }
+
+    /// The owner that an entry must be given, if it is not ours anyway.
+    fn foreign_owner(&self, entry: &Entry) -> io::Result<Option<(u32, u32)>> {
+        let owner = (entry.uid, entry.gid);
+        if !self.keeps_owners || self.own == Some(owner) {
+            return Ok(None);
+        }
+        Unrepresentable::check_owner(owner)?;
+        Ok(Some(owner))
     }
 
     /// Does something by name in the parent of `path`.

@@ -3,7 +3,7 @@
 //!
 //! In an archive marks are names (image-spec, layer.md, "Whiteouts"); on disk they are what overlayfs reads
 //! (kernel, `filesystems/overlayfs.rst`): a character device 0:0, and an attribute on a directory. Whoever turns
-//! one into the other asks here. Does no input or output.
+//! one into the other asks here. Reads and writes nothing.
 
 use super::tar::{OPAQUE_MARK, WHITEOUT_PREFIX};
 
@@ -14,17 +14,29 @@ pub enum Marks {
     Trusted,
     /// `user.overlay.*`.
     User,
+    /// None: no overlay will be mounted. What is removed stands in the index alone, for an overlay holds no devices
+    /// 0:0, and layers may lie on one then.
+    None,
 }
 
 /// The value of the opaque attribute that hides all of the lower directory.
 pub(super) const OPAQUE_VALUE: &[u8] = b"y";
 
 impl Marks {
+    /// Those that overlayfs heeds where this process is, if overlays are mounted at all.
+    pub fn here(overlays: bool) -> Self {
+        match (overlays, crate::user::is_confined()) {
+            (false, _) => Self::None,
+            (true, true) => Self::User,
+            (true, false) => Self::Trusted,
+        }
+    }
+
     /// The attribute that makes a directory opaque.
     pub const fn opaque(self) -> &'static [u8] {
         match self {
             Self::Trusted => b"trusted.overlay.opaque",
-            Self::User => b"user.overlay.opaque",
+            Self::User | Self::None => b"user.overlay.opaque",
         }
     }
 
@@ -32,7 +44,7 @@ impl Marks {
     pub(super) const fn whiteout(self) -> &'static [u8] {
         match self {
             Self::Trusted => b"trusted.overlay.whiteout",
-            Self::User => b"user.overlay.whiteout",
+            Self::User | Self::None => b"user.overlay.whiteout",
         }
     }
 
@@ -40,7 +52,7 @@ impl Marks {
     pub(super) const fn elsewhere(self) -> [&'static str; 2] {
         match self {
             Self::Trusted => ["trusted.overlay.redirect", "trusted.overlay.metacopy"],
-            Self::User => ["user.overlay.redirect", "user.overlay.metacopy"],
+            Self::User | Self::None => ["user.overlay.redirect", "user.overlay.metacopy"],
         }
     }
 }

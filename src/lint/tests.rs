@@ -18,6 +18,7 @@ fn options() -> Options {
         platform: platform(),
         platform_is_chosen: false,
         build_platform: platform(),
+        emulated: Vec::new(),
         contexts: BTreeMap::new(),
         no_cache_stages: Vec::new(),
         network: NetworkMode::Host,

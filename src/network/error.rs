@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::PublishedPort;
+use super::{Lack, PublishedPort};
 
 /// A network cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,17 @@ pub enum NetworkError {
         program: &'static str,
         /// The Debian package that has it.
         package: &'static str,
+    },
+    /// An ordinary user lacks something.
+    #[error("cannot make a network for the container: {0}")]
+    Lack(Lack),
+    /// A name for the machine, in a network of an ordinary user's.
+    #[error(
+        "`{name}` cannot be `host-gateway`: the machine is not reached from a network of an ordinary user"
+    )]
+    NoGateway {
+        /// The name.
+        name: String,
     },
     /// The helper said no.
     #[error("cannot make a network for the sandbox: {message}")]
@@ -69,6 +80,12 @@ impl NetworkError {
             Self::NoHelper { package, .. } => Some(format!(
                 "install the package `{package}`, or use the machine's network with `--network host`"
             )),
+            Self::Lack(Lack::Program) => Some(
+                "install the package `passt`, or use the machine's network with `--network host`".to_owned(),
+            ),
+            Self::NoGateway { .. } | Self::Lack(Lack::Tun) => {
+                Some("the machine's network is there with `--network host`".to_owned())
+            }
             Self::Helper { .. } | Self::Namespace { .. } | Self::NoSubnet => {
                 Some("the machine's network is there with `--network host`".to_owned())
             }

@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Network;
+use serde::{Deserialize, Serialize};
+
+use super::{Network, NetworkError};
 
 /// A name with its address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtraHost {
     /// The name.
     pub name: String,
@@ -14,7 +16,7 @@ pub struct ExtraHost {
 }
 
 /// Where a name leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostAddress {
     /// An address.
     Ip(IpAddr),
@@ -22,21 +24,29 @@ pub enum HostAddress {
     Gateway,
 }
 
-/// The address of the machine: from a namespace of its own, or else from the machine itself.
-pub fn machine_address(network: Option<&Network<'_>>) -> Ipv4Addr {
-    network.map_or(Ipv4Addr::LOCALHOST, Network::gateway)
+/// The address of the machine: from a namespace of its own, or else from the machine itself. `None` if it is not to be
+/// reached.
+pub fn machine_address(network: Option<&Network<'_>>) -> Option<Ipv4Addr> {
+    network.map_or(Some(Ipv4Addr::LOCALHOST), Network::gateway)
 }
 
 /// A hosts file with further names. They come first, because the first line with a name counts.
-pub fn with_hosts(file: &[u8], extra: &[ExtraHost], machine: Ipv4Addr) -> Vec<u8> {
-    let lines = extra.iter().map(|ExtraHost { name, address }| {
-        let address = match address {
-            HostAddress::Ip(address) => *address,
-            HostAddress::Gateway => machine.into(),
+pub fn with_hosts(
+    file: &[u8],
+    extra: &[ExtraHost],
+    machine: Option<Ipv4Addr>,
+) -> Result<Vec<u8>, NetworkError> {
+    let mut text = Vec::new();
+    for ExtraHost { name, address } in extra {
+        let address = match (address, machine) {
+            (HostAddress::Ip(address), _) => *address,
+            (HostAddress::Gateway, Some(machine)) => machine.into(),
+            (HostAddress::Gateway, None) => return Err(NetworkError::NoGateway { name: name.clone() }),
         };
-        format!("{address}\t{name}\n").into_bytes()
-    });
-    lines.chain([file.to_vec()]).flatten().collect()
+        text.extend_from_slice(format!("{address}\t{name}\n").as_bytes());
+    }
+    text.extend_from_slice(file);
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -48,7 +58,10 @@ mod tests {
         let host = |name: &str, address| ExtraHost { name: name.to_owned(), address };
         let extra =
             [host("db", HostAddress::Ip("::1".parse().unwrap())), host("machine", HostAddress::Gateway)];
-        let file = with_hosts(b"127.0.0.1 localhost\n", &extra, Ipv4Addr::new(10, 0, 0, 1));
+        let local = b"127.0.0.1 localhost\n";
+        let file = with_hosts(local, &extra, Some(Ipv4Addr::new(10, 0, 0, 1))).unwrap();
         assert_eq!(String::from_utf8(file).unwrap(), "::1\tdb\n10.0.0.1\tmachine\n127.0.0.1 localhost\n");
+        let refused = with_hosts(local, &extra, None).unwrap_err();
+        assert!(matches!(refused, NetworkError::NoGateway { name } if name == "machine"));
     }
 }

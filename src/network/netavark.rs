@@ -1,12 +1,11 @@
 //! The calls of `netavark`, which makes interfaces and packet filter rules.
 //!
-//! It gets a configuration on its standard input and a namespace by its path, and answers in JSON. It has no memory:
+//! It gets a configuration in a file and a namespace by its path, and answers in JSON. It has no memory:
 //! to take something down it wants the configuration that made it.
 
-use std::io::Write as _;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -61,29 +60,29 @@ impl Netavark {
         Ok(Self { program: program.into() })
     }
 
-    /// Does it to a namespace.
+    /// Does it to a namespace. The helper inherits the lock `alone` as its standard input, so that the lock is held
+    /// until it is done, even if this process is killed before.
     pub(super) fn call(
         &self,
         action: Action,
         namespace: BorrowedFd<'_>,
-        configuration: &Value,
+        configuration: &Path,
+        alone: BorrowedFd<'_>,
     ) -> Result<(), NetworkError> {
         let start = |source| NetworkError::Start { program: self.program.clone(), source };
         // Our descriptor, as the helper can open it.
         let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd());
-        let mut child = Command::new(&self.program)
+        let alone = alone.try_clone_to_owned().map_err(start)?;
+        let output = Command::new(&self.program)
+            .arg("--file")
+            .arg(configuration)
             .args([action.name(), &path])
             .env_clear()
             .env("PATH", PATH)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            // It goes on if this process is killed.
+            .stdin(alone)
+            .output()
             .map_err(start)?;
-        let text = configuration.to_string();
-        // It may have ended already; its answer says why.
-        let _ = child.stdin.take().map(|mut stdin| stdin.write_all(text.as_bytes()));
-        let output = child.wait_with_output().map_err(start)?;
         if output.status.success() {
             return Ok(());
         }

@@ -40,15 +40,16 @@ impl Files {
         self.directory.join(format!("{}.json", self.slot))
     }
 
-    /// Held while the helper works: it is not made for company.
+    /// Held while the helper works, by the helper too: it is not made for company.
     fn helper_lock(&self) -> PathBuf {
         self.directory.join("helper.lock")
     }
 
-    fn call(&self, action: Action, namespace: &OwnedFd, configuration: &Value) -> Result<(), NetworkError> {
+    /// Has the helper do something with the configuration that is written down.
+    fn call(&self, action: Action, namespace: &OwnedFd) -> Result<(), NetworkError> {
         let helper = Netavark::find()?;
-        let _alone = Lock::wait(&self.helper_lock(), Mode::Exclusive)?;
-        helper.call(action, namespace.as_fd(), configuration)
+        let alone = Lock::wait(&self.helper_lock(), Mode::Exclusive)?;
+        helper.call(action, namespace.as_fd(), &self.configuration(), alone.as_fd())
     }
 
     fn forget(&self) {
@@ -71,9 +72,9 @@ impl Slot {
             let path = files.configuration();
             fs::write(&path, configuration.to_string()).map_err(file_error("write", &path))?;
             let namespace = new_network().map_err(|source| NetworkError::Namespace { source })?;
-            if let Err(error) = files.call(Action::Setup, &namespace, &configuration) {
+            if let Err(error) = files.call(Action::Setup, &namespace) {
                 // It may have come half of the way.
-                let _ = files.call(Action::Teardown, &namespace, &configuration);
+                let _ = files.call(Action::Teardown, &namespace);
                 files.forget();
                 return Err(error);
             }
@@ -101,8 +102,8 @@ impl Slot {
 
     /// Takes everything down. If that fails the configuration stays, for the next clean-up.
     pub(super) fn remove(self) {
-        let Self { namespace, configuration, files, lock, .. } = self;
-        if files.call(Action::Teardown, &namespace, &configuration).is_ok() {
+        let Self { namespace, files, lock, .. } = self;
+        if files.call(Action::Teardown, &namespace).is_ok() {
             files.forget();
         }
         drop(lock);
@@ -127,11 +128,12 @@ pub(super) fn clean(directory: &Path) {
 /// takes nothing down without one: so it is made again first.
 fn take_down_rest(files: &Files) {
     let Ok(text) = fs::read(files.configuration()) else { return };
-    if let Ok(configuration) = serde_json::from_slice::<Value>(&text)
+    // A configuration that was not written whole was not used either.
+    if serde_json::from_slice::<Value>(&text).is_ok()
         && let Ok(namespace) = new_network()
     {
-        let _ = files.call(Action::Setup, &namespace, &configuration);
-        if files.call(Action::Teardown, &namespace, &configuration).is_err() {
+        let _ = files.call(Action::Setup, &namespace);
+        if files.call(Action::Teardown, &namespace).is_err() {
             return;
         }
     }

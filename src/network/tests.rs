@@ -27,7 +27,8 @@ fn networks() -> Networks {
 fn sandboxes_get_out_but_not_to_each_other() {
     let networks = networks();
     let (one, two) = (networks.take().unwrap(), networks.take().unwrap());
-    assert_ne!(one.address(), two.address());
+    let address = |network: &Network<'_>| network.slot().subnet.container();
+    assert_ne!(address(&one), address(&two));
 
     // Both may have the same port.
     let listen =
@@ -35,22 +36,22 @@ fn sandboxes_get_out_but_not_to_each_other() {
     let listeners = [listen(&one), listen(&two)];
 
     // The machine is reached by the gateway's address.
-    let host = TcpListener::bind((one.gateway(), 0)).unwrap();
+    let host = TcpListener::bind((one.gateway().unwrap(), 0)).unwrap();
     let to_host = host.local_addr().unwrap();
     let limit = Duration::from_secs(5);
     inside(one.namespace(), || TcpStream::connect_timeout(&to_host, limit)).expect("the machine is reached");
 
     // The other sandbox is not, by whatever address.
-    let to_other = SocketAddr::from((two.address(), 5432));
+    let to_other = SocketAddr::from((address(&two), 5432));
     let limit = Duration::from_millis(300);
     inside(one.namespace(), || TcpStream::connect_timeout(&to_other, limit))
         .expect_err("they are kept apart");
     drop(listeners);
 
-    let known = [one.used().name(), two.used().name()];
+    let known = [one.slot().name(), two.slot().name()];
     drop((one, two));
     let again = networks.take().unwrap();
-    assert!(known.contains(&again.used().name()), "a free namespace is used again");
+    assert!(known.contains(&again.slot().name()), "a free namespace is used again");
     drop(again);
     networks.close_free();
     assert!(!known.iter().any(|bridge| exists(bridge)), "bridges of {known:?} are left");
@@ -85,8 +86,8 @@ fn a_published_port_leads_inside_and_is_taken() {
 fn what_a_killed_process_left_is_taken_down() {
     let networks = networks();
     let network = networks.take().unwrap();
-    let bridge = network.used().name();
-    let configuration = network.used().configuration_file();
+    let bridge = network.slot().name();
+    let configuration = network.slot().configuration_file();
     assert!(exists(&bridge) && configuration.exists());
     // As if the process were gone: lock and namespace go, nothing else.
     network.abandon();

@@ -67,8 +67,8 @@ pub(crate) enum PlanErrorKind {
 
     #[error("not supported yet: {what}")]
     Unsupported { what: &'static str },
-    #[error("not supported yet: {what} for platform {platform}, because this machine is {build}")]
-    Foreign { what: String, platform: String, build: String },
+    #[error("`RUN` for platform {platform} needs an emulator, because this machine is {build}")]
+    Foreign { platform: String, build: String },
 
     #[error(transparent)]
     Parse(ParseErrorKind),
@@ -116,6 +116,10 @@ impl PlanErrorKind {
                 "agree to it with `--allow network.host` on the command line".to_owned()
             }
             Self::Insecure => "agree to it with `--allow security.insecure` on the command line".to_owned(),
+            Self::Foreign { .. } => {
+                "register one with binfmt_misc and its flag `F`, as `apt-get install qemu-user-static` does"
+                    .to_owned()
+            }
             Self::Parse(kind) => return kind.help(),
             _ => return None,
         };

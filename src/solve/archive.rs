@@ -65,7 +65,7 @@ fn unpack(archive: impl Read, place: &Path) -> Result<Result<Index, ApplyError>,
     let options = ApplyOptions {
         contents: Contents::Files,
         max_bytes: Limits::FOREIGN.bytes,
-        ..ApplyOptions::new(Marks::Trusted)
+        ..ApplyOptions::new(Marks::None)
     };
     Ok(Decompressor::new(archive, Limits::FOREIGN)
         .map_err(|source| ArchiveError::Read { source }.into())

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::exec::CancelToken;
-use crate::layer::{Content, PartsError, Placer, StreamError, StreamOptions, stream};
+use crate::layer::{Content, Marks, PartsError, Placer, StreamError, StreamOptions, stream};
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::store::Layer;
@@ -44,7 +44,7 @@ pub(super) fn make(
         Some((layer, index)) if share(&mut entries, layer, index) => layer.parts.clone(),
         _ => Vec::new(),
     };
-    let placer = new_part(&directory)?;
+    let placer = new_part(&directory, Marks::here(true))?;
     for entry in entries.iter().filter(|entry| entry.part == 0) {
         if !matches!(entry.kind, Kind::File { .. } | Kind::Hardlink { .. }) {
             placer.place(entry)?;

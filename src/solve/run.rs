@@ -1,25 +1,24 @@
 //! RUN: a command in a sandbox over the state that it starts from.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
-use crate::exec::{self, ExecError, Io, Output, Spec, Upper};
-use crate::layer::{Marks, commit};
+use crate::exec::{self, ExecError, Io, Output, Spec};
 use crate::network::{Network, machine_address, with_hosts, without_loopback};
 use crate::oci::ContentDigest;
 use crate::plan::{NetworkMode, Root, Run, Step};
 use crate::progress;
+use crate::store::Driver;
 use crate::tree::TreePath;
 
 use super::error::StepError;
+use super::ground::Ground;
 use super::limits::{self, out_of_memory};
 use super::make::Made;
-use super::mounts::{self, Prepared, Preparing};
+use super::mounts::{self, CacheUse, Prepared, Preparing};
 use super::scene::Scene;
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
@@ -48,23 +47,22 @@ impl Solver<'_> {
         let mut usage = None;
         let result = self.cached_or(&request, running, |scratch| {
             let opened = from.open(self.store, self.work)?;
-            let upper = make_upper(scratch)?;
-            let anew = !request.cache;
+            let ground = self.ground(&opened, scratch)?;
+            let caches = if request.cache { CacheUse::Kept } else { CacheUse::Anew };
             let mounts =
-                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
-            let spec = self.spec(run, &opened, scratch, &upper, &mounts)?;
-            let stubs = self.execute(run, spec, &mounts, (running, &mut usage)).inspect_err(|error| {
+                self.prepare(&Preparing { run, contents: &contents, state, scratch, caches, running })?;
+            let ended = self.execute(run, &ground, &mounts, (running, &mut usage));
+            let stubs = ended.inspect_err(|error| {
                 if is_of_the_command(error) {
-                    *kept = self.keep_scene(&Scene::new(step, run, state), &upper.dir);
+                    *kept = self.keep_scene(&Scene::new(step, run, state, self.options), &ground);
                 }
             })?;
-            let directory = File::open(&upper.dir).map_err(io("open", &upper.dir))?;
-            let committed = commit(directory.as_fd(), &opened.view, &stubs, Marks::Trusted)?;
+            let committed = ground.commit(&opened, &stubs)?;
             let made = Made {
                 index: committed.index,
                 diff_id: committed.diff_id,
                 tar_size: committed.tar_size,
-                directory: upper.dir,
+                directory: ground.directory,
                 below: Vec::new(),
             };
             Ok(Product { made, observed: Vec::new() })
@@ -72,19 +70,24 @@ impl Solver<'_> {
         Ok(StepResult { usage, ..result? })
     }
 
+    /// A root for a command. The first time that it cannot be an overlay is said, because it takes longer.
+    fn ground(&self, opened: &Opened, scratch: &Path) -> Result<Ground, StepError> {
+        if let Driver::Native { reason } = self.store.driver() {
+            self.copying.call_once(|| self.reporter.warn(copying(reason)));
+        }
+        Ground::make(opened, None, (self.store, scratch), self.cancel)
+    }
+
     /// Runs the command and says what it used; gives the mount points that had to be made for it.
     fn execute(
         &self,
         run: &Run,
-        mut spec: Spec,
+        ground: &Ground,
         mounts: &Prepared,
         (running, usage): (&progress::Step<'_>, &mut Option<progress::Usage>),
     ) -> Result<Vec<TreePath>, StepError> {
-        let network = match run.network {
-            NetworkMode::Private => Some(self.networks.take()?),
-            NetworkMode::Host | NetworkMode::None => None,
-        };
-        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine_address(network.as_ref()));
+        let network = self.network(run.network)?;
+        let spec = self.spec(run, network.as_ref(), ground, mounts)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let limits = &self.options.limits;
         let group = self.cgroups.make(&limits.cgroup)?;
@@ -115,55 +118,63 @@ impl Solver<'_> {
 
     /// Keeps what a failed command left; gives its id. The step's own failure is what the user must hear of, so one to
     /// keep it is passed over.
-    fn keep_scene(&self, scene: &Scene, upper: &Path) -> Option<String> {
-        self.store.keep(upper, &scene.to_json(), self.work).ok()
+    fn keep_scene(&self, scene: &Scene, ground: &Ground) -> Option<String> {
+        self.store.keep(&ground.directory, &scene.to_json(), self.work).ok()
     }
 
+    /// A network of a command's own, if it is to have one and can.
+    pub(super) fn network(&self, mode: NetworkMode) -> Result<Option<Network<'_>>, StepError> {
+        match mode {
+            NetworkMode::Private => Ok(self.networks.take_or_tell(|line| self.reporter.warn(line))?),
+            NetworkMode::Host | NetworkMode::None => Ok(None),
+        }
+    }
+
+    /// What a sandbox is told. A command that is to have a network of its own has the machine's without one.
     pub(super) fn spec(
         &self,
         run: &Run,
-        opened: &Opened,
-        scratch: &Path,
-        upper: &Upper,
+        network: Option<&Network<'_>>,
+        ground: &Ground,
         mounts: &Prepared,
     ) -> Result<Spec, StepError> {
+        let options = self.options;
         let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
         let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
         let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let mode = match run.network {
+            NetworkMode::Private if network.is_none() => NetworkMode::Host,
+            mode => mode,
+        };
         Ok(Spec {
-            root: exec::Root {
-                lowers: opened.lowers(scratch)?,
-                skeleton: self.store.skeleton(),
-                upper: Some(upper.clone()),
-                volatile: true,
-                mount_api: exec::MountApi::Best,
-            },
+            root: ground.root.clone(),
             args: run.args.iter().map(OsString::from).collect(),
             env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
-            hostname: self.options.hostname.clone(),
-            network: match run.network {
+            hostname: options.hostname.clone(),
+            network: match mode {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: self.options.hosts.clone(),
-            resolv_conf: match run.network {
+            hosts: with_hosts(&options.hosts, &options.extra_hosts, machine_address(network))?,
+            resolv_conf: match mode {
                 NetworkMode::Private => {
-                    Some(without_loopback(self.options.resolv_conf.as_deref().unwrap_or_default()))
+                    Some(without_loopback(options.resolv_conf.as_deref().unwrap_or_default()))
                 }
-                NetworkMode::Host | NetworkMode::None => self.options.resolv_conf.clone(),
+                NetworkMode::Host | NetworkMode::None => options.resolv_conf.clone(),
             },
             script: run.script.as_ref().map(|script| exec::Script {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
             insecure: run.insecure,
-            resources: self.options.limits.resources.clone(),
-            shm_size: self.options.limits.shm_size,
+            resources: options.limits.resources.clone(),
+            shm_size: options.limits.shm_size,
             mounts: mounts.mounts.clone(),
+            filtered: true,
         })
     }
 }
@@ -176,6 +187,11 @@ fn is_of_the_command(error: &StepError) -> bool {
             | StepError::OutOfMemory { .. }
             | StepError::Sandbox(ExecError::Command { .. })
     )
+}
+
+/// That roots are copied, for people.
+pub(crate) fn copying(reason: &str) -> String {
+    format!("commands get copies of their files: no overlay can be mounted where the store is: {reason}")
 }
 
 /// Everything that the key of a RUN is made of, under names for people.
@@ -200,21 +216,4 @@ fn inputs(run: &Run, contents: &[Option<ContentDigest>]) -> Vec<Input> {
     }
     inputs.extend(mounts::inputs(run, contents));
     inputs
-}
-
-/// Makes in `scratch` the two empty directories that a writable overlay needs.
-pub(crate) fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
-    let upper = Upper { dir: scratch.join("upper"), work: scratch.join("work") };
-    for directory in [&upper.dir, &upper.work] {
-        fs::create_dir(directory).map_err(io("make", directory))?;
-    }
-    // Overlayfs shows the upper's root as the root of the merged tree.
-    fs::set_permissions(&upper.dir, fs::Permissions::from_mode(0o755))
-        .map_err(io("set the mode of", &upper.dir))?;
-    Ok(upper)
-}
-
-fn io(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StepError {
-    let path = path.to_owned();
-    move |source| StepError::Io { operation, path, source }
 }

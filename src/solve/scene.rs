@@ -3,17 +3,19 @@
 //! A scene is a plan of one step whose roots are all bases: by their layers, so that nothing of the plan that it comes
 //! from is needed. Its JSON is kept in the store with what the command left. Secrets are in it by name only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Span;
+use crate::network::ExtraHost;
 use crate::oci::{Config, DiffId, Platform};
 use crate::plan::{
     BaseId, Mount, MountKind, NetworkMode, Plan, Root, Run, Script, SecretVariable, Step, StepKind, Target,
 };
 
+use super::SolveOptions;
 use super::error::StepError;
 use super::state::State;
 
@@ -28,6 +30,25 @@ pub struct Scene {
     run: Run,
     /// The layers of each base, lowest first. The first is what the command starts from.
     pub(super) bases: Vec<Vec<DiffId>>,
+    /// The host name.
+    pub hostname: String,
+    /// Further names in `/etc/hosts`.
+    pub extra_hosts: Vec<ExtraHost>,
+}
+
+/// What a command is to find that is not in its scene.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wants<'s> {
+    /// Secrets, by their names.
+    pub secrets: BTreeSet<&'s str>,
+    /// SSH agents, by their names.
+    pub agents: BTreeSet<&'s str>,
+    /// The rights of the machine's root.
+    pub insecure: bool,
+    /// Cache mounts that it may write to.
+    pub caches: bool,
+    /// A network of its own.
+    pub network: bool,
 }
 
 /// A scene as it is kept.
@@ -48,6 +69,8 @@ struct Document {
     insecure: bool,
     circumstances: Vec<String>,
     bases: Vec<Vec<DiffId>>,
+    hostname: String,
+    extra_hosts: Vec<ExtraHost>,
 }
 
 /// The version of the document. Another one is not read.
@@ -55,7 +78,7 @@ const VERSION: u32 = 1;
 
 impl Scene {
     /// The scene of `run` in the place of `step`; `state` has the states that it sees.
-    pub(super) fn new(step: &Step, run: &Run, state: &dyn Fn(Root) -> State) -> Self {
+    pub(super) fn new(step: &Step, run: &Run, state: &dyn Fn(Root) -> State, options: &SolveOptions) -> Self {
         let mut run = run.clone();
         let mut bases = vec![state(step.from).layers.to_vec()];
         for mount in &mut run.mounts {
@@ -64,13 +87,36 @@ impl Scene {
                 bases.push(state(root).layers.to_vec());
             }
         }
-        Self { name: step.name.clone(), shell: step.shell.clone(), run, bases }
+        Self {
+            name: step.name.clone(),
+            shell: step.shell.clone(),
+            run,
+            bases,
+            hostname: options.hostname.clone(),
+            extra_hosts: options.extra_hosts.clone(),
+        }
     }
 
-    /// Takes away what the user gave to the build and what ends with it: the command does without the secrets and
-    /// agents that it asks for, and has no more rights than others.
-    pub fn outlive_build(&mut self) {
-        self.run.insecure = false;
+    /// What the command is to find that is not in the scene.
+    pub fn wants(&self) -> Wants<'_> {
+        let (mut secrets, mut agents, mut caches) = (BTreeSet::new(), BTreeSet::new(), false);
+        for mount in &self.run.mounts {
+            match &mount.kind {
+                MountKind::Secret(secret) => drop(secrets.insert(&*secret.id)),
+                MountKind::Ssh(secret) => drop(agents.insert(&*secret.id)),
+                MountKind::Cache(cache) => caches |= !cache.read_only,
+                MountKind::Bind(_) | MountKind::Tmpfs { .. } => {}
+            }
+        }
+        secrets.extend(self.run.secret_variables.iter().map(|variable| &*variable.id));
+        let network = self.run.network == NetworkMode::Private;
+        Wants { secrets, agents, insecure: self.run.insecure, caches, network }
+    }
+
+    /// Lets the command do without the secrets and agents that it asks for, and without more rights than others unless
+    /// somebody agrees to them.
+    pub fn relax(&mut self, insecure_allowed: bool) {
+        self.run.insecure &= insecure_allowed;
         for mount in &mut self.run.mounts {
             if let MountKind::Secret(secret) | MountKind::Ssh(secret) = &mut mount.kind {
                 secret.required = false;
@@ -105,7 +151,7 @@ impl Scene {
 
     /// The scene as text.
     pub(super) fn to_json(&self) -> Vec<u8> {
-        let Self { name, shell, run, bases } = self.clone();
+        let Self { name, shell, run, bases, hostname, extra_hosts } = self.clone();
         let Run {
             args,
             env,
@@ -135,6 +181,8 @@ impl Scene {
             insecure,
             circumstances,
             bases,
+            hostname,
+            extra_hosts,
         };
         serde_json::to_vec(&document).unwrap_or_else(|error| unreachable!("all of it has a JSON: {error}"))
     }
@@ -158,6 +206,8 @@ impl Scene {
             insecure,
             circumstances,
             bases,
+            hostname,
+            extra_hosts,
         } = document;
         if version != VERSION {
             return Err(wrong(serde::de::Error::custom(format!("it has version {version}, not {VERSION}"))));
@@ -179,7 +229,7 @@ impl Scene {
             insecure,
             circumstances,
         };
-        Ok(Self { name, shell, run, bases })
+        Ok(Self { name, shell, run, bases, hostname, extra_hosts })
     }
 }
 
@@ -190,6 +240,7 @@ fn wrong(source: serde_json::Error) -> StepError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::HostAddress;
     use crate::plan::Bind;
     use crate::tree::TreePath;
 
@@ -213,7 +264,16 @@ mod tests {
             circumstances: vec!["the host name x".to_owned()],
         };
         let bases = vec![vec![DiffId(crate::oci::Digest::of(b"layer"))], Vec::new()];
-        let scene = Scene { name: "[2/2] RUN".to_owned(), shell: "/bin/bash".to_owned(), run, bases };
+        let machine = ExtraHost { name: "machine".to_owned(), address: HostAddress::Gateway };
+        let database = ExtraHost { name: "db".to_owned(), address: HostAddress::Ip([10, 0, 0, 7].into()) };
+        let scene = Scene {
+            name: "[2/2] RUN".to_owned(),
+            shell: "/bin/bash".to_owned(),
+            run,
+            bases,
+            hostname: "x".to_owned(),
+            extra_hosts: vec![machine, database],
+        };
         let json = scene.to_json();
         assert_eq!(Scene::from_json(&json).unwrap(), scene);
         let other = String::from_utf8(json).unwrap().replacen("\"version\":1", "\"version\":2", 1);

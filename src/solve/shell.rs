@@ -1,33 +1,31 @@
-//! A shell where a command of a step would run, or did.
+//! A shell, or another command, where a command of a step would run, or did.
 //!
-//! What the command left is put below as one more layer, read only, so that a look changes nothing: what is done in the
-//! shell is in an upper of its own, which goes with the work directory. Nothing here publishes or records.
+//! What the command left is put below as one more layer, read only, or is copied, so that a look changes nothing: what is
+//! done in the shell is in a directory of its own, which goes with the work directory. Nothing here publishes or records.
 
 use std::ffi::OsString;
-use std::fs;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::exec::{ExecError, Io, MountSource, Output, Signals, Status, Stdin, Terminal};
-use crate::network::{Network, machine_address, with_hosts};
-use crate::plan::{NetworkMode, Run, Step, StepKind};
+use crate::exec::{ExecError, Io, Output, Signals, Status, Stdin, Terminal};
+use crate::network::Network;
+use crate::plan::{Run, Step, StepKind};
 use crate::progress::{Reporter, Silent};
-use crate::store::{CacheMount, Kept, Store, WorkDir};
+use crate::store::{Kept, Store, WorkDir};
 
 use super::error::StepError;
-use super::mounts::{Prepared, Preparing};
-use super::run::make_upper;
+use super::ground::Ground;
+use super::mounts::{CacheUse, Preparing};
 use super::scene::Scene;
 use super::state::State;
 use super::{Runner, SolveOptions, Solver};
 
-/// Where somebody sits and types.
+/// Where somebody sits.
 #[derive(Debug, Clone, Copy)]
 pub struct Seat<'a> {
-    /// The terminal.
-    pub terminal: Terminal<'a>,
-    /// Signals for the shell.
+    /// The terminal; `None` for the caller's standard streams.
+    pub terminal: Option<Terminal<'a>>,
+    /// Signals for the command.
     pub signals: &'a Signals,
 }
 
@@ -38,10 +36,11 @@ const SHELLS: [&[&str]; 2] = [&["/bin/sh"], &["/bin/busybox", "sh"]];
 const TERM: (&str, &str) = ("TERM", "xterm");
 
 impl Scene {
-    /// Opens a shell and waits for its end. `left` is what the command left, if it ran.
+    /// Runs `command`, or a shell if that is empty, and waits for its end. `left` is what the step's command left, if it
+    /// ran.
     pub fn open(
         &self,
-        left: Option<&Kept>,
+        (command, left): (&[String], Option<&Kept>),
         (store, work): (&Store, &WorkDir),
         options: &SolveOptions,
         runner: Runner<'_>,
@@ -52,8 +51,11 @@ impl Scene {
         let solver = Solver::new((store, work), (&plan, roots), options, &reporter, runner)?;
         let step = &plan.steps[0];
         let StepKind::Run(run) = &step.kind else { unreachable!("the step of a scene is a RUN") };
+        if !command.is_empty() {
+            return solver.visit((step, run), command, left, seat);
+        }
         for program in candidates(&step.shell) {
-            match solver.shell((step, run), &program, left, seat) {
+            match solver.visit((step, run), &program, left, seat) {
                 Err(StepError::Sandbox(ExecError::Command { .. })) => {}
                 result => return result,
             }
@@ -64,76 +66,47 @@ impl Scene {
 }
 
 impl Solver<'_> {
-    fn shell(
+    /// Runs `args` in the place of a step's command.
+    fn visit(
         &self,
         (step, run): (&Step, &Run),
-        program: &[String],
+        args: &[String],
         left: Option<&Kept>,
         seat: Seat<'_>,
     ) -> Result<Status, StepError> {
         let (scratch, running) = (self.scratch()?, self.reporter.start(&step.name));
         let state = |root| self.state(root, &|_| State::scratch());
         let opened = state(step.from).open(self.store, self.work)?;
-        let upper = make_upper(&scratch)?;
+        let upper = left.map(Kept::upper);
+        let ground = Ground::make(&opened, upper.as_deref(), (self.store, &scratch), self.cancel)?;
         let contents = self.mounted_contents(run, &state)?;
-        let preparing = Preparing {
+        let mounts = self.prepare(&Preparing {
             run,
             contents: &contents,
             state: &state,
             scratch: &scratch,
-            anew: false,
+            caches: CacheUse::Looked,
             running: &running,
-        };
-        let mut mounts = self.prepare(&preparing)?;
-        cover_caches(&mut mounts, &scratch)?;
-        let mut spec = self.spec(run, &opened, &scratch, &upper, &mounts)?;
-        spec.args = program.iter().map(OsString::from).collect();
-        if let Some(left) = left {
-            spec.root.lowers.insert(0, left.upper());
-        }
-        if !run.env.iter().any(|(name, _)| name == TERM.0) {
+        })?;
+        let network = self.network(run.network)?;
+        let mut spec = self.spec(run, network.as_ref(), &ground, &mounts)?;
+        spec.args = args.iter().map(OsString::from).collect();
+        if seat.terminal.is_some() && !run.env.contains_key(TERM.0) {
             spec.env.push((TERM.0.into(), TERM.1.into()));
         }
-        let network = match run.network {
-            NetworkMode::Private => Some(self.networks.take()?),
-            NetworkMode::Host | NetworkMode::None => None,
-        };
-        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine_address(network.as_ref()));
         let group = self.cgroups.make(&self.options.limits.cgroup)?;
         let io = Io {
             stdin: Stdin::Inherit,
             output: Output::Inherit,
-            terminal: Some(seat.terminal),
+            terminal: seat.terminal,
             network: network.as_ref().map(Network::namespace),
             cgroup: group.as_ref(),
             signals: Some(seat.signals),
             foreground: true,
         };
-        let caches = mounts.caches.iter().map(AsFd::as_fd);
-        let keep: Vec<_> =
-            [self.work.as_fd()].into_iter().chain(left.map(AsFd::as_fd)).chain(caches).collect();
+        let keep: Vec<_> = [self.work.as_fd()].into_iter().chain(left.map(AsFd::as_fd)).collect();
         Ok(self.executor.run(&spec, io, &keep, self.cancel)?.status)
     }
-}
-
-/// Puts an upper over each cache, so that what is done in the shell does not stay there.
-fn cover_caches(prepared: &mut Prepared, scratch: &Path) -> Result<(), StepError> {
-    let data: Vec<PathBuf> = prepared.caches.iter().map(CacheMount::data).collect();
-    for (number, mount) in prepared.mounts.iter_mut().enumerate() {
-        let MountSource::Host { path, inside } = &mount.source else { continue };
-        if !data.contains(path) {
-            continue;
-        }
-        let place = scratch.join(format!("cover-{number}"));
-        fs::create_dir(&place).map_err(|source| StepError::Io {
-            operation: "make",
-            path: place.clone(),
-            source,
-        })?;
-        let upper = if mount.read_only { None } else { Some(make_upper(&place)?) };
-        mount.source = MountSource::Layers { lowers: vec![path.clone()], upper, inside: inside.clone() };
-    }
-    Ok(())
 }
 
 /// The programs to try, each with its arguments and once.

@@ -109,7 +109,7 @@ impl Opened {
             return Ok(None);
         }
         let place = scratch.join("implied");
-        let placer = new_part(&place)?;
+        let placer = new_part(&place, Marks::here(true))?;
         for path in directories {
             if let Some(found) = self.view.lookup(&path)?.filter(|found| found.entry.is_directory()) {
                 let mut entry = found.entry;
@@ -142,15 +142,15 @@ impl Opened {
 /// The largest `/etc/passwd` or `/etc/group` that is read.
 const MAX_ACCOUNTS: u64 = 16 << 20;
 
-/// Makes the directory of a layer part at `path` and gives what fills it.
-pub(super) fn new_part(path: &Path) -> Result<Placer, StepError> {
+/// Makes the directory of a layer part at `path` and gives what fills it, with the marks that overlays of it need.
+pub(super) fn new_part(path: &Path, marks: Marks) -> Result<Placer, StepError> {
     let failed = |operation| {
         let path = path.to_owned();
         move |source| StepError::Io { operation, path, source }
     };
     fs::create_dir_all(path).map_err(failed("make"))?;
     let root: OwnedFd = fs::File::open(path).map_err(failed("open"))?.into();
-    let placer = Placer::new(root, Marks::Trusted);
+    let placer = Placer::new(root, marks);
     // The root of every layer looks alike, because no tar says anything of it.
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(failed("set the mode of"))?;
     Ok(placer)

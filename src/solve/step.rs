@@ -49,9 +49,11 @@ impl Solver<'_> {
             return Ok(hit);
         }
         let _reservation = if request.cache {
-            let told = Cell::new(false);
+            let tries = Cell::new(0_u64);
             let waiting = || {
-                if !told.replace(true) {
+                tries.set(tries.get() + 1);
+                // Another command that looks for what was left behind holds it for a moment only.
+                if tries.get() == 2 {
                     running.note("waiting for another build that makes the same step".to_owned());
                 }
                 !self.cancel.is_canceled()

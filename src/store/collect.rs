@@ -24,7 +24,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.sweep_work()?;
         self.drop_dead_leases()?;
-        self.drop_kept(0, work)?;
+        self.drop_kept(self.kept()?, work)?;
         let _sweeping = self.sweeping()?;
         let (blobs, layers) = images(self)?;
         let layers: HashSet<Digest> = layers.into_iter().map(|layer| layer.0).collect();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::oci::{BlobDigest, DiffId, Digest};
 use crate::sys::lock::LockError;
 use crate::tree::IndexFileError;
+use crate::user::IdMapError;
 
 /// A store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,22 @@ pub enum StoreError {
         /// The file system.
         name: &'static str,
     },
+    /// The store was made by somebody whose ids are others than ours.
+    #[error("the store at {} was made with other user and group ids", root.display())]
+    OtherIds {
+        /// The store.
+        root: PathBuf,
+        /// Whether ours are some of the store's.
+        fewer: bool,
+    },
+    /// What the store says of its ids cannot be read.
+    #[error("{} is damaged", path.display())]
+    IdMap {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: IdMapError,
+    },
     /// A lock cannot be had.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -71,6 +88,20 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { operation, path: path.to_owned(), source }
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::OtherIds { fewer: true, .. } => Some(
+                "give this user the ranges in /etc/subuid and /etc/subgid back that the store was made with, or \
+                 choose another directory with `--root`",
+            ),
+            Self::OtherIds { .. } => {
+                Some("a store belongs to the user who made it: choose another directory with `--root`")
+            }
+            _ => None,
+        }
     }
 
     /// Whether the disk is full, or the user's quota of it.

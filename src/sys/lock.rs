@@ -102,11 +102,13 @@ impl Lock {
         path: &Path,
         waiting: &dyn Fn() -> bool,
     ) -> Result<Option<TransientLock>, LockError> {
+        // Whoever sweeps takes each lock for a moment; that is nothing to be waited for, or spoken of.
+        let mut first = true;
         loop {
             if let Some(lock) = Self::try_transient(path)? {
                 return Ok(Some(lock));
             }
-            if !waiting() {
+            if !std::mem::take(&mut first) && !waiting() {
                 return Ok(None);
             }
             thread::sleep(BETWEEN_TRIES);

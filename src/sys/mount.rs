@@ -2,8 +2,9 @@
 //! (fsopen(2), fsconfig(2), fsmount(2), move_mount(2)).
 //!
 //! Everything acts on the calling process's mount namespace. Nothing here knows what is mounted or why.
+#![expect(unsafe_code, reason = "mount_setattr(2) has no safe wrapper")]
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::mount::{
@@ -11,6 +12,9 @@ use rustix::mount::{
     UnmountFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
     mount_change, move_mount, open_tree, unmount,
 };
+use rustix::path::Arg;
+
+use super::process::check;
 
 /// A mount call failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +87,46 @@ pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<(), Errno
 }
 
 /// A detached bind mount of `path` under `dir`; a last symbolic link is not followed.
-pub fn bind(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+pub fn bind(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
     open_tree(dir, path, flags)
+}
+
+/// A detached copy of the mount at `path`, an absolute one, with everything that is mounted below it.
+pub fn bind_all(path: &str) -> Result<OwnedFd, Errno> {
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(rustix::fs::CWD, path, flags)
+}
+
+/// Adds attributes to a mount, which may be detached; not to those below it. See mount_setattr(2) (Linux 5.12).
+pub fn add_attributes(mount: BorrowedFd<'_>, attributes: MountAttrFlags) -> Result<(), Errno> {
+    add(mount, attributes, 0)
+}
+
+/// Adds attributes to a mount and those below it.
+pub fn add_attributes_to_all(tree: BorrowedFd<'_>, attributes: MountAttrFlags) -> Result<(), Errno> {
+    add(tree, attributes, libc::AT_RECURSIVE)
+}
+
+fn add(mount: BorrowedFd<'_>, attributes: MountAttrFlags, flags: libc::c_int) -> Result<(), Errno> {
+    let change =
+        libc::mount_attr { attr_set: attributes.bits().into(), attr_clr: 0, propagation: 0, userns_fd: 0 };
+    // SAFETY: the path is an empty C string, and the struct is as long as the call is told.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | flags,
+            &raw const change,
+            size_of::<libc::mount_attr>(),
+        )
+    })?;
+    Ok(())
 }
 
 /// Cuts every mount of the namespace off from the one that it was copied from.

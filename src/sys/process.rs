@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -99,6 +100,19 @@ pub fn reset_signals() -> Result<(), Errno> {
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     // SAFETY: only a flag of the descriptors changes, they stay open.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) })?;
+    Ok(())
+}
+
+/// Closes every descriptor but the first three and `kept`. Whoever has them as values must not use or drop those any
+/// more: the process is about to become another program or to end.
+pub fn close_all_but(kept: BorrowedFd<'_>) -> Result<(), Errno> {
+    let kept = u32::try_from(kept.as_raw_fd()).map_err(|_| Errno::BADF)?;
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept.max(2) + 1, u32::MAX)] {
+        if first <= last {
+            // SAFETY: the caller promises that nobody uses them any more.
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use crate::oci::Digest;
 use crate::progress::Step;
 use crate::sys::file;
 use crate::tree::{Entry, Kind};
+use crate::user::is_confined;
 
 use super::Session;
 use super::destination::NewDirectory;
@@ -32,13 +33,13 @@ pub fn write_local(
     step: &Step<'_>,
 ) -> Result<(), ExportError> {
     let mut flat = merged.flatten(epoch);
-    if !rustix::process::geteuid().is_root() {
+    if !rustix::process::geteuid().is_root() || is_confined() {
         own(&mut flat.entries);
     }
     let target = NewDirectory::create(dir)?;
     let root = file::open_directory(target.path())
         .map_err(|source| ExportError::io("open", target.path(), source))?;
-    let placer = Placer::new(root, Marks::Trusted);
+    let placer = Placer::new(root, Marks::None);
     let room = Room { placer: &placer, root: dir, fresh: target.is_new() };
     // Links come when the files are there that they are other names of.
     for entry in flat.entries.iter().filter(|entry| !has_content_or_link(entry)) {

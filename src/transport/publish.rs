@@ -93,7 +93,7 @@ pub(super) fn unpack_into(
         .map_err(|source| LoadError::io("set the mode of", &directory, source))?;
     let root: OwnedFd =
         File::open(&directory).map_err(|source| LoadError::io("open", &directory, source))?.into();
-    let options = ApplyOptions { max_bytes, ..ApplyOptions::new(Marks::Trusted) };
+    let options = ApplyOptions { max_bytes, ..ApplyOptions::new(Marks::here(session.store.has_overlays())) };
     let mut applied = apply(tar, root, options).map_err(UnpackError::Apply)?;
     let index = save_index(&directory, &std::mem::take(&mut applied.index))?;
     let layer = UnpackedLayer {

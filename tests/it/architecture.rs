@@ -10,7 +10,7 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 21] = [
+const MAP: [(&str, u32); 22] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
@@ -18,6 +18,7 @@ const MAP: [(&str, u32); 21] = [
     ("cgroup", 1),
     ("dockerfile", 1),
     ("tree", 1),
+    ("user", 1),
     ("context", 2),
     ("exec", 2),
     ("layer", 2),

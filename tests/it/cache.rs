@@ -5,10 +5,17 @@ use std::fs;
 use crate::support::case;
 use crate::support::env::Env;
 use crate::support::progress::Report;
+use crate::support::user::User;
 
 #[test]
 fn an_edit_runs_what_depends_on_it_and_no_more() {
     case::run_all("cache");
+}
+
+#[test]
+fn nor_for_an_ordinary_user() {
+    let user = User::with_ranges();
+    case::run_all_in("cache", || Env::as_user(user));
 }
 
 #[test]

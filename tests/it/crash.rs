@@ -1,5 +1,7 @@
 //! What a killed build leaves, and what a crash of the machine does: the next command clears it and goes on.
 
+mod networks;
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;

@@ -1,5 +1,8 @@
 //! Failed steps and shells in them: `strata debug`, `build --on-error=shell`, `build --shell-at`.
 
+mod commands;
+mod keeping;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -98,7 +101,7 @@ fn few_failed_steps_are_kept_and_none_after_a_collection() {
     assert!(shown.contains("\n:4:\n"), "{shown}");
 
     let (code, shown) = on_a_terminal(&env, &["debug", &first[0]], ("# ", "exit\n"));
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(125));
     let message = format!("error: no failed step is kept under the id `{}`\nhelp: there is ", first[0]);
     assert!(shown.contains(&message), "{shown}");
 
@@ -110,7 +113,7 @@ fn few_failed_steps_are_kept_and_none_after_a_collection() {
     let _ = env.strata(["rmi", "spare"]).success();
     assert_eq!(kept(&env), Vec::<String>::new());
     let (code, shown) = on_a_terminal(&env, &["debug"], ("# ", "exit\n"));
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(125));
     assert!(shown.contains("error: no failed step is kept in this store\n"), "{shown}");
 }
 
@@ -213,6 +216,7 @@ fn a_wrong_place_names_the_nearest_steps() {
     let _ = failing(&env);
     let text = "FROM busybox AS spare\nRUN true\nFROM busybox AS last\nRUN false\n";
     let _ = env.dockerfile("stages", text);
+    let _ = env.dockerfile("unnamed", "FROM busybox\nRUN true\nFROM busybox\nRUN false\n");
     for (context, place, message) in [
         (
             "failing",
@@ -226,6 +230,8 @@ fn a_wrong_place_names_the_nearest_steps() {
             "error: line 2 of the stage `last` has no step\nhelp: the nearest steps are at line 4: ",
         ),
         ("stages", "lats:2", "error: there is no stage `lats`\nhelp: did you mean `last`?\n"),
+        ("stages", "7:2", "error: there is no stage `7`\n"),
+        ("unnamed", "2", "error: the target does not need the step at line 2\nhelp: give its stage a name "),
         (
             "stages",
             "2",
@@ -245,14 +251,14 @@ fn a_shell_needs_a_terminal() {
     let env = Env::with_busybox();
     let context = env.dockerfile("marks", "FROM busybox\nRUN touch /mark\n");
     let context = context.to_str().unwrap();
-    for args in [
-        &["debug"][..],
-        &["build", "--on-error=shell", "-t", "made", context],
-        &["build", "--shell-at=2", "-t", "made", context],
+    for (args, code) in [
+        (&["debug"][..], 125),
+        (&["build", "--on-error=shell", "-t", "made", context], 1),
+        (&["build", "--shell-at=2", context], 1),
     ] {
         let mut command = env.command(args);
         command.stdin(Stdio::null());
-        let refused = env.run(command).code(1).stderr;
+        let refused = env.run(command).code(code).stderr;
         assert!(
             refused.starts_with("error: a shell needs a terminal, and standard input is none\nhelp: "),
             "{refused}"
@@ -262,6 +268,26 @@ fn a_shell_needs_a_terminal() {
     let both = ["build", "--check", "--on-error=shell", context];
     let refused = env.strata(both).code(1).stderr;
     assert!(refused.contains("`--check` and `--call` make none"), "{refused}");
+}
+
+#[test]
+fn what_needs_an_image_is_refused_where_a_shell_is_made_instead() {
+    let env = Env::with_busybox();
+    let context = env.dockerfile("marks", "FROM busybox\nRUN touch /mark\n");
+    for flag in [
+        "--tag=made",
+        "--output=out",
+        "--load",
+        "--label=a=b",
+        "--iidfile=written",
+        "--metadata-file=written",
+    ] {
+        let refused = env.strata(["build", "--shell-at=2", flag, context.to_str().unwrap()]).code(1).stderr;
+        let name = flag.split('=').next().unwrap();
+        let message = format!("error: `--shell-at` makes no image, so `{name}` cannot be given with it\n");
+        assert!(refused.starts_with(&message), "{refused}");
+    }
+    assert!(!env.path("out").exists() && !env.path("written").exists());
 }
 
 #[test]
@@ -289,7 +315,7 @@ fn the_shell_is_the_image_s_own() {
 
     fails("FROM scratch\nCOPY busybox /busybox\nRUN [\"/busybox\", \"false\"]\n");
     let (code, shown) = answers("");
-    assert_eq!(code, Some(1), "{shown}");
+    assert_eq!(code, Some(125), "{shown}");
     let message =
         "error: there is no shell in the image: neither `/bin/sh` nor `/bin/busybox`\nhelp: put one into";
     assert!(shown.contains(message), "{shown}");

@@ -2,6 +2,7 @@
 //! can be an overlay's upper.
 
 mod death;
+mod escapes;
 mod mounts;
 mod rights;
 
@@ -71,6 +72,7 @@ impl Bench {
                 lowers: vec![self.path("base")],
                 skeleton: self.path("skeleton"),
                 upper: Some(Upper { dir: self.path("upper"), work: self.path("work") }),
+                plain: false,
                 volatile: true,
                 mount_api: MountApi::Best,
             },
@@ -84,6 +86,7 @@ impl Bench {
             resolv_conf: Some(b"nameserver 192.0.2.1\n".to_vec()),
             script: None,
             mounts: Vec::new(),
+            filtered: true,
             insecure: false,
             resources: Vec::new(),
             shm_size: None,

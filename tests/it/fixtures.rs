@@ -1,12 +1,16 @@
 //! The examples under `fixtures/`, built on the bases that `fixtures/bases` makes. They reach the Debian and npm
 //! registries through the machine's ordinary settings.
 
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
+
 use crate::support::client::{ask, free_port};
 use crate::support::env::Env;
+use crate::support::user::{User, open_tun};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -73,7 +77,28 @@ fn the_koa_server_is_built_and_answers() {
     let mut server = server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let answer = ask(Ipv4Addr::LOCALHOST.into(), port);
     let pid = rustix::process::Pid::from_child(&server);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
     let _ = server.wait().unwrap();
+    assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
+}
+
+#[test]
+fn the_koa_server_of_an_ordinary_user_has_networks_of_its_own_and_answers() {
+    open_tun();
+    let env = Env::as_user(User::with_ranges());
+    let made = Command::new(fixture("bases/make")).args(["--tar", "node:12.20.1"]).output().unwrap();
+    assert!(made.status.success(), "fixtures/bases/make: {}", String::from_utf8_lossy(&made.stderr));
+    let tar = File::open(String::from_utf8(made.stdout).unwrap().trim_end()).unwrap();
+    let mut import = env.command(["import", "-", "node:12.20.1"]);
+    import.stdin(tar);
+    let _ = env.run(import).success();
+    build(&env, "koa-server", "default");
+    let port = free_port();
+    let publish = format!("127.0.0.1:{port}:3000");
+    let run = ["run", "--rm", "--network", "default", "-p", &publish, "koa-server", "node", "app.js"];
+    let server = env.spawn(run);
+    let answer = ask(Ipv4Addr::LOCALHOST.into(), port);
+    server.signal(Signal::TERM);
+    let _ = server.end();
     assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
 }

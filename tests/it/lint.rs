@@ -35,6 +35,7 @@ fn options() -> Options {
         labels: BTreeMap::new(),
         platform: platform(),
         build_platform: platform(),
+        emulated: Vec::new(),
         platform_is_chosen: false,
         contexts: BTreeMap::new(),
         no_cache_stages: Vec::new(),

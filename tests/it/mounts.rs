@@ -10,10 +10,23 @@ use crate::support::gate::Gate;
 use crate::support::leftovers::{in_progress, processes, wait_for_no_processes};
 use crate::support::progress::Report;
 use crate::support::running::Running;
+use crate::support::user::User;
 
 #[test]
 fn mounts_do_what_they_say() {
     case::run_all("mounts");
+}
+
+#[test]
+fn so_they_do_for_an_ordinary_user() {
+    let user = User::with_ranges();
+    // `ssh-add` has another opinion of key files that belong to somebody else.
+    case::run_all_but(&["missing.case"], "mounts", || Env::as_user(user));
+}
+
+#[test]
+fn so_they_do_where_roots_are_copied() {
+    case::run_all_in("mounts", Env::without_overlays);
 }
 
 /// Two stages that use the cache `c`, shared in this way, and a last one that needs both. Each says its name in the

@@ -12,3 +12,4 @@ pub(crate) mod running;
 pub(crate) mod server;
 pub(crate) mod terminal;
 pub(crate) mod tree;
+pub(crate) mod user;

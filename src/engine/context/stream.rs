@@ -67,7 +67,7 @@ fn untar(stream: impl Read, into: OwnedFd, cancel: &CancelToken) -> Result<(), E
     let options = ApplyOptions {
         contents: Contents::Files,
         max_bytes: DEFAULT_LIMITS.bytes,
-        ..ApplyOptions::new(Marks::Trusted)
+        ..ApplyOptions::new(Marks::None)
     };
     match apply(tar, into, options) {
         Ok(_) => Ok(()),

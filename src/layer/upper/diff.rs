@@ -35,6 +35,15 @@ pub(super) struct Plan {
     pub(super) times: Vec<(TreePath, i64)>,
 }
 
+/// What a directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// The upper of an overlay: what is not in it shows through.
+    Changes,
+    /// All files there are: what is not in it was removed.
+    Everything,
+}
+
 /// What the layers below have at a directory's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Below {
@@ -83,12 +92,16 @@ where
         Self { tree, base, stubs, placer, plan: Plan::default(), links: HashMap::new(), stack: Vec::new() }
     }
 
-    pub(super) fn run(mut self) -> Result<Plan, CommitError> {
-        let items = self.items(&TreePath::root(), 0, Below::Merged)?;
+    pub(super) fn run(mut self, shape: Shape) -> Result<Plan, CommitError> {
+        let below = match shape {
+            Shape::Changes => Below::Merged,
+            Shape::Everything => Below::Hidden,
+        };
+        let items = self.items(&TreePath::root(), 0, below)?;
         self.stack.push(Frame {
             path: TreePath::root(),
             items: items.into_iter(),
-            below: Below::Merged,
+            below,
             position: None,
             changed: true,
             seconds: 0,

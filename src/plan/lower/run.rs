@@ -72,11 +72,12 @@ impl Stage<'_, '_> {
 
     fn can_run(&self, instruction: &Instruction) -> Result<(), PlanError> {
         let (platform, build) = (&self.state.platform, &self.options.build_platform);
-        if build.runs(platform) {
+        let is_emulated = platform.os == build.os && self.options.emulated.contains(&platform.architecture);
+        if build.runs(platform) || is_emulated {
             return Ok(());
         }
         let (platform, build) = (platform.to_string(), build.to_string());
-        Err(PlanErrorKind::Foreign { what: "`RUN`".to_owned(), platform, build }.at(instruction.keyword.span))
+        Err(PlanErrorKind::Foreign { platform, build }.at(instruction.keyword.span))
     }
 
     fn network(&self, run: &ast::Run) -> Result<NetworkMode, PlanError> {

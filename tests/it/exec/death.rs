@@ -117,6 +117,7 @@ fn the_engine_that_is_killed() {
         lowers: vec![dir.join("base")],
         skeleton: dir.join("skeleton"),
         upper: Some(Upper { dir: dir.join("upper"), work: dir.join("work") }),
+        plain: false,
         volatile: true,
         mount_api: MountApi::Best,
     };
@@ -133,6 +134,7 @@ fn the_engine_that_is_killed() {
         resolv_conf: None,
         script: None,
         mounts: Vec::new(),
+        filtered: true,
         insecure: false,
         resources: Vec::new(),
         shm_size: None,

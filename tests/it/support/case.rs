@@ -42,6 +42,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
+use super::env::Env;
 pub(crate) use state::State;
 
 /// One section.
@@ -73,8 +74,19 @@ pub(crate) enum Outcome {
 
 /// Runs every case of a folder of `testdata`, each with a store of its own.
 pub(crate) fn run_all(folder: &str) {
+    run_all_in(folder, Env::new);
+}
+
+/// The same in places of one's own making.
+pub(crate) fn run_all_in(folder: &str, place: impl Fn() -> Env + Sync) {
+    run_all_but(&[], folder, place);
+}
+
+/// The same without the cases of some files.
+pub(crate) fn run_all_but(files: &[&str], folder: &str, place: impl Fn() -> Env + Sync) {
     let mut cases = load(folder);
-    let failures = run_each(&mut cases, |case| case.check(&mut State::new()));
+    cases.retain(|case| !files.iter().any(|file| case.file.ends_with(file)));
+    let failures = run_each(&mut cases, |case| case.check(&mut State::new(place())));
     finish(&cases, &failures);
 }
 

@@ -2,15 +2,22 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 
 use super::running::Running;
+use super::user::User;
 
 /// The name of the image that [`Env::with_busybox`] makes.
 pub(crate) const BUSYBOX: &str = "busybox";
+
+/// What a build says in a store of [`Env::without_overlays`].
+pub(crate) const COPIES: &str =
+    "warning: commands get copies of their files: no overlay can be mounted where the store is: for a test\n";
 
 /// Where Debian's package `busybox-static` puts the program.
 const PROGRAM: &str = "/bin/busybox";
@@ -28,12 +35,48 @@ const GROUP: &str = "root:x:0:\nug:x:1001:\nextra:x:50:u\n";
 /// A directory with a store that is not there yet, removed at the end.
 pub(crate) struct Env {
     dir: TempDir,
+    /// Whom the binary is run by, if not by root.
+    user: Option<User>,
 }
 
 impl Env {
     /// A place with an empty store.
     pub(crate) fn new() -> Self {
-        Self { dir: TempDir::new_in(disk()).unwrap() }
+        Self { dir: TempDir::new_in(disk()).unwrap(), user: None }
+    }
+
+    /// A place where the binary is run by an ordinary user.
+    pub(crate) fn as_user(user: User) -> Self {
+        let env = Self { user: Some(user), ..Self::new() };
+        env.hand_over(env.dir.path());
+        env
+    }
+
+    /// A place whose store makes no overlays, as if they were refused where it is.
+    pub(crate) fn without_overlays() -> Self {
+        Self::new().copying()
+    }
+
+    /// This place, whose store is not there yet, as if overlays were refused where that is.
+    pub(crate) fn copying(self) -> Self {
+        fs::create_dir(self.root()).unwrap();
+        fs::write(self.root().join("driver"), "native\nfor a test\n").unwrap();
+        self.hand_over(&self.root());
+        self
+    }
+
+    /// Gives the user of this place what root has put at and below `path`.
+    pub(crate) fn hand_over(&self, path: &Path) {
+        if let Some(user) = self.user {
+            user.own(path);
+        }
+    }
+
+    /// The same command, run by the user of this place.
+    pub(crate) fn by_user(&self, command: &mut Command) {
+        if let Some(User { uid, gid }) = self.user {
+            command.uid(uid).gid(gid);
+        }
     }
 
     /// A place whose store has the image `busybox`, with a shell, the users `root` and `u`, and the groups `root`,
@@ -52,9 +95,19 @@ impl Env {
         for (name, text) in [("passwd", PASSWD), ("group", GROUP), ("Dockerfile", BUSYBOX_DOCKERFILE)] {
             fs::write(context.join(name), text).unwrap();
         }
+        self.hand_over(&context);
         let _ = self
             .strata([OsStr::new("build"), "-q".as_ref(), "-t".as_ref(), BUSYBOX.as_ref(), context.as_ref()])
             .success();
+    }
+
+    /// Brings an image of another place's store into this one's.
+    pub(crate) fn hand_image(&self, from: &Self, image: &str) {
+        let archive = self.path("handed.tar");
+        let _ = from.strata(["save", "-o", archive.to_str().unwrap(), image]).success();
+        self.hand_over(&archive);
+        let _ = self.strata(["load", "-q", "-i", archive.to_str().unwrap()]).success();
+        fs::remove_file(archive).unwrap();
     }
 
     /// A path in this place.
@@ -92,6 +145,7 @@ impl Env {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strata"));
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.dir.path());
         command.current_dir(self.dir.path()).arg("--root").arg(self.root()).args(args);
+        self.by_user(&mut command);
         command
     }
 
@@ -143,13 +197,22 @@ impl Env {
         serde_json::from_str(&self.image_config_text(name)).unwrap()
     }
 
-    /// Runs a shell script on the machine, in `dir`. What it calls `strata` is the binary with the store of this place.
+    /// Runs a shell script on the machine, as root, in `dir`. What it calls `strata` is the binary with the store of this
+    /// place, run by its user.
     pub(crate) fn host(&self, dir: &Path, script: &str) {
-        let program = "strata() { \"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }\nset -eu\n";
+        let by_user = self.user.map_or_else(String::new, |User { uid, gid }| {
+            format!("setpriv --reuid {uid} --regid {gid} --clear-groups ")
+        });
+        let program =
+            format!("strata() {{ {by_user}\"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }}\nset -eu\n");
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
         command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
         command.env("HOME", self.dir.path()).env("GIT_CONFIG_NOSYSTEM", "1");
+        if let Some(User { uid, gid }) = self.user {
+            // The binary may write there; what the script packs keeps its owners.
+            chown(dir, Some(uid), Some(gid)).unwrap();
+        }
         // So that commits are the same every time.
         command.envs(["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].map(|name| (name, "@1700000000 +0000")));
         let output = command.output().unwrap();

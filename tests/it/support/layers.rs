@@ -9,6 +9,7 @@ use super::env::Env;
 /// One line for each entry of the layers above the first `skip`, an empty line between two layers.
 pub(crate) fn list(env: &Env, image: &str, skip: usize) -> String {
     let dir = tempfile::tempdir_in(env.path("")).unwrap();
+    env.hand_over(dir.path());
     let archive = dir.path().join("image.tar");
     let _ = env.strata(["save", "-o", archive.to_str().unwrap(), image]).success();
     let _ = tar(dir.path(), &["-xf", "image.tar"]);

@@ -1,5 +1,6 @@
-//! What a build must not leave: processes, mounts, work directories.
+//! What a build must not leave: processes, mounts, work directories, networks.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -59,4 +60,30 @@ pub(crate) fn assert_clean(store: &Path, marker: &str) {
     wait_for_no_processes(marker);
     assert_eq!(mounts(store), Vec::<String>::new());
     assert_eq!(in_progress(store), Vec::<String>::new());
+}
+
+/// Where the networks of all stores are kept track of.
+const NETWORKS: &str = "/run/strata/networks";
+
+/// The numbers of the networks that a process has or is making.
+pub(crate) fn networks_of(pid: u32) -> BTreeSet<u8> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().filter_map(Result::ok);
+    let paths = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+    paths
+        .filter_map(|path| path.strip_prefix(NETWORKS).ok()?.to_str()?.strip_suffix(".lock")?.parse().ok())
+        .collect()
+}
+
+/// What is left of those of the networks that nobody has: their files and bridges.
+pub(crate) fn networks_left(networks: &BTreeSet<u8>) -> Vec<String> {
+    let mut left = Vec::new();
+    for number in networks {
+        let lock = fs::File::open(format!("{NETWORKS}/{number}.lock")).unwrap();
+        // Another test may have it by now, and does not get it while we look.
+        if lock.try_lock().is_ok() {
+            let traces = [format!("{NETWORKS}/{number}.json"), format!("/sys/class/net/strata{number}")];
+            left.extend(traces.into_iter().filter(|path| Path::new(path).exists()));
+        }
+    }
+    left
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Section;
-use crate::support::env::Env;
+use crate::support::env::{COPIES, Env};
 use crate::support::layers;
 use crate::support::progress::Report;
 use crate::support::server::Server;
@@ -35,16 +35,21 @@ pub(crate) struct State {
 
 impl State {
     /// The beginning of a case that has a store of its own.
-    pub(super) fn new() -> Self {
-        let env = Arc::new(Env::with_busybox());
+    pub(super) fn new(env: Env) -> Self {
+        env.add_busybox();
+        let env = Arc::new(env);
         let server = Arc::new(Server::start(&env));
         Self { image: "image".to_owned(), ..Self::shared(&env, &server, "") }
     }
 
     /// The beginning of the case `name`, in a store that others use at the same time.
     pub(crate) fn shared(env: &Arc<Env>, server: &Arc<Server>, name: &str) -> Self {
+        let context = env.context(Path::new(name).join("context").to_str().unwrap());
+        if !name.is_empty() {
+            env.hand_over(&env.path(name));
+        }
         Self {
-            context: env.context(Path::new(name).join("context").to_str().unwrap()),
+            context,
             env: Arc::clone(env),
             server: Arc::clone(server),
             name: name.to_owned(),
@@ -161,10 +166,11 @@ impl State {
     }
 
     fn succeed(&mut self, flags: &[&str]) {
+        self.env.hand_over(&self.context);
         let mut command = self.env.command(["build", "--progress=plain", "-t", &self.image]);
         command.args(flags).arg(".").current_dir(&self.context);
         let output = self.env.run(command);
-        self.report = Report::read(&output.success().stderr);
+        self.report = Report::read(&output.success().stderr.replace(COPIES, ""));
     }
 
     fn letter(&mut self) -> char {
@@ -178,6 +184,7 @@ impl State {
 
     fn fails(&mut self, words: &[&str]) -> String {
         let (code, flags) = words.split_first().expect("an exit code");
+        self.env.hand_over(&self.context);
         let mut command = self.env.command(["build", "--progress=plain"]);
         command.args(flags).arg(".").current_dir(&self.context);
         let stderr = self.env.run(command).code(code.parse().unwrap()).stderr;
