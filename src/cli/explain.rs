@@ -120,7 +120,8 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoStep { near, .. } if !near.is_empty() => {
             let near: Vec<String> =
                 near.iter().map(|step| format!("line {}: `{}`", step.line, step.text)).collect();
-            general(error).hint(format!("the nearest steps are at {}", near.join(" and ")))
+            let are = if near.len() == 1 { "step is" } else { "steps are" };
+            general(error).hint(format!("the nearest {are} at {}", near.join(" and ")))
         }
         BuildError::NotNeeded { stage: Some(stage), .. } => {
             general(error).hint(format!("choose its stage with `--target {stage}`"))

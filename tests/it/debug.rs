@@ -223,11 +223,11 @@ fn a_wrong_place_names_the_nearest_steps() {
             "5",
             "error: line 5 has no step\nhelp: the nearest steps are at line 4: `WORKDIR /w` and line 6: `RUN echo",
         ),
-        ("failing", "99", "error: line 99 has no step\nhelp: the nearest steps are at line 6: `RUN echo"),
+        ("failing", "99", "error: line 99 has no step\nhelp: the nearest step is at line 6: `RUN echo"),
         (
             "stages",
             "last:2",
-            "error: line 2 of the stage `last` has no step\nhelp: the nearest steps are at line 4: ",
+            "error: line 2 of the stage `last` has no step\nhelp: the nearest step is at line 4: ",
         ),
         ("stages", "lats:2", "error: there is no stage `lats`\nhelp: did you mean `last`?\n"),
         ("stages", "7:2", "error: there is no stage `7`\n"),
