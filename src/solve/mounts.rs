@@ -140,17 +140,16 @@ impl Solver<'_> {
                     let state = (preparing.state)(bind.from);
                     (Some(self.bind(bind, &state, &place)?), !bind.read_write)
                 }
-                (MountKind::Cache(cache), Some(key)) => match caches.get(key) {
-                    Some(used) => {
+                (MountKind::Cache(cache), Some(key)) => {
+                    let (source, read_only) = if let Some(used) = caches.get(key) {
                         self.begin(cache, used, preparing, &place)?;
                         let inside = cache.source.as_path().to_owned();
-                        (Some(MountSource::Host { path: used.data(), inside }), cache.read_only)
-                    }
-                    None => {
-                        let (source, read_only) = self.look_into(cache, key, preparing, &place)?;
-                        (Some(source), read_only)
-                    }
-                },
+                        (MountSource::Host { path: used.data(), inside }, cache.read_only)
+                    } else {
+                        self.look_into(cache, key, preparing, &place)?
+                    };
+                    (Some(source), read_only)
+                }
                 (MountKind::Cache(_), None) => (None, false),
                 (MountKind::Tmpfs { size }, _) => (Some(MountSource::Memory { size: *size }), false),
                 (MountKind::Secret(secret), _) => (self.secret_file(secret)?, true),
