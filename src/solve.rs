@@ -11,6 +11,7 @@ mod archive;
 mod aside;
 mod assemble;
 mod choose;
+mod connect;
 mod context;
 mod copy;
 mod error;
@@ -54,6 +55,7 @@ use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use aside::Aside;
+use connect::Connections;
 use context::Context;
 use scheduler::Results;
 use state::{Opened, State};
@@ -125,7 +127,7 @@ pub struct Solver<'a> {
     options: &'a SolveOptions,
     reporter: &'a Reporter,
     executor: &'a Executor,
-    networks: &'a Networks,
+    connections: Connections<'a>,
     cgroups: &'a Cgroups,
     cancel: &'a CancelToken,
     /// The plan's contexts, each once a step asked for it.
@@ -209,7 +211,7 @@ impl<'a> Solver<'a> {
             options,
             reporter,
             executor,
-            networks,
+            connections: Connections::new(plan, networks),
             cgroups,
             cancel,
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
@@ -246,6 +248,8 @@ impl<'a> Solver<'a> {
             .map(|&node| needed_steps(&self.plan.steps[node]))
             .map(|needed| needed.into_iter().map(|step| position(nodes, step)).collect())
             .collect();
+        let steps = nodes.iter().map(|&node| &self.plan.steps[node]);
+        self.connections.foresee(steps, self.options.no_cache, self.store);
         let stop = || self.cancel.cancel();
         let result =
             scheduler::run(&needs, self.options.jobs, stop, |number, results: &Results<StepResult>| {
