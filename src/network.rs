@@ -36,7 +36,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 pub use error::NetworkError;
 pub use guard::guard_entry;
 pub use hosts::{ExtraHost, HostAddress, machine_address, with_hosts};
-pub use name_servers::without_loopback;
+pub use name_servers::{Dns, without_loopback};
 use netavark::Netavark;
 pub use pasta::Lack;
 use pasta::Tap;
@@ -240,6 +240,14 @@ impl Network<'_> {
     pub fn gateway(&self) -> Option<Ipv4Addr> {
         match self.used() {
             Connected::Slot(slot) => Some(slot.subnet.gateway()),
+            Connected::Tap(_) => None,
+        }
+    }
+
+    /// The namespace's own address, if strata chose it.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        match self.used() {
+            Connected::Slot(slot) => Some(slot.subnet.container()),
             Connected::Tap(_) => None,
         }
     }

@@ -1,5 +1,6 @@
 //! The engine's side: starts a stage, passes output on, waits, and says how it ended.
 
+use std::borrow::Cow;
 use std::io::{self, IoSlice, PipeReader};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -244,7 +245,8 @@ impl Stage {
         cancel: &CancelToken,
     ) -> Result<Outcome, ExecError> {
         let Self { mut sandbox, output, has_entered } = self;
-        let seccomp = if spec.filtered { seccomp::program() } else { &[] };
+        let seccomp =
+            if spec.filtered { seccomp::program(spec.capabilities) } else { Cow::Borrowed(&[][..]) };
         let terminal = match io.terminal {
             Some(terminal) => Some((terminal, socket_pair()?)),
             None => None,
@@ -261,7 +263,7 @@ impl Stage {
             limited: group.is_some_and(|group| !group.limits().is_empty()),
             entered: has_entered,
         };
-        let request = Request::encode(spec, seccomp, input, io.foreground, &cgroup);
+        let request = Request::encode(spec, &seccomp, input, io.foreground, &cgroup);
         let theirs = terminal.as_ref().map(|(_, (_, theirs))| theirs.as_fd());
         let mut fds: Vec<BorrowedFd<'_>> = theirs.or(stdin).into_iter().chain(io.network).collect();
         fds.extend(group.into_iter().flat_map(Group::directories));

@@ -190,6 +190,8 @@ impl Solver<'_> {
             shm_size: options.limits.shm_size,
             mounts: mounts.mounts.clone(),
             filtered: true,
+            groups: Vec::new(),
+            capabilities: exec::Capabilities::default(),
         })
     }
 }
