@@ -30,6 +30,9 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         }
         EngineError::Name(name) => hinted(error, name.remedy()),
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
+        EngineError::NoCommand(image) => {
+            general(error).hint(format!("name one, such as `strata run -it {image} sh`"))
+        }
         EngineError::NotRoot => general(error).hint("run it with `sudo`"),
         EngineError::Change(messages) => {
             let text = messages.iter().fold(String::new(), |text, message| format!("{text}\n{message}"));
