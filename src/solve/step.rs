@@ -183,8 +183,9 @@ impl Solver<'_> {
 
     /// A step is made, and so, most probably, will be what comes after it.
     fn expect_networks(&self, step: &Step) {
-        let number = self.plan.steps.iter().position(|other| std::ptr::eq(other, step));
-        number.into_iter().for_each(|number| self.connections.missed(number));
+        if let Some(number) = self.plan.steps.iter().position(|other| std::ptr::eq(other, step)) {
+            self.connections.missed(number);
+        }
     }
 
     /// An empty directory of the step's own, on the store's file system.

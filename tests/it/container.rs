@@ -75,7 +75,7 @@ fn flags_reach_the_command() {
 fn volumes_of_the_image_can_be_written_to_in_a_read_only_container() {
     let dockerfile = "FROM busybox\nRUN mkdir /data && echo one >/data/f && chown 5:6 /data && ln -s data /link\n\
                       VOLUME /link /fresh/sub\n";
-    let script = "cat /data/f; stat -c %u:%g /link; echo two >>/link/f; cat /link/f; echo x >/fresh/sub/x; cat /fresh/sub/x; \
+    let script = "cat /data/f; stat -Lc %u:%g /link; echo two >>/link/f; cat /link/f; echo x >/fresh/sub/x; cat /fresh/sub/x; \
                   for f in /y /fresh/y; do touch $f 2>/dev/null || echo refused; done; touch /t/t/x; ls /t/t; pwd; \
                   wc -l </etc/hostname";
     for env in [Env::new(), Env::as_user(User::with_ranges()), Env::without_overlays()] {

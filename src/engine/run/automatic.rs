@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::exec::{Mount, MountSource, Root, Secret, Upper};
 use crate::oci::Config;
 use crate::solve::{Stack, StepError};
-use crate::tree::{LastLink, Node, ResolveError, TreePath, resolve};
+use crate::tree::{LastLink, Lookup as _, Node, ResolveError, TreePath, resolve};
 
 /// Where the name is.
 const HOSTNAME: &str = "/etc/hostname";
@@ -49,7 +49,6 @@ pub(super) fn volumes(
 }
 
 fn is_directory(stack: &Stack, path: &TreePath) -> Result<bool, StepError> {
-    use crate::tree::Lookup as _;
     Ok(stack.view().node(path)? == Some(Node::Directory))
 }
 
@@ -74,13 +73,12 @@ pub(super) fn mount_points(
     scratch: &Path,
 ) -> Result<(), StepError> {
     let copy = root.lowers.first().filter(|_| root.plain).cloned();
-    let base = match copy {
-        Some(copy) => copy,
-        None => {
-            let base = made(scratch.join("points"))?;
-            root.lowers.push(base.clone());
-            base
-        }
+    let base = if let Some(copy) = copy {
+        copy
+    } else {
+        let base = made(scratch.join("points"))?;
+        root.lowers.push(base.clone());
+        base
     };
     for mount in mounts {
         let is_file = match &mount.source {
