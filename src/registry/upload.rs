@@ -1,0 +1,327 @@
+//! Writing a repository: blobs that it lacks, then the manifest.
+//!
+//! A blob goes in one request, which every registry takes. If its connection breaks, the registry is asked how much it
+//! has, and the rest follows in a second part; if it has forgotten the upload, it starts anew.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use reqwest::{Method, StatusCode};
+use tokio::sync::mpsc::{Receiver, channel};
+use url::Url;
+
+use crate::oci::{Digest, ManifestDigest, MediaType};
+
+use super::Watch;
+use super::client::Repository;
+use super::error::RegistryError;
+use super::fetch::{Which, header};
+use super::host::{Ask, Host, Payload, Target};
+use super::retry::{Attempts, pause, persist};
+use super::token::Scope;
+
+/// How much of a file is read at a time.
+const PIECE: usize = 256 << 10;
+/// How many pieces wait to be sent. With [`PIECE`] it bounds the memory of an upload.
+const PIECES: usize = 4;
+
+/// What is uploaded.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Its bytes, from the beginning of the file.
+    pub file: Arc<File>,
+    /// How many these are.
+    pub size: u64,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+/// How a blob came into a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// Its bytes were sent.
+    Uploaded,
+    /// The registry had it, in this other repository.
+    Mounted(String),
+}
+
+impl Repository<'_> {
+    /// Whether the registry has a blob in this repository.
+    pub fn has_blob(&self, blob: &Digest, watch: &Watch<'_>) -> Result<bool, RegistryError> {
+        let (host, path) = self.own()?;
+        let retry = self.registries.retry(host);
+        let asked =
+            self.registries.wait(watch, persist(retry, watch, async || has_blob(host, path, blob).await));
+        asked.map_err(|error| self.cannot_write(error))
+    }
+
+    /// Brings a blob into the repository. `others` are repositories of the same registry that may have it; `sent`
+    /// takes how many bytes have been sent so far.
+    pub fn upload(
+        &self,
+        blob: &Upload,
+        others: &[String],
+        sent: &dyn Fn(u64),
+        watch: &Watch<'_>,
+    ) -> Result<Sent, RegistryError> {
+        let (host, path) = self.own()?;
+        let count = Arc::new(AtomicU64::new(0));
+        let tick = || sent(count.load(Ordering::Relaxed));
+        let done = self.registries.wait_ticking(watch, tick, async {
+            let mut session = None;
+            for other in others {
+                match mount(host, path, &host.repository(other), &blob.digest).await {
+                    Ok(Mounting::Done) => return Ok(Sent::Mounted(other.clone())),
+                    Ok(Mounting::Upload(location)) => {
+                        session = Some(location);
+                        break;
+                    }
+                    // It is only a short cut.
+                    Err(error) if error.is_of_endpoint() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            let sending = Sending { host, path, blob, count: &count, scope: Scope::push(path) };
+            sending.persist(session, Attempts::new(self.registries.retry(host)), watch).await?;
+            Ok(Sent::Uploaded)
+        });
+        tick();
+        done.map_err(|error| self.cannot_write(error))
+    }
+
+    /// Puts a manifest or an index into the repository, under a tag or under its digest alone.
+    pub fn put_manifest(
+        &self,
+        which: &Which,
+        media_type: &MediaType,
+        bytes: &[u8],
+        watch: &Watch<'_>,
+    ) -> Result<ManifestDigest, RegistryError> {
+        let (host, path) = self.own()?;
+        let scope = Scope::push(path);
+        let target = format!("{path}/manifests/{which}");
+        let mut ask = Ask::new(Method::PUT, Target::Api(&target), &scope);
+        ask.headers.push((CONTENT_TYPE, media_type.as_str().to_owned()));
+        ask.payload = Payload::Bytes(bytes);
+        let put = async || host.ask(&ask).await.map(drop);
+        let done = self.registries.wait(watch, persist(self.registries.retry(host), watch, put));
+        done.map_err(|error| self.cannot_write(error))?;
+        Ok(ManifestDigest(Digest::of(bytes)))
+    }
+}
+
+async fn has_blob(host: &Host, path: &str, blob: &Digest) -> Result<bool, RegistryError> {
+    let (scope, target) = (Scope::push(path), format!("{path}/blobs/{blob}"));
+    match host.ask(&Ask::new(Method::HEAD, Target::Api(&target), &scope)).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_status(404) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What comes of asking for a mount.
+enum Mounting {
+    /// The blob is there.
+    Done,
+    /// It is not; an upload has been begun instead.
+    Upload(Url),
+}
+
+/// Lets the registry take a blob from another of its repositories.
+async fn mount(host: &Host, path: &str, other: &str, blob: &Digest) -> Result<Mounting, RegistryError> {
+    let scope = Scope::mount(path, other);
+    let target = format!("{path}/blobs/uploads/?mount={blob}&from={other}");
+    let response = host.ask(&Ask::new(Method::POST, Target::Api(&target), &scope)).await?;
+    match response.status() {
+        StatusCode::CREATED => Ok(Mounting::Done),
+        _ => host.location(&response).map(Mounting::Upload),
+    }
+}
+
+/// One blob on its way.
+struct Sending<'a> {
+    host: &'a Host,
+    path: &'a str,
+    blob: &'a Upload,
+    count: &'a Arc<AtomicU64>,
+    scope: Scope,
+}
+
+impl Sending<'_> {
+    /// Sends until the registry has everything.
+    async fn persist(
+        &self,
+        mut session: Option<Url>,
+        mut attempts: Attempts,
+        watch: &Watch<'_>,
+    ) -> Result<(), RegistryError> {
+        let mut best = 0;
+        loop {
+            let Err(error) = self.send(&mut session).await else { return Ok(()) };
+            let arrived = self.count.load(Ordering::Relaxed);
+            if arrived > best {
+                best = arrived;
+                attempts.renew();
+            }
+            pause(&mut attempts, error, watch).await?;
+            // The answer may have been all that was lost.
+            if has_blob(self.host, self.path, &self.blob.digest).await.unwrap_or(false) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins an upload, or goes on with one, to its end.
+    async fn send(&self, session: &mut Option<Url>) -> Result<(), RegistryError> {
+        let known = match session.take() {
+            Some(location) if self.count.load(Ordering::Relaxed) > 0 => self.arrived(&location).await,
+            Some(location) => Some((location, 0)),
+            None => None,
+        };
+        let (location, offset) = match known {
+            Some(known) => known,
+            None => (self.begin().await?, 0),
+        };
+        *session = Some(location.clone());
+        self.count.store(offset, Ordering::Relaxed);
+        if offset == 0 {
+            return self.finish(location, Some(0)).await;
+        }
+        let location = if offset < self.blob.size { self.add(&location, offset).await? } else { location };
+        *session = Some(location.clone());
+        self.finish(location, None).await
+    }
+
+    async fn begin(&self) -> Result<Url, RegistryError> {
+        let target = format!("{}/blobs/uploads/", self.path);
+        let response = self.host.ask(&Ask::new(Method::POST, Target::Api(&target), &self.scope)).await?;
+        self.host.location(&response)
+    }
+
+    /// Where an upload goes on and how much of it has arrived, if the registry remembers it.
+    async fn arrived(&self, location: &Url) -> Option<(Url, u64)> {
+        let response = self.host.ask(&Ask::new(Method::GET, Target::At(location), &self.scope)).await.ok()?;
+        let next = self.host.location(&response).unwrap_or_else(|_| location.clone());
+        let count = arrived(&header(&response, RANGE.as_str())?)?;
+        (count <= self.blob.size).then_some((next, count))
+    }
+
+    /// Sends the bytes from `offset` on, without ending the upload.
+    async fn add(&self, location: &Url, offset: u64) -> Result<Url, RegistryError> {
+        let body = self.body(offset);
+        let mut ask = Ask::new(Method::PATCH, Target::At(location), &self.scope);
+        ask.headers.push((CONTENT_TYPE, "application/octet-stream".to_owned()));
+        ask.headers.push((CONTENT_RANGE, format!("{offset}-{}", self.blob.size - 1)));
+        ask.headers.push((CONTENT_LENGTH, (self.blob.size - offset).to_string()));
+        ask.payload = Payload::Stream(&body, self.count);
+        let response = self.host.ask(&ask).await?;
+        self.host.location(&response)
+    }
+
+    /// Ends an upload, with the bytes from an offset on or without any.
+    async fn finish(&self, mut location: Url, from: Option<u64>) -> Result<(), RegistryError> {
+        location.query_pairs_mut().append_pair("digest", &self.blob.digest.to_string());
+        let body = self.body(from.unwrap_or_default());
+        let mut ask = Ask::new(Method::PUT, Target::At(&location), &self.scope);
+        if let Some(offset) = from.filter(|offset| *offset < self.blob.size) {
+            ask.headers.push((CONTENT_TYPE, "application/octet-stream".to_owned()));
+            ask.headers.push((CONTENT_LENGTH, (self.blob.size - offset).to_string()));
+            ask.payload = Payload::Stream(&body, self.count);
+        }
+        self.host.ask(&ask).await.map(drop)
+    }
+
+    /// Makes a body of the bytes from `offset` on.
+    fn body(&self, offset: u64) -> impl Fn() -> reqwest::Body + Sync {
+        move || {
+            let (file, size) = (Arc::clone(&self.blob.file), self.blob.size);
+            self.count.store(offset, Ordering::Relaxed);
+            reqwest::Body::wrap(FileBody::start(file, offset, size, Arc::clone(self.count)))
+        }
+    }
+}
+
+/// How many bytes a registry has by its `Range`: `0-1023`, or `0-0` also for none.
+fn arrived(range: &str) -> Option<u64> {
+    let last: u64 = range.trim().trim_start_matches("bytes=").split_once('-')?.1.parse().ok()?;
+    // One byte alone is sent again.
+    Some(if last == 0 { 0 } else { last + 1 })
+}
+
+/// The bytes of a file as a body. A thread that may wait for the disk reads them.
+struct FileBody {
+    pieces: Receiver<io::Result<Bytes>>,
+    left: u64,
+    count: Arc<AtomicU64>,
+}
+
+impl FileBody {
+    fn start(file: Arc<File>, offset: u64, size: u64, count: Arc<AtomicU64>) -> Self {
+        let (sender, pieces) = channel(PIECES);
+        tokio::task::spawn_blocking(move || {
+            let mut offset = offset;
+            while offset < size {
+                let piece = read_piece(&file, offset, size);
+                offset += piece.as_ref().map_or(size, |piece| piece.len() as u64);
+                // Nobody takes it any more.
+                if sender.blocking_send(piece).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { pieces, left: size - offset, count }
+    }
+}
+
+fn read_piece(file: &File, offset: u64, size: u64) -> io::Result<Bytes> {
+    let mut piece = vec![0; PIECE.min(usize::try_from(size - offset).unwrap_or(PIECE))];
+    file.read_exact_at(&mut piece, offset)?;
+    Ok(piece.into())
+}
+
+impl http_body::Body for FileBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let Some(piece) = ready!(self.pieces.poll_recv(context)) else { return Poll::Ready(None) };
+        if let Ok(piece) = &piece {
+            self.left -= piece.len() as u64;
+            self.count.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }
+        Poll::Ready(Some(piece.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_arrived_is_read() {
+        for (range, expected) in
+            [("0-1023", Some(1024)), ("0-0", Some(0)), ("bytes=0-9", Some(10)), ("", None), ("0-x", None)]
+        {
+            assert_eq!(arrived(range), expected, "{range}");
+        }
+    }
+}
