@@ -1,7 +1,8 @@
 //! Writing a repository: blobs that it lacks, then the manifest.
 //!
-//! A blob goes in one request, which every registry takes. If its connection breaks, the registry is asked how much it
-//! has, and the rest follows in a second part; if it has forgotten the upload, it starts anew.
+//! A small blob goes in one request, which every registry takes. A large one goes in parts, so that a connection that
+//! breaks costs no more than a part: the registry is asked how much it has, and the rest follows; if it has forgotten
+//! the upload, it starts anew. A registry that takes no parts gets large blobs in one request, too.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +14,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE};
 use reqwest::{Method, StatusCode};
 use tokio::sync::mpsc::{Receiver, channel};
 use url::Url;
@@ -28,6 +29,9 @@ use super::host::{Ask, Host, Payload, Target};
 use super::retry::{Attempts, pause, persist};
 use super::token::Scope;
 
+/// How much of a large blob goes in one request: more than the least that registries want (5 MiB), little enough to be
+/// sent again.
+const PART: u64 = 16 << 20;
 /// How much of a file is read at a time.
 const PIECE: usize = 256 << 10;
 /// How many pieces wait to be sent. With [`PIECE`] it bounds the memory of an upload.
@@ -155,18 +159,32 @@ struct Sending<'a> {
     scope: Scope,
 }
 
+/// How far an upload is.
+struct Progress {
+    /// Where it goes on, and how much the registry has; `None` if it has not begun.
+    session: Option<(Url, u64)>,
+    /// Whether the blob goes in one request.
+    whole: bool,
+}
+
 impl Sending<'_> {
-    /// Sends until the registry has everything.
+    /// Sends until the registry has everything. An upload may have been begun already.
     async fn persist(
         &self,
-        mut session: Option<Url>,
+        session: Option<Url>,
         mut attempts: Attempts,
         watch: &Watch<'_>,
     ) -> Result<(), RegistryError> {
+        let whole = self.blob.size <= PART;
+        let mut progress = Progress { session: session.map(|location| (location, 0)), whole };
         let mut best = 0;
         loop {
-            let Err(error) = self.send(&mut session).await else { return Ok(()) };
-            let arrived = self.count.load(Ordering::Relaxed);
+            let Err(error) = self.send(&mut progress).await else { return Ok(()) };
+            let arrived = progress.session.as_ref().map_or(0, |(_, offset)| *offset);
+            if !progress.whole && arrived == 0 && takes_no_parts(&error) {
+                progress = Progress { session: None, whole: true };
+                continue;
+            }
             if arrived > best {
                 best = arrived;
                 attempts.renew();
@@ -176,27 +194,30 @@ impl Sending<'_> {
             if has_blob(self.host, self.path, &self.blob.digest).await.unwrap_or(false) {
                 return Ok(());
             }
+            progress.session = match progress.session {
+                Some((location, _)) if !progress.whole => self.arrived(&location).await,
+                _ => None,
+            };
         }
     }
 
     /// Begins an upload, or goes on with one, to its end.
-    async fn send(&self, session: &mut Option<Url>) -> Result<(), RegistryError> {
-        let known = match session.take() {
-            Some(location) if self.count.load(Ordering::Relaxed) > 0 => self.arrived(&location).await,
-            Some(location) => Some((location, 0)),
-            None => None,
-        };
-        let (location, offset) = match known {
-            Some(known) => known,
+    async fn send(&self, progress: &mut Progress) -> Result<(), RegistryError> {
+        let (mut location, mut offset) = match &progress.session {
+            Some(session) => session.clone(),
             None => (self.begin().await?, 0),
         };
-        *session = Some(location.clone());
-        self.count.store(offset, Ordering::Relaxed);
-        if offset == 0 {
-            return self.finish(location, Some(0)).await;
+        let size = self.blob.size;
+        progress.session = Some((location.clone(), offset));
+        if progress.whole {
+            return self.finish(location, Some(size)).await;
         }
-        let location = if offset < self.blob.size { self.add(&location, offset).await? } else { location };
-        *session = Some(location.clone());
+        while offset < size {
+            let end = size.min(offset + PART);
+            location = self.add(&location, offset, end).await?;
+            offset = end;
+            progress.session = Some((location.clone(), offset));
+        }
         self.finish(location, None).await
     }
 
@@ -214,39 +235,47 @@ impl Sending<'_> {
         (count <= self.blob.size).then_some((next, count))
     }
 
-    /// Sends the bytes from `offset` on, without ending the upload.
-    async fn add(&self, location: &Url, offset: u64) -> Result<Url, RegistryError> {
-        let body = self.body(offset);
+    /// Sends a part, without ending the upload.
+    async fn add(&self, location: &Url, offset: u64, end: u64) -> Result<Url, RegistryError> {
+        let body = self.body(offset, end);
         let mut ask = Ask::new(Method::PATCH, Target::At(location), &self.scope);
-        ask.headers.push((CONTENT_TYPE, "application/octet-stream".to_owned()));
-        ask.headers.push((CONTENT_RANGE, format!("{offset}-{}", self.blob.size - 1)));
-        ask.headers.push((CONTENT_LENGTH, (self.blob.size - offset).to_string()));
+        ask.headers = octets(end - offset);
+        ask.headers.push((CONTENT_RANGE, format!("{offset}-{}", end - 1)));
         ask.payload = Payload::Stream(&body, self.count);
         let response = self.host.ask(&ask).await?;
         self.host.location(&response)
     }
 
-    /// Ends an upload, with the bytes from an offset on or without any.
-    async fn finish(&self, mut location: Url, from: Option<u64>) -> Result<(), RegistryError> {
+    /// Ends an upload: with all bytes of the blob, which are so many, or without any.
+    async fn finish(&self, mut location: Url, whole: Option<u64>) -> Result<(), RegistryError> {
         location.query_pairs_mut().append_pair("digest", &self.blob.digest.to_string());
-        let body = self.body(from.unwrap_or_default());
         let mut ask = Ask::new(Method::PUT, Target::At(&location), &self.scope);
-        if let Some(offset) = from.filter(|offset| *offset < self.blob.size) {
-            ask.headers.push((CONTENT_TYPE, "application/octet-stream".to_owned()));
-            ask.headers.push((CONTENT_LENGTH, (self.blob.size - offset).to_string()));
+        let body = self.body(0, whole.unwrap_or_default());
+        if let Some(size) = whole {
+            ask.headers = octets(size);
             ask.payload = Payload::Stream(&body, self.count);
         }
         self.host.ask(&ask).await.map(drop)
     }
 
-    /// Makes a body of the bytes from `offset` on.
-    fn body(&self, offset: u64) -> impl Fn() -> reqwest::Body + Sync {
+    /// Makes a body of the bytes from `offset` to `end`.
+    fn body(&self, offset: u64, end: u64) -> impl Fn() -> reqwest::Body + Sync {
         move || {
-            let (file, size) = (Arc::clone(&self.blob.file), self.blob.size);
+            let file = Arc::clone(&self.blob.file);
             self.count.store(offset, Ordering::Relaxed);
-            reqwest::Body::wrap(FileBody::start(file, offset, size, Arc::clone(self.count)))
+            reqwest::Body::wrap(FileBody::start(file, offset, end, Arc::clone(self.count)))
         }
     }
+}
+
+/// The headers of a body of so many bytes.
+fn octets(length: u64) -> Vec<(HeaderName, String)> {
+    vec![(CONTENT_TYPE, "application/octet-stream".to_owned()), (CONTENT_LENGTH, length.to_string())]
+}
+
+/// Whether a registry has refused a part because it is one.
+fn takes_no_parts(error: &RegistryError) -> bool {
+    [400, 404, 405, 411, 413, 415, 416, 501].iter().any(|&status| error.is_status(status))
 }
 
 /// How many bytes a registry has by its `Range`: `0-1023`, or `0-0` also for none.
@@ -264,25 +293,25 @@ struct FileBody {
 }
 
 impl FileBody {
-    fn start(file: Arc<File>, offset: u64, size: u64, count: Arc<AtomicU64>) -> Self {
+    fn start(file: Arc<File>, offset: u64, end: u64, count: Arc<AtomicU64>) -> Self {
         let (sender, pieces) = channel(PIECES);
         tokio::task::spawn_blocking(move || {
             let mut offset = offset;
-            while offset < size {
-                let piece = read_piece(&file, offset, size);
-                offset += piece.as_ref().map_or(size, |piece| piece.len() as u64);
+            while offset < end {
+                let piece = read_piece(&file, offset, end);
+                offset += piece.as_ref().map_or(end, |piece| piece.len() as u64);
                 // Nobody takes it any more.
                 if sender.blocking_send(piece).is_err() {
                     return;
                 }
             }
         });
-        Self { pieces, left: size - offset, count }
+        Self { pieces, left: end - offset, count }
     }
 }
 
-fn read_piece(file: &File, offset: u64, size: u64) -> io::Result<Bytes> {
-    let mut piece = vec![0; PIECE.min(usize::try_from(size - offset).unwrap_or(PIECE))];
+fn read_piece(file: &File, offset: u64, end: u64) -> io::Result<Bytes> {
+    let mut piece = vec![0; PIECE.min(usize::try_from(end - offset).unwrap_or(PIECE))];
     file.read_exact_at(&mut piece, offset)?;
     Ok(piece.into())
 }

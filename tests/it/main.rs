@@ -18,6 +18,7 @@ mod limits;
 mod lint;
 mod mounts;
 mod readers;
+mod registries;
 mod remote;
 mod support;
 mod transport;
