@@ -17,6 +17,8 @@ mod images;
 mod inspect;
 mod keys;
 mod options;
+mod pull;
+mod push;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +33,8 @@ pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
 pub use keys::KeysError;
+pub use pull::{PullPolicy, PullReport, PullRequest};
+pub use push::PushReport;
 pub use run::{Connection, Ended, RunRequest};
 
 use crate::cgroup::{self, Cgroups};

@@ -30,6 +30,7 @@ mod pack;
 mod plain_tar;
 mod publish;
 mod pull;
+mod push;
 
 use crate::exec::CancelToken;
 use crate::store::{Store, WorkDir};
@@ -48,6 +49,7 @@ pub use oci_layout::{write_oci, write_oci_directory};
 pub use pack::{Exported, Packing, SourceImage};
 pub use plain_tar::write_plain_tar;
 pub use pull::{PullError, PullOptions, Pulled, pull};
+pub use push::{PushError, Pushed, Target as PushTarget, push, put};
 
 /// What every transfer needs: the store, a work directory of it, and a way to be interrupted.
 #[derive(Debug, Clone, Copy)]

@@ -15,6 +15,7 @@ use crate::oci::{
 };
 use crate::progress::{Reporter, Step};
 use crate::registry::{RawManifest, Repository, Watch, Which};
+use crate::store::ImageRow;
 
 use super::Session;
 use super::load_error::Part;
@@ -64,12 +65,19 @@ pub fn pull(
     reporter: &Reporter,
 ) -> Result<Pulled, PullError> {
     let step = reporter.start(&format!("resolve {reference}"));
+    let known =
+        with_watch(session, &step, |watch| unchanged(session, repository, reference, options, &watch));
+    if let Some(known) = known? {
+        step.cached();
+        return Ok(known);
+    }
     let resolved = with_watch(session, &step, |watch| resolve(repository, reference, options, &watch));
     let found = error::end(step, resolved)?;
     let manifest = ManifestDigest(Digest::of(&found.manifest_json));
-    if let Some(id) = complete(session, &manifest, &found.manifest)? {
+    let row = session.store.find_image(&manifest)?;
+    if let Some(row) = row.filter(|row| is_complete(session, row, None)) {
         let is_new = name(session, reference, &found, &manifest)?;
-        return Ok(Pulled { digest: found.digest, manifest, id, is_new });
+        return Ok(Pulled { digest: found.digest, manifest, id: row.id, is_new });
     }
     let (id, config_json, config) = config(session, repository, &found.manifest, reporter)?;
     check_platform(&config, options)?;
@@ -88,27 +96,39 @@ pub fn pull(
     Ok(Pulled { digest: found.digest, manifest, id, is_new: true })
 }
 
-/// The image id, if the store has all of the image.
-fn complete(
+/// The image in the store that the repository has under this name now. A digest needs no asking; for a tag it is one
+/// request, which does not count where registries limit how much one may pull.
+fn unchanged(
     session: Session<'_>,
-    digest: &ManifestDigest,
-    manifest: &Manifest,
-) -> Result<Option<ImageId>, PullError> {
+    repository: &Repository<'_>,
+    reference: &Reference,
+    options: &PullOptions,
+    watch: &Watch<'_>,
+) -> Result<Option<Pulled>, PullError> {
     let store = session.store;
-    let Some(row) = store.find_image(digest)? else { return Ok(None) };
-    let config = match store.read_blob(&BlobDigest(manifest.config.digest)) {
-        Ok(config) => config,
-        // It is fetched again.
-        Err(_) => return Ok(None),
-    };
-    let config = ImageConfig::from_json(&config).map_err(PullError::Config)?;
-    for layer in &config.rootfs.diff_ids {
-        // The lease keeps it until the image has its name.
-        if store.layer(layer, session.work)?.is_none() {
-            return Ok(None);
+    let digest = match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => Some(digest),
+        (None, Some(tag)) if store.find_ref(&reference.to_string())?.is_some() => {
+            repository.digest_of(tag, watch)?
         }
-    }
-    Ok(Some(row.id))
+        _ => None,
+    };
+    let Some(digest) = digest else { return Ok(None) };
+    let rows = store.find_repo_digest(&reference.name(), &digest)?;
+    let Some(row) = rows.into_iter().find(|row| is_complete(session, row, Some(&options.platform))) else {
+        return Ok(None);
+    };
+    let is_new = set_name(session, reference, &row.manifest)?;
+    Ok(Some(Pulled { digest, manifest: row.manifest, id: row.id, is_new }))
+}
+
+/// Whether the store has all of an image, which has to be for `platform`. Its layers have leases then.
+fn is_complete(session: Session<'_>, row: &ImageRow, platform: Option<&Platform>) -> bool {
+    let Ok(json) = session.store.read_blob(&BlobDigest(row.id.0)) else { return false };
+    let Ok(config) = ImageConfig::from_json(&json) else { return false };
+    let own = platform_of(&config);
+    let has = |layer| session.store.layer(layer, session.work).is_ok_and(|layer| layer.is_some());
+    platform.is_none_or(|platform| choose::fits(&own, platform)) && config.rootfs.diff_ids.iter().all(has)
 }
 
 /// Remembers what the image is called and where it came from; says whether its name stood for something else.
@@ -125,10 +145,19 @@ fn name(
     }
     let layers = found.manifest.layers.iter().map(|layer| BlobDigest(layer.digest));
     store.set_distributed(&repository, layers.chain([BlobDigest(found.manifest.config.digest)]))?;
+    set_name(session, reference, manifest)
+}
+
+/// Gives the image its name, if it has not been asked for by its digest; says whether that stood for something else.
+fn set_name(
+    session: Session<'_>,
+    reference: &Reference,
+    manifest: &ManifestDigest,
+) -> Result<bool, PullError> {
     if reference.digest().is_some() {
         return Ok(false);
     }
-    let name = reference.to_string();
+    let (store, name) = (session.store, reference.to_string());
     let before = store.find_ref(&name)?.map(|row| row.manifest);
     store.set_ref(&name, manifest)?;
     Ok(before != Some(*manifest))
@@ -208,10 +237,14 @@ fn config(
 
 /// Whoever asked for a platform does not want an image for another one.
 fn check_platform(config: &ImageConfig, options: &PullOptions) -> Result<(), PullError> {
-    let variant = config.variant.as_deref().unwrap_or_default();
-    let own = Platform::normalized(&config.os, &config.architecture, variant);
+    let own = platform_of(config);
     if !options.strict || choose::fits(&own, &options.platform) {
         return Ok(());
     }
     Err(PullError::NoPlatform { wanted: options.platform.clone(), found: vec![own.to_string()] })
+}
+
+fn platform_of(config: &ImageConfig) -> Platform {
+    let variant = config.variant.as_deref().unwrap_or_default();
+    Platform::normalized(&config.os, &config.architecture, variant)
 }
