@@ -19,6 +19,7 @@ pub mod exec;
 pub mod layer;
 pub mod network;
 pub mod plan;
+pub mod registry;
 pub mod remote;
 pub mod store;
 

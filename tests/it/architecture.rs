@@ -10,7 +10,7 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 22] = [
+const MAP: [(&str, u32); 23] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
@@ -24,6 +24,7 @@ const MAP: [(&str, u32); 22] = [
     ("layer", 2),
     ("network", 2),
     ("plan", 2),
+    ("registry", 2),
     ("remote", 2),
     ("store", 2),
     ("cache", 3),
