@@ -22,6 +22,7 @@ mod run;
 mod signals;
 pub mod table;
 pub mod template;
+mod transfer;
 mod usage;
 mod user;
 mod volumes;
@@ -73,6 +74,10 @@ enum Command {
     /// Containers
     #[command(subcommand)]
     Container(ContainerCommand),
+    /// Bring images of a registry into the store
+    Pull(transfer::PullArgs),
+    /// Bring images of the store into a registry
+    Push(transfer::PushArgs),
     /// Write images to an archive
     Save(archives::SaveArgs),
     /// Read images from an archive
@@ -154,6 +159,8 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Build(args) => build::run(app, &args),
         Command::Images(args) => images::list(app, &args),
         Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
+        Command::Pull(args) => transfer::pull(app, &args),
+        Command::Push(args) => transfer::push(app, &args),
         Command::Save(args) => archives::save(app, &args),
         Command::Load(args) => archives::load(app, &args),
         Command::Import(args) => archives::import(app, &args),

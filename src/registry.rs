@@ -29,9 +29,12 @@ mod upload;
 
 pub use blob::BlobReader;
 pub use client::{Access, Registries, Repository, Watch};
-pub use credentials::{CredentialStore, Credentials};
+pub use credentials::{CredentialStore, Credentials, CredentialsError};
 pub use error::RegistryError;
 pub use fetch::{RawManifest, Which};
 pub use retry::Retry;
-pub use settings::{Endpoint, Settings};
+pub use settings::{Endpoint, Settings, SettingsError, SettingsFiles};
 pub use upload::{Sent, Upload};
+
+/// The registry of names that do not say which one they are of.
+const DOCKER_HUB: &str = "docker.io";

@@ -3,15 +3,15 @@
 
 /// Commands.
 const COMMANDS: &str = "attach builder buildx commit compose context cp create diff events exec export image \
-    info kill login logout logs manifest network pause plugin port prune ps pull push rename restart rm search start \
+    info kill login logout logs manifest network pause plugin port prune ps rename restart rm search start \
     stats stop system top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 9] = [
+const FLAGS: [(&str, &str); 11] = [
     (
         "build",
         "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
-         --force-rm --isolation --policy --provenance --pull --push --rm --sbom --security-opt --squash",
+         --force-rm --isolation --policy --provenance --push --rm --sbom --security-opt --squash",
     ),
     (
         "run",
@@ -28,6 +28,8 @@ const FLAGS: [(&str, &str); 9] = [
          --userns --uts --volume-driver --volumes-from",
     ),
     ("images", "-a --all --digests -f --filter --format --tree"),
+    ("pull", "--disable-content-trust"),
+    ("push", "--disable-content-trust --platform"),
     ("save", "--platform"),
     ("load", "--platform"),
     ("import", "--platform"),

@@ -176,12 +176,17 @@ impl Registries {
         let all = self.0.access.settings.endpoints(reference)?;
         let mut endpoints = Vec::new();
         for endpoint in all.iter().filter(|endpoint| wanted(endpoint)) {
-            let host = self.host(endpoint)?;
-            let path = host.repository(reference.path());
-            endpoints.push((host, path));
+            endpoints.push((self.host(endpoint)?, endpoint.repository.clone()));
         }
         let (name, wrong) = (reference.familiar_name(), Mutex::new(HashSet::new()));
         Ok(Repository { registries: self, name, endpoints, wrong })
+    }
+
+    /// What a repository, which is named in full, is called at this endpoint, if it is there.
+    pub(super) fn path_at(&self, host: &Host, name: &str) -> Option<String> {
+        let (domain, path) = name.split_once('/')?;
+        let place = self.0.access.settings.place(domain, path).ok()?;
+        (place.host == host.address).then_some(place.repository)
     }
 
     fn host(&self, endpoint: &Endpoint) -> Result<Arc<Host>, RegistryError> {

@@ -91,6 +91,8 @@ impl RegistryError {
                 Some(format!("log in again: `strata login{}`", argument(host)))
             }
             Self::NotFound { .. } => Some("check the name and the tag".to_owned()),
+            Self::Settings(error) => error.remedy(),
+            Self::Credentials(error) => error.remedy(),
             Self::HostNotFound { .. } | Self::Connect { .. } | Self::Timeout { .. } => Some(
                 "if this machine needs a proxy, name it in `HTTP_PROXY` and `HTTPS_PROXY`".to_owned(),
             ),
@@ -159,5 +161,5 @@ impl RegistryError {
 
 /// A registry as `strata login` wants it: Docker's own need not be named.
 fn argument(host: &str) -> String {
-    if host == super::host::DOCKER { String::new() } else { format!(" {host}") }
+    if host == super::DOCKER_HUB { String::new() } else { format!(" {host}") }
 }

@@ -17,17 +17,13 @@ use url::Url;
 
 use crate::web::innermost;
 
+use super::DOCKER_HUB;
 use super::challenge::Challenge;
 use super::client::Access;
 use super::credentials::Credentials;
 use super::error::RegistryError;
-use super::settings::Endpoint;
+use super::settings::{DOCKER_HUB_HOST, Endpoint};
 use super::token::{Authorization, Scope, Tokens};
-
-/// What people call the registry of Docker's own images.
-pub(super) const DOCKER: &str = "docker.io";
-/// Where that one is.
-const DOCKER_HOST: &str = "registry-1.docker.io";
 
 /// After how many redirects it is taken for a loop.
 pub(super) const MAX_REDIRECTS: usize = 10;
@@ -41,9 +37,7 @@ pub(super) struct Host {
     pub(super) name: String,
     pub(super) is_mirror: bool,
     /// The host with its port, as it is reached.
-    address: String,
-    /// What repositories' paths begin with.
-    prefix: Option<String>,
+    pub(super) address: String,
     client: Client,
     access: Arc<Access>,
     /// Who asks, if that is not for the credential store to say.
@@ -97,16 +91,12 @@ impl Host {
         access: &Arc<Access>,
         credentials: Option<Credentials>,
     ) -> Result<Self, RegistryError> {
-        let (address, prefix) = match endpoint.host.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix.trim_end_matches('/').to_owned())),
-            None => (endpoint.host.as_str(), None),
-        };
-        let name = if address == DOCKER_HOST { DOCKER } else { address };
+        let address = endpoint.host.as_str();
+        let name = if address == DOCKER_HUB_HOST { DOCKER_HUB } else { address };
         Ok(Self {
             name: name.to_owned(),
             is_mirror: endpoint.is_mirror,
             address: address.to_owned(),
-            prefix,
             client: super::tls::client(endpoint, access)?,
             access: Arc::clone(access),
             credentials,
@@ -114,14 +104,6 @@ impl Host {
             is_plain: AtomicBool::new(endpoint.plain_http),
             tokens: Mutex::new(Tokens::default()),
         })
-    }
-
-    /// What a repository is called at this endpoint.
-    pub(super) fn repository(&self, path: &str) -> String {
-        match &self.prefix {
-            Some(prefix) => format!("{prefix}/{path}"),
-            None => path.to_owned(),
-        }
     }
 
     /// Sends a request, with what it takes to be let in. Any answer but success is an error.
@@ -333,7 +315,7 @@ impl Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("name", &self.name).field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("Host").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,9 @@ use super::error::RegistryError;
 /// The longest time that a registry may ask for; beyond it the user had better know.
 const MOST_PATIENCE: Duration = Duration::from_secs(120);
 
+/// How often a host is called that does not answer at all: mostly it is a wrong name, or this machine has no network.
+const UNREACHABLE_ATTEMPTS: u32 = 3;
+
 /// How stubborn a client is.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
@@ -42,7 +45,10 @@ impl Attempts {
         self.made += 1;
         let own = self.retry.first.saturating_mul(1 << (self.made - 1).min(16)).min(self.retry.longest);
         let wait = error.wait().unwrap_or(own);
-        if self.made >= self.retry.attempts || !error.is_passing() || wait > MOST_PATIENCE {
+        let unreachable =
+            matches!(error, RegistryError::HostNotFound { .. } | RegistryError::Connect { .. });
+        let most = if unreachable { UNREACHABLE_ATTEMPTS } else { self.retry.attempts };
+        if self.made >= most.min(self.retry.attempts) || !error.is_passing() || wait > MOST_PATIENCE {
             return Err(error);
         }
         Ok(wait)

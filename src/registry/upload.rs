@@ -67,7 +67,7 @@ impl Repository<'_> {
         asked.map_err(|error| self.cannot_write(error))
     }
 
-    /// Brings a blob into the repository. `others` are repositories of the same registry that may have it; `sent`
+    /// Brings a blob into the repository. `others` are repositories that may have it, named in full; `sent`
     /// takes how many bytes have been sent so far.
     pub fn upload(
         &self,
@@ -82,7 +82,8 @@ impl Repository<'_> {
         let done = self.registries.wait_ticking(watch, tick, async {
             let mut session = None;
             for other in others {
-                match mount(host, path, &host.repository(other), &blob.digest).await {
+                let Some(from) = self.registries.path_at(host, other) else { continue };
+                match mount(host, path, &from, &blob.digest).await {
                     Ok(Mounting::Done) => return Ok(Sent::Mounted(other.clone())),
                     Ok(Mounting::Upload(location)) => {
                         session = Some(location);

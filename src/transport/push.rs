@@ -165,12 +165,10 @@ impl One<'_> {
         })
     }
 
-    /// Other repositories of the same registry that had it.
+    /// Other repositories that had it.
     fn other_repositories(&self) -> Result<Vec<String>, PushError> {
-        let domain = |name: &str| name.split('/').next().map(str::to_owned);
-        let own = domain(self.target.name);
         let mut others = self.session.store.distributed(&BlobDigest(self.digest))?;
-        others.retain(|other| other != self.target.name && domain(other) == own);
+        others.retain(|other| other != self.target.name);
         Ok(others)
     }
 
