@@ -45,8 +45,7 @@ impl Attempts {
         self.made += 1;
         let own = self.retry.first.saturating_mul(1 << (self.made - 1).min(16)).min(self.retry.longest);
         let wait = error.wait().unwrap_or(own);
-        let unreachable =
-            matches!(error, RegistryError::HostNotFound { .. } | RegistryError::Connect { .. });
+        let unreachable = matches!(error, RegistryError::HostNotFound { .. } | RegistryError::Connect { .. });
         let most = if unreachable { UNREACHABLE_ATTEMPTS } else { self.retry.attempts };
         if self.made >= most.min(self.retry.attempts) || !error.is_passing() || wait > MOST_PATIENCE {
             return Err(error);
