@@ -45,6 +45,8 @@ pub(super) struct Host {
     /// Whether it may speak plain HTTP if it does not speak TLS.
     may_be_plain: bool,
     is_plain: AtomicBool,
+    /// Whether it has answered over TLS: then it never falls back, which somebody on the way might wish.
+    speaks_tls: AtomicBool,
     tokens: Mutex<Tokens>,
 }
 
@@ -104,6 +106,7 @@ impl Host {
             credentials,
             may_be_plain: endpoint.skip_verify || is_loopback(address),
             is_plain: AtomicBool::new(endpoint.plain_http),
+            speaks_tls: AtomicBool::new(false),
             tokens: Mutex::new(Tokens::default()),
         })
     }
@@ -115,13 +118,17 @@ impl Host {
             let url = self.url(ask.target)?;
             let is_own = self.is_own(&url);
             let authorization = if is_own { self.authorization(ask.scope).await? } else { None };
+            let is_secure = is_own && url.scheme() == "https";
             let response = match self.send(ask, url, authorization.as_ref()).await {
-                Err(error) if self.falls_back(&error) => {
+                Err(error) if is_secure && self.falls_back(&error) => {
                     self.is_plain.store(true, Ordering::Relaxed);
                     continue;
                 }
                 sent => sent?,
             };
+            if is_secure {
+                self.speaks_tls.store(true, Ordering::Relaxed);
+            }
             if response.status() != StatusCode::UNAUTHORIZED || !is_own || introduced {
                 return self.checked(ask, response).await;
             }
@@ -185,14 +192,14 @@ impl Host {
         self.url(Target::Api("")).is_ok_and(|own| own.origin() == url.origin())
     }
 
-    /// Whether to go on with plain HTTP. A certificate that is not right is no reason for it.
+    /// Whether to go on with plain HTTP after TLS has failed in this way. A certificate that is not right is no reason for it.
     fn falls_back(&self, error: &RegistryError) -> bool {
         let speaks_no_tls = match error {
             RegistryError::Tls { reason, .. } => !reason.starts_with("invalid peer certificate"),
             RegistryError::Connect { .. } => true,
             _ => false,
         };
-        speaks_no_tls && self.may_be_plain && !self.is_plain.load(Ordering::Relaxed)
+        speaks_no_tls && self.may_be_plain && !self.speaks_tls.load(Ordering::Relaxed)
     }
 
     async fn send(

@@ -78,7 +78,10 @@ impl Repository<'_> {
     ) -> Result<Sent, RegistryError> {
         let (host, path) = self.own()?;
         let count = Arc::new(AtomicU64::new(0));
-        let tick = || sent(count.load(Ordering::Relaxed));
+        let tick = || match count.load(Ordering::Relaxed) {
+            0 => {}
+            count => sent(count),
+        };
         let done = self.registries.wait_ticking(watch, tick, async {
             let mut session = None;
             for other in others {

@@ -1,3 +1,6 @@
-//! How registries are reached: who we are to them, and by which way.
+//! Registries: images to them and back, who we are to them, and by which way they are reached.
 
+mod images;
+mod place;
 mod servers;
+mod trouble;
