@@ -12,7 +12,7 @@
 //! Above HTTP everything is our own: `docs/DEPENDENCIES.md` says why `oci-client` is not used. The way through the
 //! files: `client` is what callers see, `host` sends the requests of one endpoint, with the client of `tls`, the
 //! `challenge` that a registry answers with and the `token` that meets it; `retry` says how often. `fetch`, `blob` and
-//! `upload` are the requests themselves. `settings` and `credentials` say where registries are and who asks.
+//! `upload` are the requests themselves, `search` is for people who look for a name. `settings` and `credentials` say where registries are and who asks.
 
 mod blob;
 mod challenge;
@@ -22,6 +22,7 @@ mod error;
 mod fetch;
 mod host;
 mod retry;
+mod search;
 pub mod settings;
 mod tls;
 mod token;
@@ -33,6 +34,7 @@ pub use credentials::{CredentialStore, Credentials, CredentialsError};
 pub use error::RegistryError;
 pub use fetch::{RawManifest, Which};
 pub use retry::Retry;
+pub use search::Found;
 pub use settings::{Endpoint, Settings, SettingsError, SettingsFiles};
 pub use upload::{Sent, Upload};
 

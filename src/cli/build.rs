@@ -167,7 +167,7 @@ impl NetworkChoice {
 
 pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     let call = args.call.call()?;
-    let request = request(args)?;
+    let request = request(app, args)?;
     if call.method != Method::Build {
         return check::run(app, call, &request);
     }
@@ -230,7 +230,7 @@ fn tell(report: &BuildReport, outputs: &[OutputSpec], quiet: bool) -> Result<(),
 }
 
 /// What was typed, as the engine takes it.
-fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
+fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Usage, message);
     let flag = |error: LimitError| usage(error.to_string());
     if args.jobs == Some(0) {
@@ -249,7 +249,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         contexts: contexts.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
         platform,
         clients: remotes::from_environment(),
-        registries: remotes::registries(),
+        registries: remotes::registries(app),
         pull: args.pull.map_or(PullPolicy::Missing, PullChoice::policy),
         no_cache_stages: args.no_cache_stages.clone(),
         tags,

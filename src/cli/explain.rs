@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{BuildError, EngineError, KeysError};
+use crate::engine::{BuildError, EngineError, KeysError, LookError};
 use crate::exec::{ExecError, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
@@ -51,6 +51,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         }
         EngineError::Pull { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
         EngineError::Push { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
+        EngineError::Look(look) => hinted(error, look_hint(look)),
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
         EngineError::Store(store) => {
@@ -78,6 +79,16 @@ fn hinted<H: Into<String>>(error: &dyn Error, hint: Option<H>) -> CliError {
     match hint {
         Some(hint) => general(error).hint(hint),
         None => general(error),
+    }
+}
+
+fn look_hint(error: &LookError) -> Option<&'static str> {
+    match error {
+        LookError::NoBase(_) => Some("name both images"),
+        LookError::LayerWithoutBase(_) | LookError::Unlike { .. } => Some("give two images, or two layers"),
+        LookError::AmbiguousLayer(_) => Some("give more of the digest"),
+        LookError::Owners => Some("leave `--archive` out, or write a tar, which has the owners of the image"),
+        _ => None,
     }
 }
 

@@ -3,10 +3,13 @@
 use std::env;
 use std::path::PathBuf;
 
-use crate::registry::{Access, CredentialStore, Registries, Settings, SettingsFiles};
+use crate::registry::{Access, Registries};
 use crate::remote::git::Git;
 use crate::remote::http::HttpClient;
 use crate::remote::{Clients, Proxies};
+
+use super::App;
+use super::registry_files::RegistryFiles;
 
 /// Clients that fetch as the user's other programs do: by the same proxies, trusting the same authorities and hosts,
 /// and with the same ssh agent.
@@ -24,9 +27,8 @@ pub(super) fn from_environment() -> Clients {
 }
 
 /// Registries as the user's other programs know them.
-pub(super) fn registries() -> Registries {
-    let settings = Settings::new(SettingsFiles::default());
-    let credentials = CredentialStore::new(Vec::new());
+pub(super) fn registries(app: &App) -> Registries {
+    let RegistryFiles { settings, credentials } = app.registry_files.clone();
     Registries::new(Access::new(settings, credentials, proxies()))
 }
 

@@ -179,7 +179,7 @@ fn transfer<T>(
     mode: Mode,
     act: impl FnOnce(&Engine, &Registries, &Reporter, &CancelToken) -> Result<T, EngineError>,
 ) -> Result<T, CliError> {
-    let registries = remotes::registries();
+    let registries = remotes::registries(app);
     let cancel = interruptible()?;
     let engine = app.engine()?;
     let stderr = io::stderr();

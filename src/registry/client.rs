@@ -88,7 +88,7 @@ pub struct Registries(Arc<Inner>);
 struct Inner {
     access: Arc<Access>,
     runtime: OnceLock<Runtime>,
-    hosts: Mutex<HashMap<(String, bool), Arc<Host>>>,
+    hosts: Mutex<HashMap<Endpoint, Arc<Host>>>,
 }
 
 impl fmt::Debug for Inner {
@@ -126,6 +126,11 @@ impl Registries {
         self.endpoints(reference, |endpoint| !endpoint.is_mirror)
     }
 
+    /// Where registries are.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.access.settings
+    }
+
     /// Asks an endpoint whether it lets these credentials in.
     pub fn log_in(
         &self,
@@ -145,26 +150,6 @@ impl Registries {
                 }
                 Err(error) => Err(error),
             }
-        })
-    }
-
-    /// A JSON document of the registry's own API, which is found at `path` below `/v2/`: at most `limit` bytes.
-    pub fn catalog_page(
-        &self,
-        endpoint: &Endpoint,
-        path: &str,
-        limit: u64,
-        watch: &Watch<'_>,
-    ) -> Result<Vec<u8>, RegistryError> {
-        let host = self.host(endpoint)?;
-        let scope = Scope::catalog();
-        self.wait(watch, async {
-            let ask = Ask::new(Method::GET, Target::Api(path), &scope);
-            persist(self.retry(&host), watch, async || {
-                let response = host.ask(&ask).await?;
-                host.body(response, "a list of repositories", limit).await
-            })
-            .await
         })
     }
 
@@ -189,9 +174,9 @@ impl Registries {
         (place.host == host.address).then_some(place.repository)
     }
 
-    fn host(&self, endpoint: &Endpoint) -> Result<Arc<Host>, RegistryError> {
+    pub(super) fn host(&self, endpoint: &Endpoint) -> Result<Arc<Host>, RegistryError> {
         let mut hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (endpoint.host.clone(), endpoint.plain_http);
+        let key = Endpoint { repository: String::new(), ..endpoint.clone() };
         if let Some(host) = hosts.get(&key) {
             return Ok(Arc::clone(host));
         }

@@ -31,7 +31,7 @@ pub enum RegistryError {
     #[error("push access denied for `{repository}`: {reason}")]
     PushDenied { repository: String, host: String, reason: String },
     /// The registry wants to know who asks, or does not like the answer.
-    #[error("`{host}` refused the credentials{}: {reason}", user.as_ref().map(|user| format!(" of `{user}`")).unwrap_or_default())]
+    #[error("`{host}` refused {}: {reason}", user.as_ref().map_or_else(|| "a request without credentials".to_owned(), |user| if user.is_empty() { "the identity token".to_owned() } else { format!("the credentials of `{user}`") }))]
     Unauthorized { host: String, user: Option<String>, reason: String },
     #[error("the registry answered {status} to {method} `{url}`{}", if reason.is_empty() { String::new() } else { format!(": {reason}") })]
     Status {
@@ -59,6 +59,9 @@ pub enum RegistryError {
     Protocol { host: String, reason: String },
     #[error("`{host}` sent {what} with digest {found}, and {expected} was asked for")]
     Digest { host: String, what: &'static str, expected: Digest, found: Digest },
+    /// Many do not tell what they have.
+    #[error("`{host}` does not list its repositories")]
+    NoCatalog { host: String },
     #[error("`{host}` sent {what} of more than {limit} bytes")]
     TooLarge { host: String, what: &'static str, limit: u64 },
     /// Credentials would travel in clear text.
@@ -87,6 +90,9 @@ impl RegistryError {
                 "log in as somebody who may write there: `strata login{}`",
                 argument(host)
             )),
+            Self::Unauthorized { host, user: None, .. } => {
+                Some(format!("log in: `strata login{}`", argument(host)))
+            }
             Self::Unauthorized { host, .. } => {
                 Some(format!("log in again: `strata login{}`", argument(host)))
             }

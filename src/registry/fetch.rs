@@ -23,7 +23,7 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, \
 const DIGEST_HEADER: &str = "docker-content-digest";
 
 /// How many pages of tags are read.
-const PAGES_MAX: usize = 1000;
+pub(super) const PAGES_MAX: usize = 1000;
 
 /// Which manifest of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +172,7 @@ async fn tags(host: &Host, path: &str) -> Result<Vec<String>, RegistryError> {
 }
 
 /// The address of the next page: `</v2/x/tags/list?last=b&n=2>; rel="next"`.
-fn next_page(link: &str) -> Option<String> {
+pub(super) fn next_page(link: &str) -> Option<String> {
     let (address, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     rest.replace(['"', ' '], "").contains("rel=next").then(|| address.to_owned())
 }

@@ -55,6 +55,8 @@ pub(super) struct Host {
 pub(super) enum Target<'a> {
     /// A path with its query below `/v2/`.
     Api(&'a str),
+    /// A path with its query below `/`.
+    Root(&'a str),
     /// Where the registry said.
     At(&'a Url),
 }
@@ -176,9 +178,10 @@ impl Host {
     fn url(&self, target: Target<'_>) -> Result<Url, RegistryError> {
         match target {
             Target::At(url) => Ok(url.clone()),
-            Target::Api(path) => {
+            Target::Api(path) => self.url(Target::Root(&format!("v2/{path}"))),
+            Target::Root(path) => {
                 let scheme = if self.is_plain.load(Ordering::Relaxed) { "http" } else { "https" };
-                let text = format!("{scheme}://{}/v2/{path}", self.address);
+                let text = format!("{scheme}://{}/{path}", self.address);
                 Url::parse(&text).map_err(|error| RegistryError::Client { reason: error.to_string() })
             }
         }

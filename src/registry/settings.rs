@@ -55,7 +55,7 @@ struct Read {
 }
 
 /// One place where a repository can be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The host with its port, if it has one.
     pub host: String,
@@ -123,9 +123,9 @@ impl Settings {
         own.map_or_else(|| self.endpoint(&name, false, false), Ok)
     }
 
-    /// Reads the files if they have not been read, and gives what of them has no effect.
-    pub fn unknown(&self) -> Result<&[UnknownSetting], SettingsError> {
-        Ok(&self.read()?.unknown)
+    /// What of the files has no effect, if they have been needed.
+    pub fn unknown(&self) -> &[UnknownSetting] {
+        self.read.get().map_or(&[], |read| &read.unknown)
     }
 
     /// The rule for a name. It may not be had if there is one that says so.
