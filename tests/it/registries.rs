@@ -4,3 +4,4 @@ mod images;
 mod place;
 mod servers;
 mod trouble;
+mod ways;
