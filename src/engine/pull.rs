@@ -76,9 +76,10 @@ impl Engine {
         cancel: &CancelToken,
     ) -> Result<Vec<PullReport>, EngineError> {
         let pulling = Pulling { registries, cancel };
-        let references = match request.all_tags {
-            true => all_tags(pulling, &request.reference)?,
-            false => vec![request.reference.clone()],
+        let references = if request.all_tags {
+            all_tags(pulling, &request.reference)?
+        } else {
+            vec![request.reference.clone()]
         };
         let mut reports = Vec::new();
         for reference in references {
@@ -168,7 +169,8 @@ fn all_tags(pulling: Pulling<'_>, reference: &Reference) -> Result<Vec<Reference
     let repository = pulling.registries.repository(reference).map_err(failed)?;
     let is_canceled = || pulling.cancel.is_canceled();
     let watch = Watch { is_canceled: &is_canceled, note: &drop };
-    let tags = repository.tags(&watch).map_err(failed)?;
+    let mut tags = repository.tags(&watch).map_err(failed)?;
+    tags.sort();
     let mut references = Vec::new();
     for tag in tags {
         references.push(format!("{}:{tag}", reference.name()).parse()?);

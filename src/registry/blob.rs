@@ -103,13 +103,12 @@ impl BlobReader<'_> {
         if self.repository.is_wrong(self.endpoint, &self.wanted) {
             return Err(host.protocol(format!("it has sent other bytes for {}", self.wanted)));
         }
-        let mut response = match self.response.take() {
-            Some(response) => response,
-            None => {
-                let opened = open(host, path, &self.wanted, self.taken.count()).await?;
-                self.ahead = opened.1;
-                opened.0
-            }
+        let mut response = if let Some(response) = self.response.take() {
+            response
+        } else {
+            let (response, ahead) = open(host, path, &self.wanted, self.taken.count()).await?;
+            self.ahead = ahead;
+            response
         };
         let ahead = Some(std::mem::take(&mut self.ahead)).filter(|ahead| !ahead.is_empty());
         let chunk = match ahead {

@@ -22,15 +22,13 @@ pub(super) fn manifest(
     watch: &Watch<'_>,
 ) -> Result<(Vec<u8>, Manifest), PullError> {
     let mut search = Search { repository, platform, watch, others: Vec::new() };
-    match search.within(index, digest, 0)? {
-        Some(found) => Ok(found),
-        None => {
-            let mut found = search.others;
-            found.sort();
-            found.dedup();
-            Err(PullError::NoPlatform { wanted: platform.clone(), found })
-        }
+    if let Some(found) = search.within(index, digest, 0)? {
+        return Ok(found);
     }
+    let mut found = search.others;
+    found.sort();
+    found.dedup();
+    Err(PullError::NoPlatform { wanted: platform.clone(), found })
 }
 
 struct Search<'a> {

@@ -7,9 +7,17 @@ use serde_json::json;
 use super::place::{Place, digest_in, layers};
 use crate::support::env::Env;
 use crate::support::registry::run;
-use crate::support::tree;
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Modes, owners and content of some files of an image.
+fn sums(env: &Env, image: &str, paths: &[&str]) -> String {
+    let paths = paths.join(" ");
+    env.sh(
+        image,
+        &format!("find {paths} -exec ls -ldn {{}} + && find {paths} -type f -exec sha256sum {{}} +"),
+    )
+}
 
 #[test]
 fn a_round_trip_changes_no_digest() {
@@ -19,7 +27,8 @@ fn a_round_trip_changes_no_digest() {
     let other = Env::new();
     let pulled = other.strata(["pull", &name]).success();
     assert_eq!(other.image_id(&name), place.env.image_id(&name));
-    assert_eq!(tree::list(&other, &name, &[]), tree::list(&place.env, &name, &[]));
+    let paths = ["etc", "bin/busybox", "file-1"];
+    assert_eq!(sums(&other, &name, &paths), sums(&place.env, &name, &paths));
 
     let again = place.name("b:2");
     let _ = other.strata(["tag", &name, &again]).success();
@@ -95,7 +104,7 @@ fn what_the_registry_has_is_not_sent_again() {
     let pushed = place.env.strata(["push", "--progress=plain", &other]).success();
     let seen = place.flaky.take_seen();
     let mounts = seen.iter().filter(|seen| seen.target.contains("mount=")).count();
-    assert_eq!(mounts, 3, "two layers and a config: {seen:#?}");
+    assert_eq!(mounts, 1 + layers(&place.manifest("image:1")).len(), "{seen:#?}");
     let mut all = sent(&seen);
     all.dedup();
     assert_eq!(all, ["/v2/deep/er/blobs/uploads/", "/v2/deep/er/manifests/2"]);
@@ -214,7 +223,7 @@ fn builds_start_from_images_of_registries() {
     let never = env.strata(["build", "--pull=never", context]).code(1).stderr;
     assert!(never.contains(&format!("there is no image `{one}` in the store")), "{never}");
     let _ = env.strata(["build", "-q", "--pull=false", "-t", "x", context]).success();
-    assert_eq!(tree::list(&env, "x", &["from-one"]).lines().count(), 1);
+    assert_eq!(env.sh("x", "cat /file-0 /from-one | wc -c"), "3000\n");
 
     // What the store has needs no registry, unless it is asked for.
     place.flaky.take_seen();
