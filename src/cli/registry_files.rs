@@ -127,7 +127,7 @@ mod tests {
             ),
             (&[("REGISTRY_AUTH_FILE", "a"), ("DOCKER_CONFIG", "/d")], &["a"]),
         ] {
-            let found = asked(variables, Places::credentials);
+            let found = asked(variables, |places| places.credentials());
             assert_eq!(found, expected.iter().map(PathBuf::from).collect::<Vec<_>>(), "{variables:?}");
         }
     }
