@@ -319,7 +319,8 @@ impl Host {
 
     /// Whether what is sent to `realm` can be read on the way, though what is sent to the registry cannot.
     pub(super) fn is_exposed(&self, realm: &Url) -> bool {
-        realm.scheme() != "https" && !self.is_plain.load(Ordering::Relaxed)
+        let stays_here = realm.host_str().is_some_and(is_loopback);
+        realm.scheme() != "https" && !stays_here && !self.is_plain.load(Ordering::Relaxed)
     }
 }
 

@@ -6,3 +6,4 @@ mod place;
 mod search;
 mod servers;
 mod trouble;
+mod ways;
