@@ -13,6 +13,7 @@ pub(crate) mod registry;
 pub(crate) mod rootfs;
 pub(crate) mod running;
 pub(crate) mod server;
+pub(crate) mod terminal;
 pub(crate) mod token;
 pub(crate) mod tree;
 pub(crate) mod user;
