@@ -32,9 +32,10 @@ pub(super) fn line(question: &str) -> Result<String, CliError> {
 
 /// Asks for something that is not shown while it is typed; empty if nothing is said.
 pub(super) fn hidden(question: &str) -> Result<String, CliError> {
-    complain(question);
     let stdin = io::stdin();
     let mode = RawMode::set(stdin.as_fd()).map_err(|errno| cannot_read(&errno.into()))?;
+    // Who sees the question may type at once.
+    complain(question);
     let typed = read_hidden(&mut stdin.lock());
     drop(mode);
     complain("\n");

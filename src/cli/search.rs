@@ -59,6 +59,8 @@ struct Filter {
 pub(super) fn run(app: &App, args: &SearchArgs) -> Result<ExitCode, CliError> {
     let format = ListFormat::parse(args.format.as_deref(), TABLE)?;
     let filter = Filter::parse(&args.filter)?;
+    // A mistake in the template is told before anybody is asked.
+    format.render(FIELDS, &[row(&Found::default(), args, &format)])?;
     let found = find(app, args, &filter)?;
     let rows: Vec<Value> = found.iter().map(|found| row(found, args, &format)).collect();
     print(&format.render(FIELDS, &rows)?)?;
@@ -72,13 +74,7 @@ fn find(app: &App, args: &SearchArgs, filter: &Filter) -> Result<Vec<Found>, Cli
         (None, text) => registries.search_hub(text, args.limit, &watch).map_err(|error| failed(&error))?,
         (Some(host), text) => {
             let names = registries.repositories(&host, &|name| name.contains(text), args.limit, &watch);
-            let found = |name| Found {
-                name: format!("{host}/{name}"),
-                description: String::new(),
-                stars: 0,
-                is_official: false,
-                is_automated: false,
-            };
+            let found = |name| Found { name: format!("{host}/{name}"), ..Found::default() };
             names.map_err(|error| failed(&error))?.into_iter().map(found).collect()
         }
     };

@@ -24,7 +24,7 @@ const HUB_PATH: &str = "v1/search";
 const PAGE: usize = 1000;
 
 /// A repository that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Found {
     /// What it is called in the registry.
     pub name: String,

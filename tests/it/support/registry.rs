@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::env::Env;
 use super::running::Running;
 use super::token::TokenServer;
 
@@ -98,6 +99,21 @@ impl Registry {
     /// A certificate and its key, for a client.
     pub(crate) fn client_certificate(&self) -> (PathBuf, PathBuf) {
         (self.dir.path().join("client.crt"), self.dir.path().join("client.key"))
+    }
+
+    /// The same, where a user trusts it for this registry: below the home of whoever runs the binary.
+    pub(crate) fn trust(&self, env: &Env) {
+        let directory = env.context(&format!(".config/containers/certs.d/{}", self.address));
+        fs::copy(self.ca(), directory.join("ca.crt")).unwrap();
+        env.hand_over(&env.path(".config"));
+    }
+
+    /// Makes repositories without images.
+    pub(crate) fn make_repositories(&self, names: impl Iterator<Item = String>) {
+        let repositories = self.dir.path().join("storage/docker/registry/v2/repositories");
+        for name in names {
+            fs::create_dir_all(repositories.join(name).join("_layers")).unwrap();
+        }
     }
 
     /// Where the registry keeps a blob: `sha256:…`.
