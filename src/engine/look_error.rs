@@ -9,7 +9,7 @@ use crate::tree::{ResolveError, TreePath, ViewError};
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
     /// A path leads nowhere.
-    #[error("{problem} in the image `{image}`")]
+    #[error("{} in the image `{image}`", short(.problem))]
     NoPath {
         /// The image, as the user named it.
         image: String,
@@ -57,4 +57,12 @@ pub enum LookError {
         /// The layer.
         layer: String,
     },
+}
+
+/// A path of which nothing more is to be told than that it is not there needs no second mention.
+fn short(problem: &ResolveError<ViewError>) -> String {
+    match problem {
+        ResolveError::Missing { path, at } if path == at => format!("there is no `{path}`"),
+        other => other.to_string(),
+    }
 }

@@ -16,6 +16,7 @@ mod exec;
 mod fixtures;
 mod limits;
 mod lint;
+mod looking;
 mod mounts;
 mod readers;
 mod remote;
