@@ -175,7 +175,7 @@ fn aspect(aspect: Aspect, before: &Entry, after: &Entry) -> String {
         Aspect::Target => both(target),
         Aspect::Mode => both(mode),
         Aspect::Owner => both(|entry| format!("{}:{}", entry.uid, entry.gid)),
-        Aspect::Time => both(|entry| files::time(entry)),
+        Aspect::Time => both(files::time),
         Aspect::Device | Aspect::Opacity | Aspect::Attributes => word(aspect).to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use crate::tree::{ResolveError, TreePath, ViewError};
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
     /// A path leads nowhere.
-    #[error("{} in the image `{image}`", short(.problem))]
+    #[error("{}", no_path(image, problem))]
     NoPath {
         /// The image, as the user named it.
         image: String,
@@ -60,9 +60,11 @@ pub enum LookError {
 }
 
 /// A path of which nothing more is to be told than that it is not there needs no second mention.
-fn short(problem: &ResolveError<ViewError>) -> String {
+fn no_path(image: &str, problem: &ResolveError<ViewError>) -> String {
     match problem {
-        ResolveError::Missing { path, at } if path == at => format!("there is no `{path}`"),
-        other => other.to_string(),
+        ResolveError::Missing { path, at } if path == at => {
+            format!("there is no `{path}` in the image `{image}`")
+        }
+        other => format!("in the image `{image}`, {other}"),
     }
 }

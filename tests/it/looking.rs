@@ -54,11 +54,48 @@ fn images_are_compared_without_their_contents() {
 }
 
 #[test]
-fn a_manifest_is_printed_byte_for_byte() {
+fn manifests_are_printed_as_dockers_and_byte_for_byte() {
     let env = Env::with_busybox();
-    let raw = env.strata(["manifest", "inspect", "--raw", "busybox"]).success().stdout;
-    let digest = env.strata(["inspect", "-f", "{{.Descriptor.Digest}}", "busybox"]).success().stdout;
-    assert_eq!(format!("{}\n", strata::oci::Digest::of(raw.as_bytes())), digest);
+    let print = |flags: &[&str]| {
+        env.strata(["manifest", "inspect"].iter().chain(flags).chain(&["busybox"])).success()
+    };
+    let parsed = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
+    let raw = print(&["--raw"]).stdout;
+    let digest = strata::oci::Digest::of(raw.as_bytes()).to_string();
+    let inspected = env.strata(["inspect", "-f", "{{.Descriptor.Digest}}", "busybox"]).success().stdout;
+    assert_eq!(inspected.trim(), digest);
+    assert_eq!(parsed(&print(&[]).stdout), parsed(&raw));
+    let verbose = parsed(&print(&["--verbose"]).stdout);
+    let config = env.image_config("busybox");
+    let expected = serde_json::json!({
+        "Ref": "docker.io/library/busybox:latest",
+        "Descriptor": {
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": digest,
+            "size": raw.len(),
+            "platform": { "architecture": config["architecture"], "os": "linux" },
+        },
+        "OCIManifest": parsed(&raw),
+    });
+    assert_eq!(verbose, expected);
+}
+
+#[test]
+fn layers_are_named_by_the_beginnings_of_their_digests() {
+    let env = Env::with_busybox();
+    let layers = env.image_config("busybox")["rootfs"]["diff_ids"].as_array().unwrap().clone();
+    let short: Vec<&str> =
+        layers.iter().map(|layer| &layer.as_str().unwrap()["sha256:".len()..][..12]).collect();
+    let output = env.strata(["diff", "--exit-code", short[0], short[1]]).code(1).stdout;
+    assert!(output.starts_with(&format!("layer {} -> layer {}\n", short[0], short[1])), "{output}");
+    for (args, message) in [
+        (&["diff", short[0], "busybox"][..], format!("`busybox` is an image and `{}` is a layer", short[0])),
+        (&["diff", "busybox", short[0]], format!("`busybox` is an image and `{}` is a layer", short[0])),
+        (&["diff", short[0]], format!("`{}` is a layer, which has no base", short[0])),
+    ] {
+        let stderr = env.strata(args).code(1).stderr;
+        assert_eq!(stderr, format!("error: {message}\nhelp: give two images, or two layers\n"), "{args:?}");
+    }
 }
 
 #[test]

@@ -58,16 +58,12 @@ fn fill(template: &str, parts: &[(&str, String)]) -> String {
     while let Some(at) = rest.find("{{") {
         let (before, place) = rest.split_at(at);
         page.push_str(before);
-        match parts.iter().find(|(name, _)| place.starts_with(name)) {
-            Some((name, text)) => {
-                page.push_str(text);
-                rest = &place[name.len()..];
-            }
-            None => {
-                page.push_str("{{");
-                rest = &place[2..];
-            }
-        }
+        let (text, length) = match parts.iter().find(|(name, _)| place.starts_with(name)) {
+            Some((name, text)) => (text.as_str(), name.len()),
+            None => ("{{", 2),
+        };
+        page.push_str(text);
+        rest = &place[length..];
     }
     page + rest
 }

@@ -14,7 +14,7 @@ fn place() -> Env {
         "context",
         "FROM busybox\nRUN mkdir -p /d/sub && echo file >/d/file && echo deep >/d/sub/deep && ln /d/file /d/hard \
          && ln -s file /d/link && ln -s /etc/passwd /d/out && ln -s ../../../../../victim /d/way \
-         && chmod 4750 /d/file && chown 5:6 /d/file /d/sub && mkfifo /d/pipe && ln -s /d /e\n",
+         && chown 5:6 /d/file /d/sub && chmod 4750 /d/file && mkfifo /d/pipe && ln -s /d /e\n",
     );
     let _ = env.strata(["build", "-q", "-t", "image", "context"]).success();
     env
