@@ -21,17 +21,19 @@ mod keys;
 mod layers;
 mod look_error;
 mod options;
+mod place;
 mod run;
+mod shell;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::ImportRequest;
-pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
+pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
-pub use error::{BuildError, EngineError};
+pub use error::{BuildError, EngineError, NearStep};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
@@ -40,11 +42,14 @@ pub use inspect::StoredDocument;
 pub use keys::KeysError;
 pub use layers::{LayerReport, LayerUse, Wasted};
 pub use look_error::LookError;
+pub use place::{StepPlace, StepPlaceError};
 pub use run::{Connection, Ended, RunRequest};
+pub use shell::{FailedStep, Shell, ShellRequest};
 
 use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
+pub use crate::solve::Seat;
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
 use crate::user;

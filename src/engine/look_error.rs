@@ -15,6 +15,8 @@ pub enum LookError {
         image: String,
         /// Which path, and why.
         problem: Box<ResolveError<ViewError>>,
+        /// A path that is there and near the one that is not.
+        similar: Option<String>,
     },
     /// Only files have a content.
     #[error("`{path}` in the image `{image}` is {what}, not a file")]

@@ -104,7 +104,7 @@ impl ImageFiles {
         if inner && !directory {
             let image = self.image.clone();
             let problem = crate::tree::ResolveError::NotADirectory { path: named, at: real };
-            return Err(LookError::NoPath { image, problem: Box::new(problem) }.into());
+            return Err(LookError::NoPath { image, problem: Box::new(problem), similar: None }.into());
         }
         let content_only = named.is_root() || request.path.ends_with("/.");
         let name = if content_only { TreePath::root() } else { TreePath::clean(named.name()) };
