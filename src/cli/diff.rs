@@ -151,7 +151,7 @@ fn setting(change: &ConfigChange) -> String {
 
 /// `C /etc/passwd  content +12B, mode 0644 -> 0600`.
 fn line(file: &Difference) -> String {
-    let path = human::path(file.path().as_bytes());
+    let path = human::path(file.path.as_bytes());
     let entry = file.after.as_ref().or(file.before.as_ref());
     let slash = if entry.is_some_and(Entry::is_directory) { "/" } else { "" };
     let mut what: Vec<String> = Vec::new();
@@ -175,7 +175,7 @@ fn aspect(aspect: Aspect, before: &Entry, after: &Entry) -> String {
         Aspect::Target => both(target),
         Aspect::Mode => both(mode),
         Aspect::Owner => both(|entry| format!("{}:{}", entry.uid, entry.gid)),
-        Aspect::Time => both(|entry| files::time(entry)),
+        Aspect::Time => both(files::time),
         Aspect::Device | Aspect::Opacity | Aspect::Attributes => word(aspect).to_owned(),
     }
 }
@@ -240,7 +240,7 @@ fn setting_json(change: &ConfigChange) -> Value {
 
 fn file_json(file: &Difference) -> Value {
     let mut value = json!({
-        "Path": format!("/{}", human::path(file.path().as_bytes())),
+        "Path": format!("/{}", human::path(file.path.as_bytes())),
         "Change": letter(file).to_string(),
     });
     if !file.aspects.is_empty() {

@@ -94,14 +94,18 @@ fn hinted<H: Into<String>>(error: &dyn Error, hint: Option<H>) -> CliError {
     }
 }
 
-fn look_hint(error: &LookError) -> Option<&'static str> {
-    match error {
-        LookError::NoBase(_) => Some("name both images"),
-        LookError::LayerWithoutBase(_) | LookError::Unlike { .. } => Some("give two images, or two layers"),
-        LookError::AmbiguousLayer(_) => Some("give more of the digest"),
-        LookError::Owners => Some("leave `--archive` out, or write a tar, which has the owners of the image"),
-        _ => None,
-    }
+fn look_hint(error: &LookError) -> Option<String> {
+    let hint = match error {
+        LookError::NoPath { similar, .. } => {
+            return similar.as_ref().map(|path| format!("did you mean `{path}`?"));
+        }
+        LookError::NoBase(_) => "name both images",
+        LookError::LayerWithoutBase(_) | LookError::Unlike { .. } => "give two images, or two layers",
+        LookError::AmbiguousLayer(_) => "give more of the digest",
+        LookError::Owners => "leave `--archive` out, or write a tar, which has the owners of the image",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn load_hint(error: &LoadError) -> Option<String> {

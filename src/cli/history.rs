@@ -68,7 +68,9 @@ pub(super) fn run(app: &App, args: &HistoryArgs) -> Result<ExitCode, CliError> {
 fn row(line: &HistoryLine, args: &HistoryArgs, now: jiff::Timestamp) -> Value {
     let by = line.entry.created_by.as_deref().unwrap_or_default().replace(['\n', '\t'], " ");
     let created = line.entry.created.as_deref();
-    let at = created.unwrap_or_default().to_owned();
+    // Docker has whole seconds here.
+    let at = created.and_then(|time| time.parse::<jiff::Timestamp>().ok());
+    let at = at.map_or_else(String::new, |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     json!({
         "ID": line_id(line, args.no_trunc),
         "CreatedSince": if args.human { human::ago(created, now) } else { at.clone() },

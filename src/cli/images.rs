@@ -14,6 +14,7 @@ use super::{App, new_name, print};
 
 /// List images
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct ImagesArgs {
     /// All images; none is hidden without it
     #[arg(short, long)]

@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
+use crate::diagnostic::nearest;
 use crate::layer::PartsError;
 use crate::oci::DiffId;
 use crate::oci::Digest;
@@ -16,7 +17,7 @@ use crate::oci::digest::Digester;
 use crate::solve::Stack;
 use crate::store::{StoreError, WorkDir};
 use crate::transport::ExportError;
-use crate::tree::{Found, Kind, LastLink, ResolveError, TreePath, ViewError, resolve};
+use crate::tree::{Found, Kind, LastLink, ResolveError, TreePath, resolve};
 
 use super::Engine;
 use super::error::EngineError;
@@ -119,11 +120,22 @@ impl ImageFiles {
     }
 
     fn resolve(&self, path: &TreePath, last: LastLink) -> Result<TreePath, LookError> {
-        let failed = |problem: ResolveError<ViewError>| LookError::NoPath {
-            image: self.image.clone(),
-            problem: Box::new(problem),
-        };
-        resolve(self.stack.view(), path, last).map_err(failed)
+        resolve(self.stack.view(), path, last).map_err(|problem| {
+            let similar = match &problem {
+                ResolveError::Missing { at, .. } => self.similar(at),
+                _ => None,
+            };
+            LookError::NoPath { image: self.image.clone(), problem: Box::new(problem), similar }
+        })
+    }
+
+    /// What is beside `missing` and has nearly its name.
+    fn similar(&self, missing: &TreePath) -> Option<String> {
+        let beside = self.stack.view().list(&missing.parent()?).ok()?;
+        let paths: Vec<String> = beside.iter().map(|found| found.entry.path.to_string()).collect();
+        let names = paths.iter().filter_map(|path| path.rsplit('/').next());
+        let near = nearest(&String::from_utf8_lossy(missing.name()), names)?;
+        paths.iter().find(|path| path.rsplit('/').next() == Some(near)).cloned()
     }
 
     /// What is exactly there; `None` for the root, which is a directory.

@@ -110,6 +110,6 @@ fn by_path(hidden: &[Hidden], layers: usize) -> Vec<Wasted> {
         (path.by, path.deleted) = (by, one.deleted);
     }
     let mut all: Vec<Wasted> = paths.into_values().collect();
-    all.sort_by(|a, b| b.size.cmp(&a.size));
+    all.sort_by_key(|one| std::cmp::Reverse(one.size));
     all
 }

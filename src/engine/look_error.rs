@@ -9,12 +9,14 @@ use crate::tree::{ResolveError, TreePath, ViewError};
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
     /// A path leads nowhere.
-    #[error("{problem} in the image `{image}`")]
+    #[error("{}", no_path(image, problem))]
     NoPath {
         /// The image, as the user named it.
         image: String,
         /// Which path, and why.
         problem: Box<ResolveError<ViewError>>,
+        /// A path that is there and near the one that is not.
+        similar: Option<String>,
     },
     /// Only files have a content.
     #[error("`{path}` in the image `{image}` is {what}, not a file")]
@@ -57,4 +59,14 @@ pub enum LookError {
         /// The layer.
         layer: String,
     },
+}
+
+/// A path of which nothing more is to be told than that it is not there needs no second mention.
+fn no_path(image: &str, problem: &ResolveError<ViewError>) -> String {
+    match problem {
+        ResolveError::Missing { path, at } if path == at => {
+            format!("there is no `{path}` in the image `{image}`")
+        }
+        other => format!("in the image `{image}`, {other}"),
+    }
 }

@@ -96,7 +96,7 @@
     return placed;
   }
 
-  function cell(of, x, y, w, h, depth) {
+  function cell(of, x, y, w, h, depth, opens) {
     const box = document.createElement("div");
     box.className = "cell";
     box.style.left = `${x}px`;
@@ -110,7 +110,7 @@
     if (of.kids.length) box.classList.add("in");
     if (of.by !== undefined) box.classList.add("top");
     if (of.name === null) box.classList.add("rest");
-    if (of.wasted === of.size) box.classList.add("waste");
+    if (of.wasted === of.size && !opens) box.classList.add("waste");
     if (w > 34 && h > 15) {
       const text = document.createElement("span");
       text.textContent = label(of);
@@ -135,9 +135,10 @@
     for (const [kid, left, top, width, height] of squarify(of.kids, x, y, w, h)) {
       const [wide, high] = [width - GAP / 2, height - GAP / 2];
       if (wide < 2 || high < 2) continue;
-      cell(kid, left, top, wide, high, depth);
+      const opens = kid.kids.length > 0 && wide > 14 && high > 14;
+      cell(kid, left, top, wide, high, depth, opens);
       const head = high > HEAD + 16 && wide > 34 ? HEAD : GAP;
-      if (kid.kids.length && wide > 14 && high > 14) {
+      if (opens) {
         fill(kid, left + GAP, top + head, wide - 2 * GAP, high - head - GAP, depth + 1);
       }
     }

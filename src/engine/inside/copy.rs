@@ -61,7 +61,7 @@ impl Engine {
         let step = reporter.start("copying");
         let size = match to {
             CopyTarget::Tar(out) => {
-                let merged = source.named(source.name.clone());
+                let merged = source.named(&source.name);
                 let size = size(&merged);
                 transport::write_plain_tar(session, &merged, None, Destination::Stream(out), &step)?;
                 size
@@ -71,7 +71,7 @@ impl Engine {
                     return Err(LookError::Owners.into());
                 }
                 let (directory, name) = source.place(path)?;
-                let mut merged = source.named(name);
+                let mut merged = source.named(&name);
                 if !request.owners {
                     own(&mut merged);
                 }
@@ -104,7 +104,7 @@ impl ImageFiles {
         if inner && !directory {
             let image = self.image.clone();
             let problem = crate::tree::ResolveError::NotADirectory { path: named, at: real };
-            return Err(LookError::NoPath { image, problem: Box::new(problem) }.into());
+            return Err(LookError::NoPath { image, problem: Box::new(problem), similar: None }.into());
         }
         let content_only = named.is_root() || request.path.ends_with("/.");
         let name = if content_only { TreePath::root() } else { TreePath::clean(named.name()) };
@@ -116,7 +116,7 @@ impl ImageFiles {
 
 impl Source {
     /// What is copied, with its path in the image replaced by `name`.
-    fn named(&self, name: TreePath) -> Merged {
+    fn named(&self, name: &TreePath) -> Merged {
         let rename = |found: &Found| {
             let below = found.entry.path.below(&self.real)?;
             let path = name.join(&below);
