@@ -6,25 +6,37 @@
 mod archives;
 mod build;
 mod check;
+mod completions;
 mod debug;
+mod diff;
 mod dns;
 pub mod error;
 mod explain;
+mod files;
 mod given;
+mod history;
 pub mod human;
 mod images;
 mod inspect;
 mod later;
+mod layers;
 mod limits;
+mod list;
+mod login;
+mod manifest;
 mod ports;
+mod prompt;
+mod registry_files;
 mod remotes;
 pub mod render;
 mod result_file;
 mod rights;
 mod run;
+mod search;
 mod signals;
 pub mod table;
 pub mod template;
+mod transfer;
 mod usage;
 mod user;
 mod volumes;
@@ -40,6 +52,7 @@ use crate::engine::{Engine, EngineError, Host};
 use crate::exec::{self, Executor};
 use crate::network;
 use error::{CliError, ErrorKind};
+use registry_files::RegistryFiles;
 
 /// Build OCI images from Dockerfiles, without a daemon
 #[derive(Debug, Parser)]
@@ -60,6 +73,10 @@ struct Global {
     /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata, or ~/.local/share/strata for users]
     #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     root: Option<PathBuf>,
+    /// File with settings of registries, in place of those of the system and the user
+    /// [env: STRATA_REGISTRY_CONFIG] [default: /etc/containers/registries.conf and ~/.config/containers/registries.conf]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
+    registry_config: Option<PathBuf>,
     /// Print an error as it is inside, too, for a report of a bug
     #[arg(long, global = true, help_heading = GLOBAL)]
     debug: bool,
@@ -78,6 +95,16 @@ enum Command {
     /// Containers
     #[command(subcommand)]
     Container(ContainerCommand),
+    /// Bring images of a registry into the store
+    Pull(transfer::PullArgs),
+    /// Bring images of the store into a registry
+    Push(transfer::PushArgs),
+    /// Log in to a registry
+    Login(login::LoginArgs),
+    /// Log out from a registry
+    Logout(login::LogoutArgs),
+    /// Search a registry for images
+    Search(search::SearchArgs),
     /// Write images to an archive
     Save(archives::SaveArgs),
     /// Read images from an archive
@@ -85,13 +112,31 @@ enum Command {
     /// Make an image of a root file system's tar
     Import(archives::ImportArgs),
     /// Show how an image was made
-    History(images::HistoryArgs),
+    History(history::HistoryArgs),
     /// Show an image's details as JSON
     Inspect(inspect::InspectArgs),
+    /// Show the manifest or the index of an image
+    #[command(subcommand)]
+    Manifest(manifest::ManifestCommand),
+    /// Show what differs between two images or two layers
+    Diff(diff::DiffArgs),
+    /// Show what the layers of an image hold, and what later layers waste of it
+    Layers(layers::LayersArgs),
+    /// List files of an image
+    Ls(files::LsArgs),
+    /// Print files of an image
+    Cat(files::CatArgs),
+    /// Copy files out of an image
+    Cp(files::CpArgs),
     /// Give an image another name
     Tag(images::TagArgs),
     /// Remove images
     Rmi(images::RmiArgs),
+    /// Print a script that makes a shell complete commands, flags and names of images
+    Completions(completions::CompletionsArgs),
+    /// Write the pages of the manual
+    #[command(hide = true)]
+    Man(completions::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -104,6 +149,8 @@ enum ContainerCommand {
 struct App {
     /// The store's directory, or why there can be none: not every command needs it.
     store: Result<PathBuf, CliError>,
+    /// Where registries' settings and credentials are.
+    registry_files: RegistryFiles,
 }
 
 impl App {
@@ -134,14 +181,23 @@ pub fn main() -> ExitCode {
     if let Some(code) = exec::stage_entry().or_else(network::guard_entry) {
         return code;
     }
+    if let Some(code) = completions::answer() {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };
-    let Global { root, debug } = arguments.global;
+    let Global { root, registry_config, debug } = arguments.global;
+    // A user's files are looked for while the process is still the user's.
+    let registry_files = RegistryFiles::of_environment(registry_config);
     let root = root.or_else(root_of_environment).map_or_else(user::default_store, Ok);
-    let app = App { store: root.and_then(|root| user::become_root().map(|()| root)) };
-    dispatch(&app, arguments.command).unwrap_or_else(|error| failed(&error, debug))
+    let app = App { store: root.and_then(|root| user::become_root().map(|()| root)), registry_files };
+    let done = dispatch(&app, arguments.command);
+    for unknown in app.registry_files.settings.unknown() {
+        complain(&format!("warning: {unknown}\n"));
+    }
+    done.unwrap_or_else(|error| failed(&error, debug))
 }
 
 /// Says what failed; gives the exit code.
@@ -160,13 +216,26 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Debug(args) => debug::run(app, &args),
         Command::Images(args) => images::list(app, &args),
         Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
+        Command::Pull(args) => transfer::pull(app, &args),
+        Command::Push(args) => transfer::push(app, &args),
+        Command::Login(args) => login::login(app, &args),
+        Command::Logout(args) => login::logout(app, &args),
+        Command::Search(args) => search::run(app, &args),
         Command::Save(args) => archives::save(app, &args),
         Command::Load(args) => archives::load(app, &args),
         Command::Import(args) => archives::import(app, &args),
-        Command::History(args) => images::history(app, &args),
+        Command::History(args) => history::run(app, &args),
         Command::Inspect(args) => inspect::run(app, &args),
+        Command::Manifest(command) => manifest::run(app, &command),
+        Command::Diff(args) => diff::run(app, &args),
+        Command::Layers(args) => layers::run(app, &args),
+        Command::Ls(args) => files::ls(app, &args),
+        Command::Cat(args) => files::cat(app, &args),
+        Command::Cp(args) => files::cp(app, &args),
         Command::Tag(args) => images::tag(app, &args),
         Command::Rmi(args) => images::remove(app, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => completions::man(&args),
     }
 }
 

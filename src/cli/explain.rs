@@ -3,12 +3,12 @@
 use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{BuildError, EngineError, KeysError};
+use crate::engine::{BuildError, EngineError, KeysError, LookError};
 use crate::exec::{ExecError, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
-use crate::transport::{ExportError, LoadError, Looks};
+use crate::transport::{ExportError, LoadError, Looks, PullError, PushError};
 use crate::user;
 
 use super::error::{CliError, ErrorKind};
@@ -58,6 +58,15 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
         }
+        EngineError::Pull { source, .. } if matches!(**source, PullError::Canceled) => {
+            interrupted("interrupted")
+        }
+        EngineError::Push { source, .. } if matches!(**source, PushError::Canceled) => {
+            interrupted("interrupted")
+        }
+        EngineError::Pull { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
+        EngineError::Push { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
+        EngineError::Look(look) => hinted(error, look_hint(look)),
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
         EngineError::Store(store) => {
@@ -86,6 +95,20 @@ fn hinted<H: Into<String>>(error: &dyn Error, hint: Option<H>) -> CliError {
         Some(hint) => general(error).hint(hint),
         None => general(error),
     }
+}
+
+fn look_hint(error: &LookError) -> Option<String> {
+    let hint = match error {
+        LookError::NoPath { similar, .. } => {
+            return similar.as_ref().map(|path| format!("did you mean `{path}`?"));
+        }
+        LookError::NoBase(_) => "name both images",
+        LookError::LayerWithoutBase(_) | LookError::Unlike { .. } => "give two images, or two layers",
+        LookError::AmbiguousLayer(_) => "give more of the digest",
+        LookError::Owners => "leave `--archive` out, or write a tar, which has the owners of the image",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn load_hint(error: &LoadError) -> Option<String> {
@@ -239,6 +262,10 @@ fn with_disk_hint(text: CliError, error: &StoreError) -> CliError {
 
 fn disk_full(error: &EngineError) -> Option<CliError> {
     is_disk_full(error).then(|| general(error).hint(DISK_FULL))
+}
+
+fn full_disk_hint(error: &EngineError) -> Option<String> {
+    is_disk_full(error).then(|| DISK_FULL.to_owned())
 }
 
 /// Whether a full disk is at the bottom of an error.

@@ -2,16 +2,16 @@
 //! taken for a mistyped something else. A row goes when its flag or command comes; a test says which rows are late.
 
 /// Commands.
-const COMMANDS: &str = "attach builder buildx commit compose context cp create diff events exec export image \
-    info kill login logout logs manifest network pause plugin port prune ps pull push rename restart rm search start \
+const COMMANDS: &str = "attach builder buildx commit compose context create events exec export image \
+    info kill logs network pause plugin port prune ps rename restart rm start \
     stats stop system top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 9] = [
+const FLAGS: [(&str, &str); 10] = [
     (
         "build",
         "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
-         --force-rm --isolation --policy --provenance --pull --push --rm --sbom --security-opt --squash",
+         --force-rm --isolation --policy --provenance --push --rm --sbom --security-opt --squash",
     ),
     (
         "run",
@@ -27,12 +27,13 @@ const FLAGS: [(&str, &str); 9] = [
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
     ),
-    ("images", "-a --all --digests -f --filter --format --tree"),
+    ("pull", "--disable-content-trust"),
+    ("push", "--disable-content-trust --platform"),
     ("save", "--platform"),
     ("load", "--platform"),
     ("import", "--platform"),
-    ("history", "--format -H --human --platform"),
-    ("inspect", "-s --size --type --platform"),
+    ("history", "--platform"),
+    ("inspect", "--platform"),
     ("rmi", "--no-prune --platform"),
 ];
 

@@ -15,9 +15,11 @@ use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
-use crate::transport::{ExportError, LoadError};
+use crate::transport::{ExportError, LoadError, PullError, PushError};
 
+use super::images::FilterError;
 use super::keys::KeysError;
+use super::look_error::LookError;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,12 @@ pub enum EngineError {
         /// The names.
         names: Vec<String>,
     },
+    /// A filter of a list cannot be used.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Something that an image does not show.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// A `--change` cannot be understood.
     #[error("`--change` is wrong")]
     Change(Vec<String>),
@@ -74,6 +82,22 @@ pub enum EngineError {
     /// An archive cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// An image cannot be pulled.
+    #[error("cannot pull `{name}`")]
+    Pull {
+        /// As people write it.
+        name: String,
+        /// Why not.
+        source: Box<PullError>,
+    },
+    /// An image cannot be pushed.
+    #[error("cannot push `{name}`")]
+    Push {
+        /// As people write it.
+        name: String,
+        /// Why not.
+        source: Box<PushError>,
+    },
     /// A layer of an image cannot be used.
     #[error(transparent)]
     Layers(#[from] StepError),
