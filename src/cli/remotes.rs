@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::remote::git::Git;
 use crate::remote::http::HttpClient;
-use crate::remote::{Clients, Proxies};
+use crate::remote::{Clients, Logins, Proxies};
 
 /// Clients that fetch as the user's other programs do: by the same proxies, trusting the same authorities and hosts,
 /// and with the same ssh agent.
@@ -24,7 +24,7 @@ pub(super) fn from_environment() -> Clients {
         proxies: proxies.clone(),
         ..Git::default()
     };
-    Clients { http: HttpClient { proxies, ..HttpClient::default() }, git }
+    Clients { http: HttpClient { proxies, ..HttpClient::default() }, git, logins: Logins::default() }
 }
 
 /// The value of a variable in either case; the small letters go first, as everywhere.
