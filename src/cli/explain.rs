@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError, KeysError};
-use crate::exec::{ExecError, UserProblem};
+use crate::exec::{ExecError, SpecProblem, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
@@ -159,6 +159,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
             vec!["flags come before the sources".to_owned()]
         }
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoAccountsForUser { .. } => {
+            vec!["use numbers, such as `USER 1000:1000`, or write `USER` behind the `WORKDIR`".to_owned()]
+        }
         StepError::NoSecret { id } => {
             vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
         }
@@ -181,6 +184,12 @@ fn step_hints(error: &StepError) -> Vec<String> {
             })
             .into_iter()
             .collect(),
+        StepError::Sandbox(
+            ExecError::Spec(SpecProblem::TooLong { .. }) | ExecError::Command { errno: libc::E2BIG, .. },
+        ) => vec![
+            "put a long text into a file: a heredoc whose first line is `#!/bin/sh` runs as one, and `COPY` brings a script"
+                .to_owned(),
+        ],
         StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
         }
