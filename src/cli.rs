@@ -8,6 +8,7 @@ mod build;
 mod check;
 pub mod error;
 mod explain;
+mod flags;
 mod given;
 pub mod human;
 mod images;
@@ -129,7 +130,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = exec::stage_entry().or_else(network::guard_entry) {
         return code;
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match flags::parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };

@@ -291,9 +291,13 @@ impl<'a> Solver<'a> {
     }
 }
 
-fn failed(step: &Step, source: StepError) -> SolveError {
+fn failed(step: &Step, error: StepError) -> SolveError {
     let (name, trigger) = (step.name.clone(), step.trigger.clone());
-    SolveError { name, span: step.span, trigger, source: Box::new(source) }
+    let (span, source) = match error {
+        StepError::Source { number, error } => (step.sources.get(number).copied(), error),
+        error => (None, Box::new(error)),
+    };
+    SolveError { name, span: span.unwrap_or(step.span), trigger, source }
 }
 
 /// The context that a step reads.
