@@ -8,8 +8,8 @@ use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile::{self, Parsed};
 use crate::exec::CancelToken;
 use crate::lint::{self, Context, Extent, Finding, Input, Outline, Report, Target};
-use crate::oci::ImageConfig;
-use crate::plan::{self, BaseImage, Options};
+use crate::oci::{ImageConfig, Reference};
+use crate::plan::{self, BaseImage, NamedContext, Options};
 use crate::progress::Reporter;
 use crate::store::WorkDir;
 
@@ -160,12 +160,29 @@ fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
         Ok(bases) => bases,
         Err(errors) => return errors,
     };
+    let mut wrong: Vec<Diagnostic> = bases.iter().filter_map(|base| misnamed(base, options)).collect();
     let unknown = |base: plan::BaseRef| {
         let image = BaseImage { name: base.reference.clone(), config: ImageConfig::default() };
         (base.reference, image)
     };
     let images = bases.into_iter().map(unknown).collect();
-    plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default()
+    wrong.extend(plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default());
+    wrong
+}
+
+/// What is wrong with a reference. Those of named contexts were looked at with the command line.
+fn misnamed(base: &plan::BaseRef, options: &Options) -> Option<Diagnostic> {
+    let is_given = NamedContext::Image(base.reference.clone());
+    let error = base
+        .reference
+        .parse::<Reference>()
+        .err()
+        .filter(|_| !options.contexts.values().any(|it| *it == is_given))?;
+    let diagnostic = Diagnostic::error(error.to_string()).at(base.span);
+    Some(match error.remedy() {
+        Some(remedy) => diagnostic.help(remedy),
+        None => diagnostic,
+    })
 }
 
 /// Leaves the warnings of a build that is about to begin in `checked`. `bases` are the images that are known. The inner

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -76,7 +77,8 @@ fn a_plan_that_takes_its_time_ends_at_once() {
     let pipe = env.path("context/Dockerfile");
     fs::create_dir_all(pipe.parent().unwrap()).unwrap();
     let word = "a".repeat(60_000);
-    let text = format!("FROM scratch\nARG A={word}\nENV B=$A$A$A$A$A$A$A$A$A$A$A$A\nENV C=${{B//a*a*a*a*a*a*b/}}\n");
+    let text =
+        format!("FROM scratch\nARG A={word}\nENV B=$A$A$A$A$A$A$A$A$A$A$A$A\nENV C=${{B//a*a*a*a*a*a*b/}}\n");
     for arguments in [&["build"][..], &["build", "--check"], &["build", "--call=outline"]] {
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let build = env.spawn(arguments.iter().copied().chain([pipe.parent().unwrap().to_str().unwrap()]));
