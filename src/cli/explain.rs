@@ -190,6 +190,12 @@ fn step_hints(error: &StepError) -> Vec<String> {
             "put a long text into a file: a heredoc whose first line is `#!/bin/sh` runs as one, and `COPY` brings a script"
                 .to_owned(),
         ],
+        StepError::Sandbox(ExecError::Setup { step, errno: libc::ENOTDIR, .. }) if step.starts_with("mount /") => {
+            let path = step.trim_start_matches("mount ");
+            vec![format!(
+                "on the way to `{path}` the image has something that is no directory: with `--link`, a file that is copied to the name of a directory takes its place"
+            )]
+        }
         StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
         }

@@ -152,6 +152,7 @@ impl ExecError {
 fn command_problem(errno: i32) -> String {
     match errno {
         libc::ENOENT => "no such file or directory, in the image or in its `PATH`".to_owned(),
+        libc::ENOTDIR => "on the way to it the image has something that is not a directory".to_owned(),
         libc::EACCES => "permission denied".to_owned(),
         libc::ENOEXEC => {
             "exec format error: neither a program for this machine nor a script with `#!`".to_owned()
