@@ -14,7 +14,7 @@ mod upper;
 mod whiteout;
 
 pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Contents, Problem, apply, begins_tar};
-pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits, MAGIC};
+pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits, MAGIC, Seal};
 pub use magic::{HEAD, is_archive};
 pub use parts::{Parts, PartsError};
 pub use place::{PlaceError, Placer};

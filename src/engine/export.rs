@@ -308,8 +308,9 @@ fn write_output(
         manifest_json: image.manifest_json.clone(),
         config_json: image.config_json.clone(),
         names: names.to_vec(),
+        annotations: std::collections::BTreeMap::new(),
     }];
-    let packing = |compression| Packing::Compressed { compression, force: false };
+    let packing = |compression| Packing::compressed(compression);
     let merged = || -> Result<Merged, EngineError> {
         let stack = Stack::open(&image.config.rootfs.diff_ids, session.store, session.work)?;
         let found = stack.view().walk(&TreePath::root()).map_err(StoreError::from)?;

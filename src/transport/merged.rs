@@ -27,18 +27,24 @@ pub(super) struct Flat<'a> {
     /// In the order of a walk.
     pub(super) entries: Vec<Entry>,
     merged: &'a Merged,
+    /// The directory that all of them are in.
+    below: TreePath,
 }
 
 impl Merged {
-    /// The entries as a tree without layers below; with `epoch`, all times are that many seconds since 1970.
-    pub(super) fn flatten(&self, epoch: Option<i64>) -> Flat<'_> {
+    /// The entries as a tree without layers below; with `epoch`, all times are that many seconds since 1970, and with
+    /// `below` all are in a directory of that name.
+    pub(super) fn flatten(&self, epoch: Option<i64>, below: Option<&str>) -> Flat<'_> {
+        let time = epoch.map(Time::from_seconds);
+        let below = below.map_or_else(TreePath::root, TreePath::from);
+        let above = (!below.is_root())
+            .then(|| Entry::directory(below.clone(), 0o755, time.unwrap_or_default()));
         let mut names: HashMap<(usize, &TreePath), &TreePath> = HashMap::new();
         let entries = self.found.iter().map(|found| {
             let mut entry = found.entry.clone();
+            entry.path = below.join(&entry.path);
             entry.implied = false;
-            if let Some(seconds) = epoch {
-                entry.mtime = Time::from_seconds(seconds);
-            }
+            entry.mtime = time.unwrap_or(entry.mtime);
             if entry.is_directory() {
                 entry.kind = Kind::Directory { opaque: false };
                 return entry;
@@ -48,19 +54,20 @@ impl Merged {
                     slot.insert(&found.entry.path);
                 }
                 Slot::Occupied(first) => {
-                    entry.kind = Kind::Hardlink { target: (*first.get()).clone() };
+                    entry.kind = Kind::Hardlink { target: below.join(first.get()) };
                 }
             }
             entry
         });
-        Flat { entries: entries.collect(), merged: self }
+        Flat { entries: above.into_iter().chain(entries).collect(), merged: self, below }
     }
 }
 
 impl Flat<'_> {
     fn found(&self, entry: &Entry) -> Option<&Found> {
         let found = &self.merged.found;
-        found.binary_search_by(|found| found.entry.path.cmp(&entry.path)).ok().map(|i| &found[i])
+        let path = entry.path.below(&self.below)?;
+        found.binary_search_by(|found| found.entry.path.cmp(&path)).ok().map(|i| &found[i])
     }
 }
 
