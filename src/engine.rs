@@ -9,6 +9,7 @@ mod build;
 mod change;
 mod check;
 mod context;
+mod epoch;
 mod error;
 mod export;
 mod find;
@@ -17,6 +18,7 @@ mod images;
 mod inspect;
 mod keys;
 mod options;
+mod output;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -27,10 +29,13 @@ pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError};
-pub use export::{OutputDestination, OutputFormat, OutputSpec};
 pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
 pub use keys::KeysError;
+pub use output::{
+    Annotation, AnnotationError, EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, Level,
+    OutputError, OutputForm, OutputRefusal, OutputSpec, PushChoice, Target,
+};
 pub use run::{Connection, Ended, RunRequest};
 
 use crate::cgroup::{self, Cgroups};

@@ -44,7 +44,7 @@ pub use local_dir::{LocalOptions, write_local};
 pub use looks::Looks;
 pub use merged::Merged;
 pub use oci_layout::{write_oci, write_oci_directory};
-pub use pack::{Exported, MediaTypes, Packing, SourceImage};
+pub use pack::{Exported, MediaTypes, Packing, Prepared, SourceImage, prepare};
 pub use plain_tar::{TarOptions, write_plain_tar};
 pub use rewrite::{Clamp, clamp_times};
 

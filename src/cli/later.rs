@@ -10,8 +10,8 @@ const COMMANDS: &str = "attach builder buildx commit compose context cp create d
 const FLAGS: [(&str, &str); 9] = [
     (
         "build",
-        "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
-         --force-rm --isolation --policy --provenance --pull --push --rm --sbom --security-opt --squash",
+        "--attest --builder --cache-from --cache-to --compress --disable-content-trust \
+         --force-rm --isolation --policy --provenance --pull --rm --sbom --security-opt --squash",
     ),
     (
         "run",

@@ -18,6 +18,7 @@ use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
 
 use super::keys::KeysError;
+use super::output::OutputRefusal;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +167,18 @@ pub enum BuildError {
     /// A Git repository cannot be used.
     #[error(transparent)]
     Git(GitError),
+    /// The time that the build should have is none.
+    #[error("invalid SOURCE_DATE_EPOCH: `{text}` is not a number of seconds since 1970")]
+    Epoch {
+        /// As given.
+        text: String,
+    },
+    /// There is nothing that a build could have its time from.
+    #[error("the context has no files whose times the image could have")]
+    NoEpoch,
+    /// Outputs are impossible in this build.
+    #[error(transparent)]
+    Outputs(#[from] OutputRefusal),
     /// Something that cannot be done yet.
     #[error("not supported yet: {what}")]
     Unsupported {

@@ -37,8 +37,8 @@ impl Merged {
     pub(super) fn flatten(&self, epoch: Option<i64>, below: Option<&str>) -> Flat<'_> {
         let time = epoch.map(Time::from_seconds);
         let below = below.map_or_else(TreePath::root, TreePath::from);
-        let above = (!below.is_root())
-            .then(|| Entry::directory(below.clone(), 0o755, time.unwrap_or_default()));
+        let above =
+            (!below.is_root()).then(|| Entry::directory(below.clone(), 0o755, time.unwrap_or_default()));
         let mut names: HashMap<(usize, &TreePath), &TreePath> = HashMap::new();
         let entries = self.found.iter().map(|found| {
             let mut entry = found.entry.clone();

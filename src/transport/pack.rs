@@ -129,6 +129,34 @@ pub struct Exported {
     pub layers: Vec<Descriptor>,
 }
 
+/// An image whose blobs are in the store, or can be made of what is there.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What it is.
+    pub exported: Exported,
+    /// The bytes of its manifest.
+    pub manifest_json: Vec<u8>,
+    /// The bytes of its config.
+    pub config_json: Vec<u8>,
+}
+
+/// Decides how an image goes out, and has the compressed blobs of its layers in the store then.
+pub fn prepare(
+    session: Session<'_>,
+    image: &SourceImage,
+    packing: Packing,
+    step: &Step<'_>,
+) -> Result<Prepared, ExportError> {
+    let (mut exported, mut blobs) = pack(session, std::slice::from_ref(image), packing, step)?;
+    let exported = exported.remove(0);
+    let mut document = |digest: &Digest| match blobs.remove(digest) {
+        Some((_, Content::Bytes(bytes))) => bytes,
+        _ => unreachable!("packing an image makes its documents"),
+    };
+    let (manifest_json, config_json) = (document(&exported.manifest.digest), document(&exported.id.0));
+    Ok(Prepared { exported, manifest_json, config_json })
+}
+
 /// Where the bytes of a blob come from.
 #[derive(Debug, Clone)]
 pub(super) enum Content {

@@ -10,7 +10,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::layer::{Content, Marks, Parts, PartsError, PlaceError, Placer, StreamError, StreamOptions, stream};
+use crate::layer::{
+    Content, Marks, Parts, PartsError, PlaceError, Placer, StreamError, StreamOptions, stream,
+};
 use crate::oci::digest::Digester;
 use crate::oci::{CacheKey, DiffId, Digest, FingerprintHasher};
 use crate::progress::Step;
@@ -32,7 +34,11 @@ pub struct Clamp {
 
 impl Clamp {
     fn applied(self, time: Time) -> Time {
-        if time.seconds < self.made && time.seconds <= self.epoch { time } else { Time::from_seconds(self.epoch) }
+        if time.seconds < self.made && time.seconds <= self.epoch {
+            time
+        } else {
+            Time::from_seconds(self.epoch)
+        }
     }
 }
 

@@ -163,10 +163,7 @@ impl<W: Write> EstargzWriter<W> {
         }
         let extends = matches!(
             block.entry_type(),
-            EntryType::XHeader
-                | EntryType::GNULongName
-                | EntryType::GNULongLink
-                | EntryType::XGlobalHeader
+            EntryType::XHeader | EntryType::GNULongName | EntryType::GNULongLink | EntryType::XGlobalHeader
         );
         if !extends {
             return self.entry();

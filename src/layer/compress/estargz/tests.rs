@@ -102,7 +102,9 @@ fn every_content_is_found_by_the_table() {
         let name = entry["name"].as_str().unwrap().to_owned();
         let kind = entry["type"].as_str().unwrap();
         let Some(offset) = entry["offset"].as_u64() else { continue };
-        let before = if kind == "chunk" { contents.pop().unwrap() } else {
+        let before = if kind == "chunk" {
+            contents.pop().unwrap()
+        } else {
             let digest = entry["digest"].as_str().map(str::to_owned);
             (name.clone(), Vec::new(), digest.or_else(|| Some(entry["size"].to_string())))
         };
