@@ -24,7 +24,7 @@ mod run;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use archives::ImportRequest;
+pub use archives::{ArchiveForm, ImportRequest, ImportSource, SaveRequest};
 pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};

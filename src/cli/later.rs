@@ -7,7 +7,7 @@ const COMMANDS: &str = "attach builder buildx commit compose context cp create d
     stats stop system top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 9] = [
+const FLAGS: [(&str, &str); 6] = [
     (
         "build",
         "--attest --builder --cache-from --cache-to --compress --disable-content-trust \
@@ -28,9 +28,6 @@ const FLAGS: [(&str, &str); 9] = [
          --userns --uts --volume-driver --volumes-from",
     ),
     ("images", "-a --all --digests -f --filter --format --tree"),
-    ("save", "--platform"),
-    ("load", "--platform"),
-    ("import", "--platform"),
     ("history", "--format -H --human --platform"),
     ("inspect", "-s --size --type --platform"),
     ("rmi", "--no-prune --platform"),

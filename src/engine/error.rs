@@ -10,7 +10,7 @@ use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, ManifestError, ReferenceError};
+use crate::oci::{DiffId, ManifestError, Platform, ReferenceError};
 use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
@@ -47,6 +47,16 @@ pub enum EngineError {
         id: String,
         /// The names.
         names: Vec<String>,
+    },
+    /// An image is not for what was asked.
+    #[error("the image `{name}` is for {found}, not for {wanted}")]
+    OtherPlatform {
+        /// The image.
+        name: String,
+        /// What it is for.
+        found: Platform,
+        /// What was asked for.
+        wanted: Platform,
     },
     /// A `--change` cannot be understood.
     #[error("`--change` is wrong")]
