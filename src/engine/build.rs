@@ -1,5 +1,6 @@
 //! Builds: Dockerfile and context in, image or files out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Source};
@@ -71,6 +72,17 @@ pub struct BuildRequest {
     /// Whether images depend on nothing but the context and the bases: the time of the build is that of the context
     /// unless a build argument says it, and no file is younger.
     pub reproducible: bool,
+}
+
+impl BuildRequest {
+    /// What to write, where nothing means an image in the store.
+    pub(super) fn outputs_or_store(&self) -> Cow<'_, [OutputSpec]> {
+        if self.outputs.is_empty() {
+            vec![OutputSpec::store()].into()
+        } else {
+            self.outputs.as_slice().into()
+        }
+    }
 }
 
 /// What the user has agreed to: BuildKit's entitlements.
@@ -185,7 +197,7 @@ impl Engine {
             has_epoch: epoch.is_some(),
             precious: &export::precious(self, &input.files.root),
         };
-        output::refuse_impossible(&request.outputs, &circumstances)
+        output::refuse_impossible(&request.outputs_or_store(), &circumstances)
             .map_err(|refusal| Box::new(BuildError::from(refusal)))?;
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing };
         let mut bases = BTreeMap::new();

@@ -16,9 +16,7 @@ use crate::plan::{BaseImage, Plan};
 use crate::progress::{Reporter, Step};
 use crate::solve::{Solved, Stack};
 use crate::store::StoreError;
-use crate::transport::{
-    self, Destination, Exported, LocalOptions, Merged, Packing, Prepared, Session, TarOptions,
-};
+use crate::transport::{self, Destination, Exported, LocalOptions, Merged, Prepared, Session, TarOptions};
 use crate::tree::TreePath;
 
 use super::Engine;
@@ -57,11 +55,10 @@ pub(super) struct Written {
 impl Exporting<'_> {
     /// Writes what the request asks for.
     pub(super) fn write(&self) -> Result<Written, EngineError> {
-        let default = [OutputSpec::store()];
-        let outputs = if self.request.outputs.is_empty() { &default[..] } else { &self.request.outputs };
+        let outputs = self.request.outputs_or_store();
         let mut variants = Variants::new(self);
         let mut written: Option<Written> = None;
-        for output in outputs {
+        for output in outputs.as_ref() {
             let epoch = self.epoch_of(output);
             let new = match &output.form {
                 OutputForm::Image(image) => Some(self.image(image, variants.of(epoch, &image.look)?)?),
@@ -113,24 +110,20 @@ impl Exporting<'_> {
     fn image(&self, output: &ImageOutput, image: Variant) -> Result<Written, EngineError> {
         let look = &output.look;
         let names = self.names(look);
-        // What is in the store is what was pushed. Only an image that goes nowhere has no need of other layers than the
-        // store's own.
-        let as_listed = output.push.is_none()
-            && *look
-                == (ImageLook {
-                    names: look.names.clone(),
-                    annotations: look.annotations.clone(),
-                    rewrite: look.rewrite,
-                    ..ImageLook::default()
-                });
-        let packing = if as_listed { Packing::AsListed } else { look.packing(Compression::GZIP) };
-        let step = self.reporter.start("exporting to an image");
         let source = image.source(names.clone());
-        let prepared = transport::prepare(self.session, &source, packing, &step)?;
+        // What is pushed is compressed, and then what is in the store is what was pushed.
+        let prepared = if output.push.is_none() && look.leaves_layers() {
+            transport::listed(&source)?
+        } else {
+            let step = self.reporter.start("exporting to an image");
+            let packing = look.packing(Compression::GZIP);
+            let prepared = transport::prepare(self.session, &source, packing, &step)?;
+            step.done();
+            prepared
+        };
         if output.store {
             self.store(&prepared, &names)?;
         }
-        step.done();
         if let Some(choice) = output.push {
             push::push(self.engine, &prepared, &names, choice)?;
         }

@@ -125,6 +125,11 @@ pub struct ImageLook {
 }
 
 impl ImageLook {
+    /// Whether manifest and layers may stay what they are in the store.
+    pub(super) fn leaves_layers(&self) -> bool {
+        self.compression.is_none() && !self.force && self.types == MediaTypes::Oci
+    }
+
     /// How its layers go out; `default` is the compression where none was chosen.
     pub(super) fn packing(&self, default: Compression) -> Packing {
         let compression = self.compression.unwrap_or(default);

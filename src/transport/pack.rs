@@ -140,6 +140,15 @@ pub struct Prepared {
     pub config_json: Vec<u8>,
 }
 
+/// An image as its manifest lists it.
+pub fn listed(image: &SourceImage) -> Result<Prepared, ExportError> {
+    let parsed = Parsed::new(image)?;
+    let layers = parsed.manifest.layers.clone();
+    let exported = parsed.finish(layers, Packing::AsListed, &mut Blobs::new());
+    let (manifest_json, config_json) = (image.manifest_json.clone(), image.config_json.clone());
+    Ok(Prepared { exported, manifest_json, config_json })
+}
+
 /// Decides how an image goes out, and has the compressed blobs of its layers in the store then.
 pub fn prepare(
     session: Session<'_>,

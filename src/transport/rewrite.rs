@@ -1,9 +1,11 @@
 //! Layers of a build with other times, so that the same build gives the same layers whenever it is made.
 //!
-//! Owns which times change. Two kinds do: those that lie after the epoch, and those that the clock gave while the layer
-//! was made, which the layer's own age tells: whenever it was made, and whether it came from the cache, they become the
-//! epoch. All others say something of the files and stay. The result is a layer of its own in the store, and remembered.
+//! Owns which times change. Those do that lie after the epoch, and those that the clock gave while a step ran, which is
+//! told by when that began: so that a step of today and one that the cache has from last year, both before the epoch,
+//! give the same. All others say something of the files and stay. The result is a layer of its own in the store, and
+//! remembered.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,20 +27,19 @@ use super::meter::Meter;
 
 /// Which times of a layer change. All in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Clamp {
+pub struct Clamp<'a> {
     /// What they become, and the latest of those that stay.
     pub epoch: i64,
     /// When the making of the layer began.
     pub made: i64,
+    /// Times that the clock gave files of other layers, which may have been copied into this one.
+    pub clock: &'a BTreeSet<i64>,
 }
 
-impl Clamp {
+impl Clamp<'_> {
     fn applied(self, time: Time) -> Time {
-        if time.seconds < self.made && time.seconds <= self.epoch {
-            time
-        } else {
-            Time::from_seconds(self.epoch)
-        }
+        let is_clocks = time.seconds >= self.made || self.clock.contains(&time.seconds);
+        if is_clocks || time.seconds > self.epoch { Time::from_seconds(self.epoch) } else { time }
     }
 }
 
@@ -46,7 +47,7 @@ impl Clamp {
 pub fn clamp_times(
     session: Session<'_>,
     diff_id: &DiffId,
-    clamp: Clamp,
+    clamp: Clamp<'_>,
     step: &Step<'_>,
 ) -> Result<DiffId, ExportError> {
     let store = session.store;
@@ -70,11 +71,19 @@ pub fn clamp_times(
     Ok(rewritten)
 }
 
-fn key(diff_id: &DiffId, clamp: Clamp) -> CacheKey {
+/// The times that the clock gave files of a layer whose making began at `made`.
+pub fn clock_times(session: Session<'_>, diff_id: &DiffId, made: i64) -> Result<BTreeSet<i64>, ExportError> {
+    let index = session.store.layer_index(diff_id)?.read_all().map_err(StoreError::from)?;
+    let times = index.entries().iter().map(|entry| entry.mtime.seconds);
+    Ok(times.filter(|seconds| *seconds >= made).collect())
+}
+
+fn key(diff_id: &DiffId, clamp: Clamp<'_>) -> CacheKey {
     let mut hasher = FingerprintHasher::new("a layer with clamped times v1");
     hasher.value(diff_id.digest());
     hasher.raw(&clamp.epoch.to_le_bytes());
     hasher.raw(&clamp.made.to_le_bytes());
+    clamp.clock.iter().for_each(|seconds| hasher.raw(&seconds.to_le_bytes()));
     CacheKey(hasher.finish())
 }
 
@@ -204,8 +213,10 @@ mod tests {
             (300, 200, 299, 300),
             (300, 200, 301, 300),
             (300, 200, -5, -5),
+            // The clock gave it in another layer.
+            (300, 200, 77, 300),
         ] {
-            let clamp = Clamp { epoch, made };
+            let clamp = Clamp { epoch, made, clock: &BTreeSet::from([77]) };
             assert_eq!(clamp.applied(Time::from_seconds(time)).seconds, expected, "{clamp:?} {time}");
         }
     }

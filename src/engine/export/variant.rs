@@ -1,6 +1,6 @@
 //! The image that a build made, at the times and with the remarks that an output wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageConfig, ImageId, MediaType, Reference};
 use crate::plan::{StepId, StepKind};
 use crate::store::StoreError;
-use crate::transport::{Clamp, SourceImage, clamp_times};
+use crate::transport::{Clamp, SourceImage, clamp_times, clock_times};
 
 use super::super::error::{BuildError, EngineError};
 use super::super::output::{Annotation, ImageLook, Level};
@@ -96,12 +96,14 @@ impl<'a> Variants<'a> {
         });
         let mut built: BTreeMap<StepId, BuiltLayer> = built.collect();
         if let Some(epoch) = epoch {
+            let clock = if rewrite { self.clock(epoch)? } else { BTreeSet::new() };
             for id in plan.target.history.iter().filter_map(|item| item.step) {
                 // A directory that WORKDIR makes is nobody's file: its time is the build's.
                 if let Some(layer) = built.get_mut(&id)
                     && (rewrite || matches!(plan.step(id).kind, StepKind::Workdir(_)))
                 {
-                    layer.diff_id = self.clamped(layer, epoch)?;
+                    layer.diff_id =
+                        self.clamped(layer, Clamp { epoch, made: layer.created.as_second(), clock: &clock })?;
                 }
             }
         }
@@ -110,11 +112,22 @@ impl<'a> Variants<'a> {
         Ok(config.map_err(|error| Box::new(BuildError::from(error)))?)
     }
 
-    /// The layer with the times that it has at `epoch`.
-    fn clamped(&self, layer: &BuiltLayer, epoch: i64) -> Result<DiffId, EngineError> {
+    /// The times up to `epoch` that the clock gave files of any stage: they may have been copied to others.
+    fn clock(&self, epoch: i64) -> Result<BTreeSet<i64>, EngineError> {
+        let mut times = BTreeSet::new();
+        for step in &self.build.solved.steps {
+            let made = step.created.div_euclid(1_000_000_000);
+            if made <= epoch {
+                times.extend(clock_times(self.build.session, &step.layer, made)?);
+            }
+        }
+        Ok(times)
+    }
+
+    /// The layer with other times.
+    fn clamped(&self, layer: &BuiltLayer, clamp: Clamp<'_>) -> Result<DiffId, EngineError> {
         let Exporting { session, reporter, .. } = *self.build;
         let step = reporter.start(&format!("clamping the times of layer {}", layer.diff_id.digest().short()));
-        let clamp = Clamp { epoch, made: layer.created.as_second() };
         let clamped = clamp_times(session, &layer.diff_id, clamp, &step)?;
         step.done();
         Ok(clamped)
