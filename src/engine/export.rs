@@ -81,7 +81,7 @@ impl Exporting<'_> {
             Some(written) => Ok(written),
             // It is nowhere; this is what it would be.
             None => {
-                let image = variants.of(self.epoch, &ImageLook::default())?;
+                let image = variants.of(None, &ImageLook::default())?;
                 let (id, manifest) = (image.id(), image.descriptor());
                 Ok(Written { id, manifest, names: self.request.tags.clone(), stored: false })
             }

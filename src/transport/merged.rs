@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 
-use crate::layer::{Content, Parts, PartsError};
+use crate::layer::{Content, Parts, PartsError, open_content};
 use crate::oci::Digest;
 use crate::store::Layer;
 use crate::tree::{Entry, Found, Kind, Time, TreePath};
@@ -79,10 +78,7 @@ impl Content for Flat<'_> {
         let found = self.found(entry).ok_or_else(missing)?;
         let layer = self.merged.layers.get(found.layer).ok_or_else(missing)?;
         let part = layer.parts.get(usize::from(found.entry.part)).ok_or_else(missing)?;
-        let path = part.join(found.content.as_path());
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
-        options.open(&path).map_err(|source| PartsError::Open { path, source })
+        open_content(part, &found.content)
     }
 
     fn finish(&self, entry: &Entry, copy: Option<&File>, digest: Option<&Digest>) -> Result<(), PartsError> {
