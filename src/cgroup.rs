@@ -44,7 +44,7 @@ use hierarchy::Hierarchy;
 pub const DIRECTORY: &str = "/run/strata/cgroups";
 
 /// Makes groups.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cgroups {
     directory: PathBuf,
 }

@@ -6,6 +6,7 @@
 mod archives;
 mod build;
 mod check;
+mod debug;
 pub mod error;
 mod explain;
 mod given;
@@ -66,6 +67,8 @@ struct Global {
 enum Command {
     /// Build an image from a Dockerfile
     Build(Box<build::BuildArgs>),
+    /// Open a shell in what a failed step of a build left
+    Debug(debug::DebugArgs),
     /// List images
     Images(images::ImagesArgs),
     /// Run a command in a container of an image
@@ -152,6 +155,7 @@ fn failed(error: &CliError, debug: bool) -> ExitCode {
 fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Build(args) => build::run(app, &args),
+        Command::Debug(args) => debug::run(app, &args),
         Command::Images(args) => images::list(app, &args),
         Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
         Command::Save(args) => archives::save(app, &args),

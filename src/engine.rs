@@ -19,16 +19,18 @@ mod inspect;
 mod keys;
 mod options;
 mod output;
+mod place;
 mod run;
+mod shell;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::{ArchiveForm, ImportRequest, ImportSource, SaveRequest};
-pub use build::{Allow, BuildReport, BuildRequest, Built, Metadata};
+pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
-pub use error::{BuildError, EngineError};
+pub use error::{BuildError, EngineError, NearStep};
 pub use given::{AgentSource, SecretSource};
 pub use images::{HistoryLine, ImageSummary, Removed};
 pub use keys::KeysError;
@@ -36,11 +38,14 @@ pub use output::{
     Annotation, AnnotationError, EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, Level,
     OutputError, OutputForm, OutputRefusal, OutputSpec, PushChoice, Target,
 };
+pub use place::{StepPlace, StepPlaceError};
 pub use run::{Connection, Ended, RunRequest};
+pub use shell::{FailedStep, Shell, ShellRequest};
 
 use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
+pub use crate::solve::Seat;
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
 use crate::user;

@@ -53,7 +53,7 @@ mod user;
 
 pub use cancel::{CancelToken, Signals};
 pub use emulation::emulated;
-pub use engine::{Executor, Io, Outcome, Output, Status, Stdin, Usage};
+pub use engine::{Executor, Io, Outcome, Output, Stage, Status, Stdin, Usage};
 pub use error::{ExecError, SpecProblem, UserProblem};
 pub use refusal::overlay_refusal;
 pub use resources::{Resource, ResourceLimit};

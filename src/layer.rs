@@ -21,5 +21,5 @@ pub use place::{PlaceError, Placer};
 pub use stream::{Content, StreamError, StreamOptions, stream};
 pub use tar::{END, OPAQUE_MARK, TarError, TarWriter, WHITEOUT_PREFIX, encode_header, padding};
 pub use unrepresentable::Unrepresentable;
-pub use upper::{CommitError, Committed, commit, commit_whole};
+pub use upper::{CommitError, Committed, commit, commit_whole, survey_whole};
 pub use whiteout::Marks;

@@ -93,7 +93,7 @@ pub struct BaseImage {
 }
 
 /// Number of a base in [`Plan::bases`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct BaseId(pub u32);
 
 /// Number of a context in [`Plan::contexts`].
@@ -110,11 +110,11 @@ pub enum ContextName {
 }
 
 /// Number of a step in [`Plan::steps`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct StepId(pub u32);
 
 /// A state of a file system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Root {
     /// Nothing.
     Scratch,
@@ -163,6 +163,15 @@ impl Plan {
     pub fn step_ids(&self) -> impl ExactSizeIterator<Item = StepId> + use<> {
         (0..self.steps.len() as u32).map(StepId)
     }
+}
+
+/// A step before which a build ends, so that somebody can look at what it would start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// The step.
+    pub step: StepId,
+    /// What a command in its place sees. Of a RUN, the RUN itself.
+    pub run: Run,
 }
 
 /// The image that a plan makes.
@@ -221,7 +230,19 @@ pub fn lower(
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    lower::lower(dockerfile, options, images).map_err(error::diagnostics)
+    let lowered = lower::lower(dockerfile, options, images, None);
+    lowered.map(|(plan, _)| plan).map_err(error::diagnostics)
+}
+
+/// As [`lower()`], with the first step of the instruction at `place`; `None` if that makes none in the stages that the
+/// target needs.
+pub fn lower_until(
+    dockerfile: &Dockerfile,
+    options: &Options,
+    images: &BTreeMap<String, BaseImage>,
+    place: Span,
+) -> Result<(Plan, Option<Stop>), Vec<Diagnostic>> {
+    lower::lower(dockerfile, options, images, Some(place)).map_err(error::diagnostics)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 
 mod agent;
 mod archive;
+mod aside;
 mod assemble;
 mod choose;
 mod context;
@@ -21,13 +22,15 @@ mod missing;
 mod mounts;
 mod owner;
 mod run;
+mod scene;
 mod scheduler;
+mod shell;
 mod source;
 mod state;
 mod step;
 mod workdir;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, Once};
@@ -39,15 +42,18 @@ pub use ground::Ground;
 pub use limits::Limits;
 pub(crate) use limits::{out_of_memory, too_many_processes};
 pub(crate) use run::copying;
+pub use scene::{Scene, Wants};
+pub use shell::Seat;
 
 use crate::cgroup::Cgroups;
 use crate::exec::{CancelToken, Executor, Secret};
 use crate::network::{ExtraHost, Networks};
 use crate::oci::{CacheKey, ContentDigest, DiffId};
-use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind};
+use crate::plan::{ContextId, Mount, Place, Plan, Root, Step, StepKind, Stop};
 use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
+use aside::Aside;
 use context::Context;
 use scheduler::Results;
 use state::{Opened, State};
@@ -133,6 +139,7 @@ pub struct Solver<'a> {
     last_record: i64,
     /// Whether it was said that roots are copied.
     copying: Once,
+    aside: Aside,
 }
 
 /// The steps' results, in the order of the plan.
@@ -179,7 +186,7 @@ impl Stack {
         scratch: &std::path::Path,
         cancel: &CancelToken,
     ) -> Result<Ground, StepError> {
-        Ground::make(&self.opened, store, scratch, cancel)
+        Ground::make(&self.opened, None, (store, scratch), cancel)
     }
 }
 
@@ -193,6 +200,7 @@ impl<'a> Solver<'a> {
         Runner { executor, networks, cgroups, cancel }: Runner<'a>,
     ) -> Result<Self, StoreError> {
         let last_record = store.last_record()?;
+        let runs = plan.steps.iter().filter(|step| matches!(step.kind, StepKind::Run(_))).count();
         Ok(Self {
             store,
             work,
@@ -210,30 +218,50 @@ impl<'a> Solver<'a> {
             begun: Mutex::default(),
             last_record,
             copying: Once::new(),
+            aside: Aside::new(runs, executor, cgroups, &options.limits.cgroup),
         })
     }
 
     /// Carries out the whole plan.
     pub fn solve(&self) -> Result<Solved, SolveError> {
-        let needs: Vec<Vec<usize>> = self.plan.steps.iter().map(needed_steps).collect();
-        let stop = || self.cancel.cancel();
-        let result =
-            scheduler::run(&needs, self.options.jobs, stop, |node, results| self.step(node, results));
-        self.note_use();
-        self.save_stat_caches();
-        let steps = result?;
-        let target = match self.plan.target.root {
-            Root::Scratch => State::scratch(),
-            Root::Base(id) => self.bases[id.0 as usize].clone(),
-            Root::Step(id) => steps[id.0 as usize].state.clone(),
-        };
+        let all: Vec<usize> = (0..self.plan.steps.len()).collect();
+        let steps = self.carry_out(&all)?;
+        let target = self.state(self.plan.target.root, &|step| steps[step].state.clone());
         Ok(Solved { steps, target })
     }
 
-    fn step(&self, node: usize, results: &Results<StepResult>) -> Result<StepResult, SolveError> {
+    /// Carries out what a step needs, but not the step itself; gives what `stop` says that is seen there.
+    pub fn solve_until(&self, stop: &Stop) -> Result<Scene, SolveError> {
+        let step = self.plan.step(stop.step);
+        let nodes = needed_by(self.plan, step);
+        let results = self.carry_out(&nodes)?;
+        let result = |step| results[position(&nodes, step)].state.clone();
+        Ok(Scene::new(step, &stop.run, &|root| self.state(root, &result), self.options))
+    }
+
+    /// Carries out these steps of the plan, which are in its order and complete with all that they need.
+    fn carry_out(&self, nodes: &[usize]) -> Result<Vec<StepResult>, SolveError> {
+        let needs: Vec<Vec<usize>> = nodes
+            .iter()
+            .map(|&node| needed_steps(&self.plan.steps[node]))
+            .map(|needed| needed.into_iter().map(|step| position(nodes, step)).collect())
+            .collect();
+        let stop = || self.cancel.cancel();
+        let result =
+            scheduler::run(&needs, self.options.jobs, stop, |number, results: &Results<StepResult>| {
+                self.step(nodes[number], &|step| results.get(position(nodes, step)).state.clone())
+            });
+        self.aside.finish();
+        self.note_use();
+        self.save_stat_caches();
+        result
+    }
+
+    fn step(&self, node: usize, results: &dyn Fn(usize) -> State) -> Result<StepResult, SolveError> {
         let step = &self.plan.steps[node];
         let state = |root| self.state(root, results);
         let from = state(step.from);
+        let mut kept = None;
         // The scan of the context and what is fetched are lines of their own, so they come before the step that asks
         // for them.
         let scanned = match needed_context(&step.kind) {
@@ -245,7 +273,7 @@ impl<'a> Solver<'a> {
             _ => Ok(Vec::new()),
         };
         // A line of its own has said it.
-        let fetched = fetched.map_err(|source| failed(step, source))?;
+        let fetched = fetched.map_err(|source| failed(step, source, None))?;
         let running = self.reporter.start(&step.name);
         let result = if let Err(error) = scanned {
             Err(error)
@@ -253,7 +281,7 @@ impl<'a> Solver<'a> {
             Err(StepError::Canceled)
         } else {
             match &step.kind {
-                StepKind::Run(run) => self.run(step, run, &from, &state, &running),
+                StepKind::Run(run) => self.run(step, run, (&from, &state), &running, &mut kept),
                 StepKind::Copy(copy) => self.copy(step, copy, &from, &state, fetched, &running),
                 StepKind::Workdir(workdir) => self.workdir(step, workdir, &from, &running),
             }
@@ -277,23 +305,40 @@ impl<'a> Solver<'a> {
                 } else {
                     running.failed(source.without_command())
                 }
-                Err(failed(step, if canceled { StepError::Canceled } else { source }))
+                Err(failed(step, if canceled { StepError::Canceled } else { source }, kept))
             }
         }
     }
 
-    fn state(&self, root: Root, results: &Results<StepResult>) -> State {
+    fn state(&self, root: Root, results: &dyn Fn(usize) -> State) -> State {
         match root {
             Root::Scratch => State::scratch(),
             Root::Base(id) => self.bases[id.0 as usize].clone(),
-            Root::Step(id) => results.get(id.0 as usize).state.clone(),
+            Root::Step(id) => results(id.0 as usize),
         }
     }
 }
 
-fn failed(step: &Step, source: StepError) -> SolveError {
+fn failed(step: &Step, source: StepError, kept: Option<String>) -> SolveError {
     let (name, trigger) = (step.name.clone(), step.trigger.clone());
-    SolveError { name, span: step.span, trigger, source: Box::new(source) }
+    SolveError { name, span: step.span, trigger, kept, source: Box::new(source) }
+}
+
+/// Where a step stands among `nodes`, which are sorted and have it.
+fn position(nodes: &[usize], step: usize) -> usize {
+    nodes.binary_search(&step).unwrap_or_else(|_| unreachable!("step {step} is needed and not carried out"))
+}
+
+/// The steps that come before `step`, in order.
+fn needed_by(plan: &Plan, step: &Step) -> Vec<usize> {
+    let mut needed = BTreeSet::new();
+    let mut wanted = needed_steps(step);
+    while let Some(next) = wanted.pop() {
+        if needed.insert(next) {
+            wanted.extend(needed_steps(&plan.steps[next]));
+        }
+    }
+    needed.into_iter().collect()
 }
 
 /// The context that a step reads.

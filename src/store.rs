@@ -8,6 +8,7 @@
 //! work/NAME/              what is being made, each directory with a `lock` that its owner holds
 //! mounts/HEX/N/           directories that outlive builds: `data`, and a `lock` that its users hold
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
+//! kept/ID/                what failed steps left, kept for a look: `upper`, `about`, `boot`, and a `lock` for who looks
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
 //! driver                  whether overlays are mounted of the layers, or copies are made
@@ -35,6 +36,7 @@ mod driver;
 mod error;
 mod ids;
 mod images;
+mod kept;
 pub mod layers;
 mod mounts;
 mod records;
@@ -51,6 +53,7 @@ pub use blobs::{BlobWriter, Expected};
 pub use driver::Driver;
 pub use error::StoreError;
 pub use images::ImageRow;
+pub use kept::{Kept, KeptId};
 pub use layers::{Layer, NewLayer, TarSource};
 pub use mounts::{CacheMount, Sharing};
 pub use records::{NewRecord, Record};
@@ -89,6 +92,7 @@ impl Store {
         drop(opening);
         let store = Self { root, database, boot: recover::boot_id()?, driver: OnceLock::new() };
         store.sweep_work()?;
+        store.drop_old_kept()?;
         store.sweep_locks()?;
         store.recover()?;
         Ok(store)

@@ -131,6 +131,16 @@ impl Group {
         self.slot.lock.as_fd()
     }
 
+    /// Moves a process of one thread into the hierarchies of version 1. In version 2 a process is better born in its
+    /// group, see `CLONE_INTO_CGROUP` in clone(2).
+    pub fn admit(&self, process: u32) -> io::Result<()> {
+        let legacy = self.parts.iter().filter(|part| part.kind != Kind::Unified);
+        for part in legacy {
+            fs::write(part.path.join("cgroup.procs"), process.to_string())?;
+        }
+        Ok(())
+    }
+
     /// Its limits.
     pub fn limits(&self) -> &Limits {
         &self.limits

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    Allow, Annotation, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, OutputSpec,
+    Allow, Annotation, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile,
+    EngineError, Made, OutputSpec, StepPlace,
 };
 use crate::exec::CancelToken;
 use crate::oci::Platform;
@@ -22,7 +23,7 @@ use super::error::{CliError, ErrorKind};
 use super::limits::{LimitArgs, LimitError, extra_host};
 use super::render::{self, Mode};
 use super::result_file::ResultFile;
-use super::{App, colour, complain, dumb, given, new_name, print, remotes, signals};
+use super::{App, colour, complain, debug, dumb, given, new_name, print, remotes, signals};
 
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
@@ -97,6 +98,12 @@ pub(super) struct BuildArgs {
     /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
+    /// What to do when the command of a step fails
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "stop")]
+    on_error: OnError,
+    /// Open a shell before the step at this line of the Dockerfile, instead of making an image
+    #[arg(long, value_name = "[STAGE:]LINE")]
+    shell_at: Option<StepPlace>,
     /// What a RUN may choose: `network.host` or `security.insecure`; may be repeated
     #[arg(long, value_name = "ENTITLEMENT", value_delimiter = ',')]
     allow: Vec<Entitlement>,
@@ -113,6 +120,15 @@ pub(super) struct BuildArgs {
     /// Directory with the files that the Dockerfile copies, or the URL of a tar or a Git repository; `-` is standard
     /// input, with a tar or a Dockerfile
     context: PathBuf,
+}
+
+/// What is done when the command of a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnError {
+    /// End the build
+    Stop,
+    /// Open a shell in what the step left, then end the build
+    Shell,
 }
 
 /// What a user can agree to.
@@ -150,6 +166,15 @@ impl NetworkChoice {
 
 pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     let call = args.call.call()?;
+    let shell = args.on_error == OnError::Shell || args.shell_at.is_some();
+    if shell && call.method != Method::Build {
+        let message = "a shell needs a build, and `--check` and `--call` make none";
+        return Err(CliError::new(ErrorKind::Usage, message));
+    }
+    if shell {
+        refuse_image(args)?;
+        debug::refuse_without_terminal()?;
+    }
     let request = request(args)?;
     if call.method != Method::Build {
         return check::run(app, call, &request);
@@ -170,7 +195,18 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
     if let Some(checked) = built.checked.filter(|_| mode != Mode::Quiet) {
         complain(&check::warnings(&checked));
     }
-    let report = built.result?;
+    let report = match built.result {
+        Ok(Made::Image(report)) => report,
+        Ok(Made::Shell(shell)) => return debug::open(&engine, &shell, &(&request).into()),
+        Err(error) => {
+            let kept = kept(&error).filter(|_| args.on_error == OnError::Shell).map(str::to_owned);
+            let error = CliError::from(error);
+            let Some(id) = kept else { return Err(error) };
+            complain(&error.render(colour(&std::io::stderr())));
+            debug::open(&engine, &engine.failed_step(Some(&id))?, &(&request).into())?;
+            return Ok(error.exit_code());
+        }
+    };
     tell(&report, &request.outputs, mode == Mode::Quiet)?;
     if let Some(file) = id {
         file.write(&report.id.to_string())?;
@@ -179,6 +215,36 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
         file.write(&format!("{:#}\n", report.metadata()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses what could only come of an image beside `--shell-at`, which makes none.
+fn refuse_image(args: &BuildArgs) -> Result<(), CliError> {
+    let flags = [
+        ("--tag", !args.tags.is_empty()),
+        ("--output", !args.outputs.is_empty()),
+        ("--load", args.load),
+        ("--label", !args.labels.is_empty()),
+        ("--iidfile", args.iidfile.is_some()),
+        ("--metadata-file", args.metadata_file.is_some()),
+    ];
+    match flags.into_iter().find(|(_, given)| *given && args.shell_at.is_some()) {
+        Some((flag, _)) => {
+            let message = format!("`--shell-at` makes no image, so `{flag}` cannot be given with it");
+            Err(CliError::new(ErrorKind::Usage, message).hint("leave one of the two out"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Under which id it is kept what a failed step left.
+fn kept(error: &EngineError) -> Option<&str> {
+    match error {
+        EngineError::Build(error) => match &**error {
+            BuildError::Step { error, .. } => error.kept.as_deref(),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// What an interrupt cancels.
@@ -257,6 +323,7 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         outputs: outputs(args)?,
         annotations: annotations(&args.annotations)?,
         reproducible: args.reproducible,
+        shell_at: args.shell_at.clone(),
     })
 }
 

@@ -20,11 +20,11 @@ pub enum ErrorKind {
     General,
     /// The command line does not make sense.
     Usage,
-    /// `run`: strata could not start a container at all.
+    /// `run` and `debug`: strata could not start a command at all.
     Run,
-    /// `run`: the command exists but cannot be executed.
+    /// The same: the command exists but cannot be executed.
     NotExecutable,
-    /// `run`: there is no such command in the image.
+    /// The same: there is no such command in the image.
     NotFound,
     /// This signal ended strata.
     Interrupted(i32),

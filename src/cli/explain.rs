@@ -38,7 +38,19 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::Exec(ExecError::Canceled)
         | EngineError::Load(LoadError::Canceled)
         | EngineError::Export(ExportError::Canceled)
-        | EngineError::Layers(StepError::Canceled) => interrupted("interrupted"),
+        | EngineError::Layers(StepError::Canceled | StepError::Sandbox(ExecError::Canceled)) => {
+            interrupted("interrupted")
+        }
+        EngineError::Layers(StepError::NoShell { .. }) => general(error)
+            .hint("put one into the stage, such as `COPY --from=busybox /bin/busybox /bin/busybox`"),
+        EngineError::NothingKept => general(error).hint(
+            "what a RUN leaves that fails is kept for a week, until three others have failed, the machine starts anew, or images are removed: build again",
+        ),
+        EngineError::KeptInUse { .. } => general(error).hint("end the other `strata debug` first"),
+        EngineError::NoKept { known, .. } => {
+            general(error).hint(format!("there is {}, the latest first", known.join(", ")))
+        }
+        EngineError::SceneGone { .. } => general(error).hint("build again"),
         EngineError::Load(load) => hinted(error, load_hint(load)),
         EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
@@ -104,6 +116,20 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoNamedContext { .. } => {
             general(error).hint("paths of `--build-context` are relative to the current directory")
         }
+        BuildError::NoStage { similar: Some(similar), .. } => {
+            general(error).hint(format!("did you mean `{similar}`?"))
+        }
+        BuildError::NoStep { near, .. } if !near.is_empty() => {
+            let near: Vec<String> =
+                near.iter().map(|step| format!("line {}: `{}`", step.line, step.text)).collect();
+            let are = if near.len() == 1 { "step is" } else { "steps are" };
+            general(error).hint(format!("the nearest {are} at {}", near.join(" and ")))
+        }
+        BuildError::NotNeeded { stage: Some(stage), .. } => {
+            general(error).hint(format!("choose its stage with `--target {stage}`"))
+        }
+        BuildError::NotNeeded { stage: None, .. } => general(error)
+            .hint("give its stage a name (`FROM IMAGE AS NAME`), and choose it with `--target NAME`"),
         BuildError::Keys { source: KeysError::Start(_), .. } => {
             general(error).hint("install `openssh-client`, or give the socket of an agent")
         }
@@ -140,6 +166,11 @@ fn step(text: &Source, error: &SolveError) -> CliError {
     }
     for hint in step_hints(&error.source) {
         finding = finding.help(hint);
+    }
+    if let (Some(id), StepError::Command { .. } | StepError::OutOfMemory { .. }) =
+        (&error.kept, &*error.source)
+    {
+        finding = finding.help(format!("`strata debug {id}` opens a shell in what the step left"));
     }
     if matches!(*error.source, StepError::NoSource { .. }) && leads_up(text, error) {
         finding = finding

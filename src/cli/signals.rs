@@ -47,6 +47,13 @@ pub(super) fn forward(terminal: bool, forward: impl Fn(i32) + Send + 'static) ->
     Ok(())
 }
 
+/// From now on calls `resized` when the terminal has another size.
+pub(super) fn on_resize(resized: impl Fn(i32) + Send + 'static) -> Result<(), CliError> {
+    let mut signals = caught(&[SIGWINCH]).map_err(|error| failed(&error))?;
+    thread::spawn(move || signals.forever().for_each(resized));
+    Ok(())
+}
+
 /// From now on, when the user wants the process to stop for a while, has `around` do what stops it. Where that cannot be
 /// had, the process stops as it is.
 pub(super) fn on_stop(around: impl Fn(&dyn Fn()) + Send + 'static) {

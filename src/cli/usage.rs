@@ -1,6 +1,7 @@
 //! What is said of a command line that makes no sense, and with which code it ends.
 //!
-//! The code is Docker's: 125 for `run`, whose other codes are those of the command that it runs, and 1 for all others.
+//! The code is Docker's: 125 for `run`, whose other codes are those of the command that it runs, and 1 for all others; but
+//! `debug` runs commands, too.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ pub(super) fn explain(error: &clap::Error) -> Result<ExitCode, CliError> {
     }
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let command = command(&words);
-    let kind = if command == "run" { ErrorKind::Run } else { ErrorKind::Usage };
+    let kind = if ["run", "debug"].contains(&&*command) { ErrorKind::Run } else { ErrorKind::Usage };
     if let Some(name) = not_yet(error, &command) {
         return Err(CliError::new(kind, format!("not supported yet: `{name}`")));
     }

@@ -60,7 +60,7 @@ pub struct CacheMount {
 }
 
 /// How users of a cache mount share it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum Sharing {
     /// All at once.
     #[default]
@@ -109,7 +109,7 @@ pub struct SshMount {
 }
 
 /// Mode and owner of what a mount makes; `None` is the type's default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Owner {
     /// Permission bits.
     pub mode: Option<u32>,

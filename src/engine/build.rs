@@ -12,7 +12,7 @@ use crate::oci::{Descriptor, ImageId, Platform, Reference};
 use crate::plan::{self, NetworkMode};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::remote::Clients;
-use crate::solve::{Limits, Runner, Solver, StepError};
+use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
 use crate::transport::Session;
 
 use super::bases::Resolving;
@@ -22,6 +22,8 @@ use super::error::{BuildError, EngineError};
 use super::export::{self, Exporting, push};
 use super::given::{AgentSource, Given, SecretSource};
 use super::output::{self, Annotation, Circumstances, OutputSpec};
+use super::place::StepPlace;
+use super::shell::Shell;
 use super::{Engine, epoch, options};
 
 /// What to build, and what to do with it.
@@ -72,6 +74,8 @@ pub struct BuildRequest {
     /// Whether images depend on nothing but the context and the bases: the time of the build is that of the context
     /// unless a build argument says it, and no file is younger.
     pub reproducible: bool,
+    /// The step before which the build ends, for a shell there.
+    pub shell_at: Option<StepPlace>,
 }
 
 impl BuildRequest {
@@ -115,7 +119,16 @@ pub struct Built {
     /// What is probably not as the author meant it; `None` if the Dockerfile could not be read.
     pub checked: Option<Checked>,
     /// What it came to.
-    pub result: Result<BuildReport, EngineError>,
+    pub result: Result<Made, EngineError>,
+}
+
+/// What a build made.
+#[derive(Debug)]
+pub enum Made {
+    /// An image.
+    Image(Box<BuildReport>),
+    /// What [`BuildRequest::shell_at`] asks for: all that the step needs.
+    Shell(Box<Shell>),
 }
 
 /// What `--metadata-file` holds.
@@ -173,7 +186,7 @@ impl Engine {
         reporter: &Reporter,
         cancel: &CancelToken,
         checked: &mut Option<Checked>,
-    ) -> Result<BuildReport, EngineError> {
+    ) -> Result<Made, EngineError> {
         let mut options = options::for_plan(request)?;
         output::refuse_places(&request.outputs)?;
         if request.outputs.iter().any(OutputSpec::is_pushed) {
@@ -206,10 +219,20 @@ impl Engine {
         let refusal = check::before_build(&source, &parsed, &options, &bases, &input.files, checked)?;
         found?;
         refusal?;
-        let plan = plan::lower(&parsed.dockerfile, &options, &bases).map_err(refused)?;
+        let (plan, stop) = match &request.shell_at {
+            None => (plan::lower(dockerfile, &options, &bases).map_err(refused)?, None),
+            Some(place) => {
+                let named = place.find(dockerfile, &source).map_err(Box::new)?;
+                let (plan, stop) =
+                    plan::lower_until(dockerfile, &options, &bases, named.span).map_err(refused)?;
+                let stop = stop.ok_or_else(|| Box::new(place.blame(&named, dockerfile, &source)))?;
+                (plan, Some(stop))
+            }
+        };
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
-        let given = Given::take(request, &work)?;
+        let search_path = clients.git.search_path.as_deref();
+        let given = Given::take(&request.secrets, &request.agents, search_path, &work)?;
         let solve_options = self.solve_options(request, &plan, input.files, bringing, &given)?;
         let solver = Solver::new(
             (&self.store, &work),
@@ -218,10 +241,15 @@ impl Engine {
             reporter,
             Runner { executor: &self.executor, networks: &self.networks, cgroups: &self.cgroups, cancel },
         )?;
-        let solved = solver.solve().map_err(|error| match *error.source {
+        let failed = |error: SolveError| match *error.source {
             StepError::Canceled => EngineError::from(Box::new(BuildError::Interrupted)),
             _ => Box::new(BuildError::Step { text: source.clone(), error: Box::new(error) }).into(),
-        })?;
+        };
+        if let Some(stop) = stop {
+            let scene = solver.solve_until(&stop).map_err(failed)?;
+            return Ok(Made::Shell(Box::new(Shell::before(scene))));
+        }
+        let solved = solver.solve().map_err(failed)?;
         if cancel.is_canceled() {
             return Err(Box::new(BuildError::Interrupted).into());
         }
@@ -233,13 +261,13 @@ impl Engine {
             self.store.sync()?;
         }
         let used = plan.steps.iter().zip(&solved.steps);
-        Ok(BuildReport {
+        Ok(Made::Image(Box::new(BuildReport {
             id: written.id,
             manifest: written.manifest,
             names: written.names,
             stored: written.stored,
             usage: used.filter_map(|(step, result)| Some((step.name.clone(), result.usage?))).collect(),
-        })
+        })))
     }
 }
 

@@ -107,6 +107,29 @@ pub enum EngineError {
         /// The layer.
         layer: DiffId,
     },
+    /// No step of this store failed, or nothing is kept any more of those that did.
+    #[error("no failed step is kept in this store")]
+    NothingKept,
+    /// An id stands for no failed step.
+    #[error("no failed step is kept under the id `{id}`")]
+    NoKept {
+        /// As the user wrote it.
+        id: String,
+        /// The ids that there are, the latest first.
+        known: Vec<String>,
+    },
+    /// What is kept of a failed step cannot be removed now.
+    #[error("somebody is looking at what the failed step `{id}` left")]
+    KeptInUse {
+        /// Its id.
+        id: String,
+    },
+    /// What a failed step started from was removed.
+    #[error("what the failed step `{name}` started from is not in the store any more")]
+    SceneGone {
+        /// The step.
+        name: String,
+    },
     /// An image says nothing of what to run, and neither does the user.
     #[error("no command: the image `{0}` has none, and none was given")]
     NoCommand(String),
@@ -255,10 +278,45 @@ pub enum BuildError {
         #[source]
         error: Box<SolveError>,
     },
+    /// A place of a step names a stage that is not there.
+    #[error("there is no stage `{name}`")]
+    NoStage {
+        /// As given.
+        name: String,
+        /// A name that is near it.
+        similar: Option<String>,
+    },
+    /// There is no step where a shell was wanted.
+    #[error("line {line}{} has no step", stage.as_ref().map(|stage| format!(" of the stage `{stage}`")).unwrap_or_default())]
+    NoStep {
+        /// The line.
+        line: u32,
+        /// The stage, if one was given.
+        stage: Option<String>,
+        /// The steps before and after it.
+        near: Vec<NearStep>,
+    },
+    /// The step where a shell was wanted is not one of the target's.
+    #[error("the target does not need the step at line {line}")]
+    NotNeeded {
+        /// The line.
+        line: u32,
+        /// The name of its stage.
+        stage: Option<String>,
+    },
     /// The image's documents cannot be made.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
     /// The build was interrupted.
     #[error("the build was interrupted")]
     Interrupted,
+}
+
+/// A step that a wrong line may have meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearStep {
+    /// Its first line.
+    pub line: u32,
+    /// The beginning of its instruction.
+    pub text: String,
 }

@@ -1,6 +1,7 @@
 //! What the user gives to the commands of a build: secrets, and SSH agents or the keys for one.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
@@ -8,7 +9,6 @@ use std::path::PathBuf;
 use crate::exec::Secret;
 use crate::store::WorkDir;
 
-use super::build::BuildRequest;
 use super::error::{BuildError, EngineError};
 use super::keys::KeyAgent;
 
@@ -42,23 +42,27 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// Reads secrets and starts agents, whose sockets go to `work`.
-    pub(super) fn take(request: &BuildRequest, work: &WorkDir) -> Result<Self, EngineError> {
+    /// Reads secrets and starts agents, whose sockets go to `work` and whose program is looked for in `search_path`.
+    pub(super) fn take(
+        secrets: &BTreeMap<String, SecretSource>,
+        agents: &BTreeMap<String, AgentSource>,
+        search_path: Option<&OsStr>,
+        work: &WorkDir,
+    ) -> Result<Self, EngineError> {
         let (mut sockets, mut keys) = (BTreeMap::new(), BTreeMap::new());
-        for (id, source) in &request.agents {
+        for (id, source) in agents {
             match source {
                 AgentSource::Socket(path) => {
                     sockets.insert(id.clone(), path.clone());
                 }
                 AgentSource::Keys(files) => {
-                    let search_path = request.clients.git.search_path.as_deref();
                     let agent = KeyAgent::start(files, work.path(), keys.len(), search_path)
                         .map_err(|source| Box::new(BuildError::Keys { id: id.clone(), source }))?;
                     keys.insert(id.clone(), agent);
                 }
             }
         }
-        let secrets = request.secrets.iter().map(|(id, source)| Ok((id.clone(), secret(id, source)?)));
+        let secrets = secrets.iter().map(|(id, source)| Ok((id.clone(), secret(id, source)?)));
         Ok(Self { secrets: secrets.collect::<Result<_, EngineError>>()?, sockets, keys })
     }
 

@@ -6,7 +6,7 @@ use rustix::fs::{Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
-use super::channel::Failure;
+use super::channel::{Cgroup, Failure};
 use super::init::Step as _;
 use super::root;
 use crate::cgroup::Kind;
@@ -18,11 +18,14 @@ pub(super) struct Joined<'a> {
     parts: Vec<(&'a Kind, BorrowedFd<'a>)>,
     /// The first process was born in the hierarchy of version 2.
     born: bool,
+    /// The first process was born in those of version 1, because its parent is there.
+    entered: bool,
 }
 
 impl<'a> Joined<'a> {
-    pub(super) fn new(kinds: &'a [Kind], directories: &'a [OwnedFd]) -> Self {
-        Self { parts: kinds.iter().zip(directories.iter().map(AsFd::as_fd)).collect(), born: false }
+    pub(super) fn new(group: &'a Cgroup, directories: &'a [OwnedFd]) -> Self {
+        let parts = group.kinds.iter().zip(directories.iter().map(AsFd::as_fd)).collect();
+        Self { parts, born: false, entered: group.entered }
     }
 
     /// Forks init, in version 2 straight into the group.
@@ -44,7 +47,8 @@ impl<'a> Joined<'a> {
     /// Moves the calling process to where it was not born. What it forks follows.
     pub(super) fn enter(&self) -> Result<(), Failure> {
         for (kind, directory) in &self.parts {
-            if self.born && **kind == Kind::Unified {
+            let is_there = if **kind == Kind::Unified { self.born } else { self.entered };
+            if is_there {
                 continue;
             }
             let flags = OFlags::WRONLY | OFlags::CLOEXEC;

@@ -26,10 +26,18 @@ pub(super) struct Request {
     /// What the command's standard input is.
     pub(super) input: Input,
     pub(super) foreground: bool,
-    /// The hierarchies of its control group; the directories come along.
-    pub(super) cgroups: Vec<Kind>,
-    /// Whether the group limits anything.
+    pub(super) cgroup: Cgroup,
+}
+
+/// The control group of a sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Cgroup {
+    /// Its hierarchies; the directories come along.
+    pub(super) kinds: Vec<Kind>,
+    /// Whether it limits anything.
     pub(super) limited: bool,
+    /// Whether the stage is in it already, in version 1.
+    pub(super) entered: bool,
 }
 
 /// A command's standard input.
@@ -147,7 +155,7 @@ impl Request {
         seccomp: &[u8],
         input: Input,
         foreground: bool,
-        (cgroups, limited): (&[Kind], bool),
+        cgroup: &Cgroup,
     ) -> Vec<u8> {
         let mut out = Encoder(Vec::with_capacity(seccomp.len() + 4096));
         let Spec {
@@ -218,8 +226,7 @@ impl Request {
             }
         }
         out.number(u64::from(foreground));
-        encode_cgroups(cgroups, &mut out);
-        out.number(u64::from(limited));
+        encode_cgroup(cgroup, &mut out);
         out.0
     }
 
@@ -259,14 +266,13 @@ impl Request {
             _ => Input::Terminal(Size { rows: from.number()? as u16, columns: from.number()? as u16 }),
         };
         let foreground = from.flag()?;
-        let cgroups = decode_cgroups(&mut from)?;
-        Some(Self { spec, seccomp, input, foreground, cgroups, limited: from.flag()? })
+        Some(Self { spec, seccomp, input, foreground, cgroup: decode_cgroup(&mut from)? })
     }
 }
 
-fn encode_cgroups(cgroups: &[Kind], out: &mut Encoder) {
-    out.number(cgroups.len() as u64);
-    for kind in cgroups {
+fn encode_cgroup(cgroup: &Cgroup, out: &mut Encoder) {
+    out.number(cgroup.kinds.len() as u64);
+    for kind in &cgroup.kinds {
         let controllers = match kind {
             Kind::Unified => &[][..],
             Kind::Legacy { controllers } => controllers,
@@ -276,13 +282,16 @@ fn encode_cgroups(cgroups: &[Kind], out: &mut Encoder) {
             out.bytes(name);
         }
     }
+    out.number(u64::from(cgroup.limited));
+    out.number(u64::from(cgroup.entered));
 }
 
-fn decode_cgroups(from: &mut Decoder<'_>) -> Option<Vec<Kind>> {
-    from.list(|from| {
+fn decode_cgroup(from: &mut Decoder<'_>) -> Option<Cgroup> {
+    let kinds = from.list(|from| {
         let controllers = from.list(Decoder::text)?;
         Some(if controllers.is_empty() { Kind::Unified } else { Kind::Legacy { controllers } })
-    })
+    })?;
+    Some(Cgroup { kinds, limited: from.flag()?, entered: from.flag()? })
 }
 
 fn encode_root(root: &Root, out: &mut Encoder) {
@@ -535,14 +544,14 @@ mod tests {
         };
         let terminal = Input::Terminal(Size { rows: 24, columns: 80 });
         let legacy = Kind::Legacy { controllers: vec!["cpu".into(), "cpuacct".into()] };
-        for (spec, input, foreground, cgroups) in [
+        for (spec, input, foreground, kinds) in [
             (spec(), Input::Given, false, vec![]),
             (plain.clone(), Input::Null, true, vec![legacy]),
             (plain, terminal, true, vec![Kind::Unified]),
         ] {
-            let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground, (&cgroups, foreground));
-            let request =
-                Request { spec, seccomp: vec![1, 2, 3], input, foreground, cgroups, limited: foreground };
+            let cgroup = Cgroup { kinds, limited: foreground, entered: !foreground };
+            let bytes = Request::encode(&spec, &[1, 2, 3], input, foreground, &cgroup);
+            let request = Request { spec, seccomp: vec![1, 2, 3], input, foreground, cgroup };
             assert_eq!(Request::decode(&bytes), Some(request));
             assert_eq!(Request::decode(&bytes[..bytes.len() - 1]), None);
         }

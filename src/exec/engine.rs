@@ -16,7 +16,7 @@ use rustix::net::{
 };
 
 use super::cancel::{CancelToken, Signals};
-use super::channel::{Input, Request};
+use super::channel::{self, Input, Request};
 use super::error::{ExecError, SpecProblem};
 use super::sandbox::Sandbox;
 use super::spec::{MAX_LOWERS, MountSource, Network, Spec};
@@ -168,8 +168,83 @@ impl Executor {
         if cancel.is_canceled() {
             return Err(ExecError::Canceled);
         }
+        let stage = self.start(matches!(io.output, Output::Piped(_)))?;
+        stage.serve(spec, io, keep, cancel)
+    }
+
+    /// Starts a stage that waits for a command whose output is [`Output::Piped`]: half of what a sandbox costs that
+    /// runs only a moment. The calling thread must live as long as the stage.
+    pub fn start_ahead(&self) -> Result<Stage, ExecError> {
+        self.start(true)
+    }
+
+    /// Starts a stage. Everything it gets from us it gets over its standard input or its standard output and error,
+    /// so that no other child of this process can inherit a part of it.
+    fn start(&self, piped: bool) -> Result<Stage, ExecError> {
+        let (socket, theirs) = socket_pair()?;
+        let failed = |source| ExecError::Engine { doing: "start the stage", source };
+        let program = program::protected(&self.stage).map_err(failed)?;
+        let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+        command.arg0(STAGE_NAME).env_clear().stdin(theirs);
+        let output = if piped {
+            let (stdout, stdout_theirs) = pipe()?;
+            let (stderr, stderr_theirs) = pipe()?;
+            command.stdout(stdout_theirs).stderr(stderr_theirs);
+            Some([stdout, stderr])
+        } else {
+            None
+        };
+        let stage = command.spawn().map_err(failed)?;
+        // `command` holds their ends; they must close for ours to see an end.
+        drop(command);
+        Ok(Stage { sandbox: Sandbox::new(stage, socket), output, has_entered: false })
+    }
+}
+
+/// A stage that waits for what it is to do. It ends when it is dropped.
+pub struct Stage {
+    sandbox: Sandbox,
+    output: Option<[PipeReader; 2]>,
+    /// Whether it is in its control group, as far as one can get into one only by a move.
+    has_entered: bool,
+}
+
+impl Stage {
+    /// Moves it to a group of version 1, so that what it starts is born there. On a machine that is at rest the
+    /// kernel takes some 10 ms for that; in version 2 there is nothing to do. The stage itself is counted then: that
+    /// is not for groups with limits.
+    pub fn enter(&mut self, group: &Group) -> Result<(), ExecError> {
+        group
+            .admit(self.sandbox.stage_id())
+            .map_err(|source| ExecError::Engine { doing: "move the stage to its cgroup", source })?;
+        self.has_entered = true;
+        Ok(())
+    }
+
+    /// Does what [`Executor::run`] does, with the group that it [entered](Self::enter), if it did.
+    pub fn run(
+        self,
+        spec: &Spec,
+        io: Io<'_>,
+        keep: &[BorrowedFd<'_>],
+        cancel: &CancelToken,
+    ) -> Result<Outcome, ExecError> {
+        check(spec, io.network.is_some(), keep.len())?;
+        if cancel.is_canceled() {
+            return Err(ExecError::Canceled);
+        }
+        self.serve(spec, io, keep, cancel)
+    }
+
+    fn serve(
+        self,
+        spec: &Spec,
+        io: Io<'_>,
+        keep: &[BorrowedFd<'_>],
+        cancel: &CancelToken,
+    ) -> Result<Outcome, ExecError> {
+        let Self { mut sandbox, output, has_entered } = self;
         let seccomp = if spec.filtered { seccomp::program() } else { &[] };
-        let (mut sandbox, output) = self.start(&io)?;
         let terminal = match io.terminal {
             Some(terminal) => Some((terminal, socket_pair()?)),
             None => None,
@@ -181,9 +256,12 @@ impl Executor {
             None => Input::Null,
         };
         let group = io.cgroup;
-        let limited = group.is_some_and(|group| !group.limits().is_empty());
-        let kinds = group.map(Group::kinds).unwrap_or_default();
-        let request = Request::encode(spec, seccomp, input, io.foreground, (&kinds, limited));
+        let cgroup = channel::Cgroup {
+            kinds: group.map(Group::kinds).unwrap_or_default(),
+            limited: group.is_some_and(|group| !group.limits().is_empty()),
+            entered: has_entered,
+        };
+        let request = Request::encode(spec, seccomp, input, io.foreground, &cgroup);
         let theirs = terminal.as_ref().map(|(_, (_, theirs))| theirs.as_fd());
         let mut fds: Vec<BorrowedFd<'_>> = theirs.or(stdin).into_iter().chain(io.network).collect();
         fds.extend(group.into_iter().flat_map(Group::directories));
@@ -217,29 +295,6 @@ impl Executor {
             }),
             Err(error) => Err(error),
         }
-    }
-
-    /// Starts a stage. Everything it gets from us it gets over its standard input or its standard output and error,
-    /// so that no other child of this process can inherit a part of it.
-    fn start(&self, io: &Io<'_>) -> Result<(Sandbox, Option<[PipeReader; 2]>), ExecError> {
-        let (socket, theirs) = socket_pair()?;
-        let failed = |source| ExecError::Engine { doing: "start the stage", source };
-        let program = program::protected(&self.stage).map_err(failed)?;
-        let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
-        command.arg0(STAGE_NAME).env_clear().stdin(theirs);
-        let output = match io.output {
-            Output::Inherit => None,
-            Output::Piped(_) => {
-                let (stdout, stdout_theirs) = pipe()?;
-                let (stderr, stderr_theirs) = pipe()?;
-                command.stdout(stdout_theirs).stderr(stderr_theirs);
-                Some([stdout, stderr])
-            }
-        };
-        let stage = command.spawn().map_err(failed)?;
-        // `command` holds their ends; they must close for ours to see an end.
-        drop(command);
-        Ok((Sandbox::new(stage, socket), output))
     }
 }
 

@@ -81,9 +81,9 @@ pub(super) fn populate(
     let access = if spec.insecure { MountAttrFlags::empty() } else { RDONLY };
     let sys = kernel("sysfs", "/sys", NOSUID | NODEV | NOEXEC | access).step("make the sys file system")?;
     points.mount(&sys, "sys", Kind::Directory)?;
-    if request.limited {
+    if request.cgroup.limited {
         // It only tells a program what it may use. A machine that does not let us show it is no reason to fail.
-        let _ = cgroups::show(&request.cgroups, sys.as_fd());
+        let _ = cgroups::show(&request.cgroup.kinds, sys.as_fd());
     }
     let dev = new("tmpfs", &[("mode", "755"), ("size", "64m")], NOSUID).step("make the dev file system")?;
     points.mount(&dev, "dev", Kind::Directory)?;

@@ -46,6 +46,11 @@ impl Sandbox {
         Self { socket, stage, buffer: Vec::new(), stubs: Vec::new(), end: None }
     }
 
+    /// The stage's process id.
+    pub(super) fn stage_id(&self) -> u32 {
+        self.stage.id()
+    }
+
     /// Makes the stage kill init: it sees our end of the socket close.
     pub(super) fn give_up(&self) {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);

@@ -51,8 +51,8 @@ fn stage() -> Result<(), Errno> {
     let stdin = (request.input != Input::Null).then(|| fds.remove(0));
     let network = (request.spec.network == Network::Given).then(|| fds.remove(0));
 
-    let groups: Vec<OwnedFd> = fds.drain(..request.cgroups.len().min(fds.len())).collect();
-    let mut group = Joined::new(&request.cgroups, &groups);
+    let groups: Vec<OwnedFd> = fds.drain(..request.cgroup.kinds.len().min(fds.len())).collect();
+    let mut group = Joined::new(&request.cgroup, &groups);
 
     let me = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
     match group.fork(namespaces(request.spec.network)) {

@@ -32,7 +32,7 @@ use super::whiteout::Marks;
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::sys::walk::{self, WalkError};
-use crate::tree::{Entry, Index, Kind, Tree, TreePath};
+use crate::tree::{Entry, Index, Kind, Tree, TreePath, View};
 
 /// So many entries are read faster without starting threads, if they are small.
 const FEW: usize = walk::MANY;
@@ -121,8 +121,15 @@ where
     commit_tree((whole, Shape::Everything), base, stubs, Marks::None)
 }
 
+/// What lies in the directory `whole`, in which a command worked that [`commit_whole`] would be for, as entries whose
+/// files have no digests. Only times of files change there: they are cut to seconds.
+pub fn survey_whole(whole: BorrowedFd<'_>) -> Result<Index, CommitError> {
+    let (_, plan) = compare((whole, Shape::Everything), &View::new(Vec::new()), &[], Marks::None)?;
+    Ok(in_order(plan.kept))
+}
+
 fn commit_tree<L>(
-    (upper, shape): (BorrowedFd<'_>, Shape),
+    upper: (BorrowedFd<'_>, Shape),
     base: &L,
     stubs: &[TreePath],
     marks: Marks,
@@ -130,13 +137,7 @@ fn commit_tree<L>(
 where
     L: Tree<Error: Error + Send + Sync + 'static>,
 {
-    let failed = |operation, source| PlaceError { operation, path: TreePath::root(), source };
-    let root = upper.try_clone_to_owned().map_err(|source| failed("open", source))?;
-    scan::clear_root(upper).map_err(|source| failed("take the overlay's attributes off", source))?;
-    let tree = walk::walk(upper, &|visit: &walk::Visit<'_>| scan::scan(visit, marks))?;
-    let placer = Placer::new(root, marks);
-    let Plan { mut kept, removed, whiteouts, times } = Diff::new(tree, base, stubs, &placer).run(shape)?;
-
+    let (placer, Plan { mut kept, removed, whiteouts, times }) = compare(upper, base, stubs, marks)?;
     for (path, directory) in &removed {
         if *directory { placer.remove_directory(path)? } else { placer.remove(path)? }
     }
@@ -148,8 +149,30 @@ where
     }
 
     let (digest, tar_size) = hash(&mut kept, &placer)?;
-    let index = Index::from_sorted(kept).expect("the walk goes through each directory in order, once");
-    Ok(Committed { index, diff_id: DiffId(digest), tar_size })
+    Ok(Committed { index: in_order(kept), diff_id: DiffId(digest), tar_size })
+}
+
+/// Finds out what must be done, and gives what does it.
+fn compare<L>(
+    (upper, shape): (BorrowedFd<'_>, Shape),
+    base: &L,
+    stubs: &[TreePath],
+    marks: Marks,
+) -> Result<(Placer, Plan), CommitError>
+where
+    L: Tree<Error: Error + Send + Sync + 'static>,
+{
+    let failed = |operation, source| PlaceError { operation, path: TreePath::root(), source };
+    let root = upper.try_clone_to_owned().map_err(|source| failed("open", source))?;
+    scan::clear_root(upper).map_err(|source| failed("take the overlay's attributes off", source))?;
+    let tree = walk::walk(upper, &|visit: &walk::Visit<'_>| scan::scan(visit, marks))?;
+    let placer = Placer::new(root, marks);
+    let plan = Diff::new(tree, base, stubs, &placer).run(shape)?;
+    Ok((placer, plan))
+}
+
+fn in_order(kept: Vec<Entry>) -> Index {
+    Index::from_sorted(kept).expect("the walk goes through each directory in order, once")
 }
 
 /// Fills in the digests of the files among `entries`; returns the digest and the size of the tar of them all.

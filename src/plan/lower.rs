@@ -23,14 +23,15 @@ use super::graph::Graph;
 use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
-use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Target};
+use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Stop, Target};
 
-/// See [`super::lower()`].
+/// See [`super::lower()`], and [`super::lower_until()`] for `place`.
 pub(super) fn lower(
     dockerfile: &Dockerfile,
     options: &Options,
     images: &BTreeMap<String, BaseImage>,
-) -> Result<Plan, Vec<PlanError>> {
+    place: Option<Span>,
+) -> Result<(Plan, Option<Stop>), Vec<PlanError>> {
     let stages = Stages::find(dockerfile, options, images)?;
     let mut lowering = Lowering {
         options,
@@ -38,6 +39,7 @@ pub(super) fn lower(
         graph: Graph::new(images),
         done: BTreeMap::new(),
         errors: Vec::new(),
+        stop: Stopping { place, stop: None },
     };
     let mut target = None;
     for needed in &stages.needed {
@@ -49,13 +51,21 @@ pub(super) fn lower(
             lowering.done.insert(needed.index, stage);
         }
     }
-    let Lowering { graph, errors, .. } = lowering;
+    let Lowering { graph, errors, stop, .. } = lowering;
     let Some((needed, stage)) = target.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
     let (bases, contexts, steps) = graph.finish();
-    Ok(Plan { bases, contexts, steps, target })
+    Ok((Plan { bases, contexts, steps, target }, stop.stop))
+}
+
+/// Where a build shall end before its end.
+struct Stopping {
+    /// The instruction whose first step is looked for.
+    place: Option<Span>,
+    /// That step, once it was met.
+    stop: Option<Stop>,
 }
 
 struct Lowering<'a> {
@@ -64,6 +74,7 @@ struct Lowering<'a> {
     graph: Graph<'a>,
     done: BTreeMap<usize, State>,
     errors: Vec<PlanError>,
+    stop: Stopping,
 }
 
 /// What instructions make of a stage.
@@ -129,6 +140,7 @@ struct Stage<'s, 'a> {
     no_cache: bool,
     counter: Counter,
     state: State,
+    stop: &'s mut Stopping,
     /// The trigger that is running, and where the FROM names what has it.
     trigger: Option<(&'s Trigger, Span)>,
 }
@@ -153,6 +165,7 @@ impl Lowering<'_> {
             no_cache: is_without_cache(needed, self.options),
             counter,
             state,
+            stop: &mut self.stop,
             trigger: None,
         };
         for trigger in &needed.triggers {
@@ -206,6 +219,7 @@ impl Lowering<'_> {
             span: needed.stage.from.kind.image.span,
             trigger: None,
             no_cache: is_without_cache(needed, self.options),
+            shell: run::shell_of(&Config::default())[0].clone(),
             from: Root::Scratch,
             kind: StepKind::Copy(copy::everything(context)),
         });
@@ -346,8 +360,19 @@ impl<'s> Stage<'s, '_> {
         };
         let trigger = self.trigger.map(|(trigger, _)| trigger.text.clone());
         let span = self.place(span);
-        let step = Step { name, span, trigger, no_cache: self.no_cache, from: self.state.root, kind };
+        let shell = self.shell_program();
+        let place = self.stop.place.filter(|&place| place == span && self.stop.stop.is_none());
+        let run = place.map(|_| match &kind {
+            StepKind::Run(run) => run.clone(),
+            StepKind::Copy(_) | StepKind::Workdir(_) => {
+                self.seen_by(vec![shell.clone()], self.options.network)
+            }
+        });
+        let step = Step { name, span, trigger, no_cache: self.no_cache, shell, from: self.state.root, kind };
         let step = self.graph.step(step);
+        if let Some(run) = run {
+            self.stop.stop = Some(Stop { step, run });
+        }
         self.state.root = Root::Step(step);
         self.state.history.push(HistoryItem { created_by: Some(created_by), step: Some(step) });
     }

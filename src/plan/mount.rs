@@ -4,6 +4,8 @@
 //! Their fingerprints are parts of the RUN's. The content of files that are mounted counts, and is an input of its
 //! own; what a cache holds, what a secret is and who answers at an agent's socket do not count.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dockerfile::mount::{Owner, Sharing};
 use crate::oci::{Fingerprint, FingerprintHasher};
 use crate::tree::TreePath;
@@ -11,7 +13,7 @@ use crate::tree::TreePath;
 use super::Root;
 
 /// Something mounted for a command.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Mount {
     /// Where; not the root.
     pub target: TreePath,
@@ -20,7 +22,7 @@ pub struct Mount {
 }
 
 /// What is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MountKind {
     /// Files of a state.
     Bind(Bind),
@@ -38,7 +40,7 @@ pub enum MountKind {
 }
 
 /// Files of a state of a file system. What is written to them is thrown away.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Bind {
     /// The state.
     pub from: Root,
@@ -49,7 +51,7 @@ pub struct Bind {
 }
 
 /// A directory that outlives the build.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cache {
     /// Whose builds share it: `BUILDKIT_CACHE_MOUNT_NS`, mostly empty.
     pub namespace: String,
@@ -68,7 +70,7 @@ pub struct Cache {
 }
 
 /// What a cache begins with.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seed {
     /// The state.
     pub from: Root,
@@ -77,7 +79,7 @@ pub struct Seed {
 }
 
 /// Something that the user gives to a build under a name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Secret {
     /// The name.
     pub id: String,
@@ -88,7 +90,7 @@ pub struct Secret {
 }
 
 /// A secret as a variable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SecretVariable {
     /// The variable.
     pub name: String,
@@ -105,6 +107,15 @@ impl Mount {
             MountKind::Bind(bind) => Some((bind.from, &bind.source)),
             MountKind::Cache(Cache { seed: Some(seed), .. }) => Some((seed.from, &seed.source)),
             MountKind::Cache(_) | MountKind::Tmpfs { .. } | MountKind::Secret(_) | MountKind::Ssh(_) => None,
+        }
+    }
+
+    /// The same mount of another state.
+    pub fn set_root(&mut self, root: Root) {
+        match &mut self.kind {
+            MountKind::Bind(bind) => bind.from = root,
+            MountKind::Cache(Cache { seed: Some(seed), .. }) => seed.from = root,
+            MountKind::Cache(_) | MountKind::Tmpfs { .. } | MountKind::Secret(_) | MountKind::Ssh(_) => {}
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Step {
     pub trigger: Option<String>,
     /// Whether it is done anew, whatever the cache has.
     pub no_cache: bool,
+    /// The program that SHELL names where the step stands: what somebody who looks into it types at.
+    pub shell: String,
     /// What it changes.
     pub from: Root,
     /// The change.
@@ -70,7 +72,7 @@ pub struct Run {
 }
 
 /// The network that a command sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub enum NetworkMode {
     /// The host's.
     Host,
@@ -82,7 +84,7 @@ pub enum NetworkMode {
 }
 
 /// A heredoc that names its own interpreter: an executable file (0755, root's) while the command runs.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Script {
     /// Where, absolute.
     pub path: String,

@@ -27,6 +27,8 @@ pub struct SolveError {
     pub span: Span,
     /// The text of the ONBUILD trigger that the step comes from.
     pub trigger: Option<String>,
+    /// Under which id what its command left is kept.
+    pub kept: Option<String>,
     /// What went wrong.
     pub source: Box<StepError>,
 }
@@ -53,6 +55,18 @@ pub enum StepError {
     /// A control group for a sandbox cannot be made.
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    /// Nothing in the image can be typed at.
+    #[error("there is no shell in the image: neither {}", tried.iter().map(|program| format!("`{program}`")).collect::<Vec<_>>().join(" nor "))]
+    NoShell {
+        /// The programs that were looked for.
+        tried: Vec<String>,
+    },
+    /// What a failed step left cannot be understood.
+    #[error("what is kept of the failed step cannot be read")]
+    Scene {
+        /// Why not.
+        source: serde_json::Error,
+    },
     /// The sandbox could not be set up or the command not be started.
     #[error(transparent)]
     Sandbox(#[from] ExecError),

@@ -10,13 +10,14 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::exec::{self, CancelToken, MountApi, Upper};
-use crate::layer::{Committed, Marks, Placer, commit, commit_whole};
+use crate::layer::{Committed, Marks, Placer, commit, commit_whole, survey_whole};
 use crate::store::Store;
-use crate::tree::{Found, Kind, TreePath};
+use crate::tree::{Found, Kind, LayerView, TreePath, View};
 
 use super::error::StepError;
 use super::state::{Opened, new_part};
@@ -31,21 +32,25 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// Makes a root of what `opened` shows, with its directories in `scratch`.
+    /// Makes a root of what `opened` shows, with its directories in `scratch`. `left` is the directory of another root of
+    /// the same: what was changed there is in this one, too, and what changes here does not change it.
     pub(super) fn make(
         opened: &Opened,
-        store: &Store,
-        scratch: &Path,
+        left: Option<&Path>,
+        (store, scratch): (&Store, &Path),
         cancel: &CancelToken,
     ) -> Result<Self, StepError> {
         let upper = make_upper(scratch)?;
         let directory = upper.dir.clone();
         let plain = !store.has_overlays();
         let lowers = if plain {
-            copy(opened, &directory, cancel)?;
+            match left {
+                None => copy(opened, &directory, cancel)?,
+                Some(left) => copy_directory(left, &directory, cancel)?,
+            }
             vec![directory.clone()]
         } else {
-            opened.lowers(scratch)?
+            left.map(Path::to_owned).into_iter().chain(opened.lowers(scratch)?).collect()
         };
         let root = exec::Root {
             lowers,
@@ -84,7 +89,24 @@ pub(super) fn make_upper(scratch: &Path) -> Result<Upper, StepError> {
 
 /// Copies what `opened` shows into `into`, a new or empty directory. Names of one file stay names of one file.
 pub(super) fn copy(opened: &Opened, into: &Path, cancel: &CancelToken) -> Result<(), StepError> {
-    let found = opened.view.walk(&TreePath::root())?;
+    copy_view(&opened.view, &|found| opened.content_path(found), into, cancel)
+}
+
+/// The same for the directory of a root that is a copy itself and that nobody changes.
+fn copy_directory(whole: &Path, into: &Path, cancel: &CancelToken) -> Result<(), StepError> {
+    let directory = File::open(whole).map_err(failed("open", whole))?;
+    let index = survey_whole(directory.as_fd())?;
+    let view = View::new(vec![LayerView::Memory(Arc::new(index))]);
+    copy_view(&view, &|found| whole.join(found.content.as_path()), into, cancel)
+}
+
+fn copy_view(
+    view: &View,
+    content: &(dyn Fn(&Found) -> PathBuf + Sync),
+    into: &Path,
+    cancel: &CancelToken,
+) -> Result<(), StepError> {
+    let found = view.walk(&TreePath::root())?;
     let placer = new_part(into, Marks::None)?;
     let mut names: HashMap<(usize, &TreePath), &TreePath> = HashMap::new();
     let (mut files, mut links) = (Vec::new(), Vec::new());
@@ -108,7 +130,7 @@ pub(super) fn copy(opened: &Opened, into: &Path, cancel: &CancelToken) -> Result
         if cancel.is_canceled() {
             return Err(StepError::Canceled);
         }
-        copy_file(opened, found, &placer)
+        copy_file(&content(found), found, &placer)
     })?;
     for (target, path) in links {
         placer.link(target, path)?;
@@ -116,12 +138,11 @@ pub(super) fn copy(opened: &Opened, into: &Path, cancel: &CancelToken) -> Result
     Ok(placer.close()?)
 }
 
-fn copy_file(opened: &Opened, found: &Found, placer: &Placer) -> Result<(), StepError> {
-    let path = opened.content_path(found);
-    let mut content = File::open(&path).map_err(failed("open", &path))?;
+fn copy_file(path: &Path, found: &Found, placer: &Placer) -> Result<(), StepError> {
+    let mut content = File::open(path).map_err(failed("open", path))?;
     let mut file = placer.create(&found.entry.path)?;
     // By copy_file_range(2), which shares the blocks where that can be done.
-    io::copy(&mut content, &mut file).map_err(failed("copy", &path))?;
+    io::copy(&mut content, &mut file).map_err(failed("copy", path))?;
     Ok(placer.finish(&file, &found.entry)?)
 }
 

@@ -56,9 +56,20 @@ pub(super) struct Preparing<'p> {
     pub(super) state: &'p dyn Fn(Root) -> State,
     /// A directory of the step's own.
     pub(super) scratch: &'p Path,
-    /// Whether caches begin anew.
-    pub(super) anew: bool,
+    pub(super) caches: CacheUse,
     pub(super) running: &'p progress::Step<'p>,
+}
+
+/// How caches are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheUse {
+    /// What is put into them stays.
+    Kept,
+    /// The same, and they begin anew.
+    Anew,
+    /// For a look. What is put into them does not stay, and nobody waits: neither we for those who use them, nor they for
+    /// us.
+    Looked,
 }
 
 /// What a mount shows of a state.
@@ -117,7 +128,10 @@ impl Solver<'_> {
     pub(super) fn prepare(&self, preparing: &Preparing<'_>) -> Result<Prepared, StepError> {
         let mut prepared = Prepared::default();
         let keys = cache_keys(preparing);
-        let caches = self.caches(preparing, &keys)?;
+        let caches = match preparing.caches {
+            CacheUse::Kept | CacheUse::Anew => self.caches(preparing, &keys)?,
+            CacheUse::Looked => BTreeMap::new(),
+        };
         for (number, (mount, key)) in preparing.run.mounts.iter().zip(&keys).enumerate() {
             let place = preparing.scratch.join(format!("mount-{number}"));
             let target = format!("/{}", String::from_utf8_lossy(mount.target.as_bytes()));
@@ -127,10 +141,14 @@ impl Solver<'_> {
                     (Some(self.bind(bind, &state, &place)?), !bind.read_write)
                 }
                 (MountKind::Cache(cache), Some(key)) => {
-                    let used = &caches[key];
-                    self.begin(cache, used, preparing, &place)?;
-                    let inside = cache.source.as_path().to_owned();
-                    (Some(MountSource::Host { path: used.data(), inside }), cache.read_only)
+                    let (source, read_only) = if let Some(used) = caches.get(key) {
+                        self.begin(cache, used, preparing, &place)?;
+                        let inside = cache.source.as_path().to_owned();
+                        (MountSource::Host { path: used.data(), inside }, cache.read_only)
+                    } else {
+                        self.look_into(cache, key, preparing, &place)?
+                    };
+                    (Some(source), read_only)
                 }
                 (MountKind::Cache(_), None) => (None, false),
                 (MountKind::Tmpfs { size }, _) => (Some(MountSource::Memory { size: *size }), false),
@@ -185,7 +203,7 @@ impl Solver<'_> {
         }
         // A cache begins anew once in a build, whoever of its steps comes first; the others wait for that.
         let begun = || self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut begun = preparing.anew.then(begun);
+        let mut begun = (preparing.caches == CacheUse::Anew).then(begun);
         let told = std::cell::Cell::new(false);
         let waiting = || {
             if !told.replace(true) {
@@ -216,6 +234,16 @@ impl Solver<'_> {
             return Ok(());
         }
         make_directory(place)?;
+        Ok(used.begin(&self.beginning(cache, preparing, place)?)?)
+    }
+
+    /// Makes in `place` what a cache begins with.
+    fn beginning(
+        &self,
+        cache: &Cache,
+        preparing: &Preparing<'_>,
+        place: &Path,
+    ) -> Result<PathBuf, StepError> {
         let (new, owner) = match &cache.seed {
             None => {
                 let new = place.join("new");
@@ -226,7 +254,29 @@ impl Solver<'_> {
         };
         let Owner { mode, uid, gid } = cache.owner;
         set_owner(&new, mode.or(owner.mode), uid.or(owner.uid), gid.or(owner.gid))?;
-        Ok(used.begin(&new)?)
+        Ok(new)
+    }
+
+    /// A cache with an upper over it; where no overlay can be mounted it is read-only. Others may change it meanwhile,
+    /// and whether that is seen is open.
+    fn look_into(
+        &self,
+        cache: &Cache,
+        key: &CacheKey,
+        preparing: &Preparing<'_>,
+        place: &Path,
+    ) -> Result<(MountSource, bool), StepError> {
+        make_directory(place)?;
+        let inside = cache.source.as_path().to_owned();
+        let Some(data) = self.store.peek_cache_mount(key) else {
+            let path = self.beginning(cache, preparing, place)?;
+            return Ok((MountSource::Host { path, inside }, cache.read_only));
+        };
+        if !self.store.has_overlays() {
+            return Ok((MountSource::Host { path: data, inside }, true));
+        }
+        let upper = if cache.read_only { None } else { Some(make_upper(place)?) };
+        Ok((MountSource::Layers { lowers: vec![data], upper, inside }, cache.read_only))
     }
 
     /// Copies a directory of a state to the disk; gives where, and whose it is there.

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::cache::{self, Input};
-use crate::exec::{self, Io, Output, Spec};
+use crate::exec::{self, ExecError, Io, Output, Spec};
 use crate::network::{Network, machine_address, with_hosts, without_loopback};
 use crate::oci::ContentDigest;
 use crate::plan::{NetworkMode, Root, Run, Step};
@@ -14,11 +14,13 @@ use crate::progress;
 use crate::store::Driver;
 use crate::tree::TreePath;
 
+use super::aside::Ready;
 use super::error::StepError;
 use super::ground::Ground;
 use super::limits::{self, out_of_memory};
 use super::make::Made;
-use super::mounts::{self, Prepared, Preparing};
+use super::mounts::{self, CacheUse, Prepared, Preparing};
+use super::scene::Scene;
 use super::state::{Opened, State};
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
@@ -28,10 +30,11 @@ impl Solver<'_> {
         &self,
         step: &Step,
         run: &Run,
-        from: &State,
-        state: &dyn Fn(Root) -> State,
+        (from, state): (&State, &dyn Fn(Root) -> State),
         running: &progress::Step<'_>,
+        kept: &mut Option<String>,
     ) -> Result<StepResult, StepError> {
+        self.aside.begin();
         let contents = self.mounted_contents(run, state)?;
         let mounted: Vec<ContentDigest> = contents.iter().copied().flatten().collect();
         let request = Request {
@@ -45,12 +48,18 @@ impl Solver<'_> {
         };
         let mut usage = None;
         let result = self.cached_or(&request, running, |scratch| {
+            self.aside.expect();
             let opened = from.open(self.store, self.work)?;
             let ground = self.ground(&opened, scratch)?;
-            let anew = !request.cache;
+            let caches = if request.cache { CacheUse::Kept } else { CacheUse::Anew };
             let mounts =
-                self.prepare(&Preparing { run, contents: &contents, state, scratch, anew, running })?;
-            let stubs = self.execute(run, &ground, &mounts, (running, &mut usage))?;
+                self.prepare(&Preparing { run, contents: &contents, state, scratch, caches, running })?;
+            let ended = self.execute(run, &ground, &mounts, (running, &mut usage));
+            let stubs = ended.inspect_err(|error| {
+                if is_of_the_command(error) {
+                    *kept = self.keep_scene(&Scene::new(step, run, state, self.options), &ground);
+                }
+            })?;
             let committed = ground.commit(&opened, &stubs)?;
             let made = Made {
                 index: committed.index,
@@ -69,7 +78,7 @@ impl Solver<'_> {
         if let Driver::Native { reason } = self.store.driver() {
             self.copying.call_once(|| self.reporter.warn(copying(reason)));
         }
-        Ground::make(opened, self.store, scratch, self.cancel)
+        Ground::make(opened, None, (self.store, scratch), self.cancel)
     }
 
     /// Runs the command and says what it used; gives the mount points that had to be made for it.
@@ -80,19 +89,15 @@ impl Solver<'_> {
         mounts: &Prepared,
         (running, usage): (&progress::Step<'_>, &mut Option<progress::Usage>),
     ) -> Result<Vec<TreePath>, StepError> {
-        let (mode, network) = match run.network {
-            NetworkMode::Private => match self.networks.take_or_tell(|line| self.reporter.warn(line))? {
-                Some(network) => (NetworkMode::Private, Some(network)),
-                None => (NetworkMode::Host, None),
-            },
-            mode @ (NetworkMode::Host | NetworkMode::None) => (mode, None),
-        };
-        let machine = machine_address(network.as_ref());
-        let mut spec = self.spec(run, mode, ground, mounts);
-        spec.hosts = with_hosts(&spec.hosts, &self.options.extra_hosts, machine)?;
+        let network = self.network(run.network)?;
+        let spec = self.spec(run, network.as_ref(), ground, mounts)?;
         let mut pass = |stream, bytes: &[u8]| running.output(stream, bytes);
         let limits = &self.options.limits;
-        let group = self.cgroups.make(&limits.cgroup)?;
+        // Whatever happens, the stage ends before its group goes.
+        let (group, stage) = match self.aside.take() {
+            Some(Ready { stage, group }) => (group, Some(stage)),
+            None => (self.cgroups.make(&limits.cgroup)?, None),
+        };
         let io = Io {
             output: Output::Piped(&mut pass),
             network: network.as_ref().map(Network::namespace),
@@ -101,7 +106,10 @@ impl Solver<'_> {
         };
         let keep: Vec<BorrowedFd<'_>> =
             std::iter::once(self.work.as_fd()).chain(mounts.caches.iter().map(AsFd::as_fd)).collect();
-        let outcome = self.executor.run(&spec, io, &keep, self.cancel)?;
+        let outcome = match stage {
+            Some(stage) => stage.run(&spec, io, &keep, self.cancel)?,
+            None => self.executor.run(&spec, io, &keep, self.cancel)?,
+        };
         running.used(*usage.insert(limits::usage(&outcome.usage)));
         let why = out_of_memory(outcome.hits, limits);
         if !outcome.status.success() {
@@ -118,41 +126,77 @@ impl Solver<'_> {
         Ok(outcome.stubs.iter().map(|stub| TreePath::clean(stub.as_os_str().as_bytes())).collect())
     }
 
-    fn spec(&self, run: &Run, network: NetworkMode, ground: &Ground, mounts: &Prepared) -> Spec {
+    /// Keeps what a failed command left; gives its id. The step's own failure is what the user must hear of, so one to
+    /// keep it is passed over.
+    fn keep_scene(&self, scene: &Scene, ground: &Ground) -> Option<String> {
+        self.store.keep(&ground.directory, &scene.to_json(), self.work).ok()
+    }
+
+    /// A network of a command's own, if it is to have one and can.
+    pub(super) fn network(&self, mode: NetworkMode) -> Result<Option<Network<'_>>, StepError> {
+        match mode {
+            NetworkMode::Private => Ok(self.networks.take_or_tell(|line| self.reporter.warn(line))?),
+            NetworkMode::Host | NetworkMode::None => Ok(None),
+        }
+    }
+
+    /// What a sandbox is told. A command that is to have a network of its own has the machine's without one.
+    pub(super) fn spec(
+        &self,
+        run: &Run,
+        network: Option<&Network<'_>>,
+        ground: &Ground,
+        mounts: &Prepared,
+    ) -> Result<Spec, StepError> {
+        let options = self.options;
         let hidden = |name: &str| mounts.env.iter().any(|(other, _)| other == name);
         let ignored = run.ignored_env.iter().map(|(name, value)| (name, value));
         let variables = run.env.iter().chain(ignored).filter(|(name, _)| !hidden(name));
         let variables = variables.map(|(name, value)| (name.into(), value.into()));
-        Spec {
+        let mode = match run.network {
+            NetworkMode::Private if network.is_none() => NetworkMode::Host,
+            mode => mode,
+        };
+        Ok(Spec {
             root: ground.root.clone(),
             args: run.args.iter().map(OsString::from).collect(),
             env: variables.chain(mounts.env.iter().cloned()).collect(),
             cwd: PathBuf::from(&run.cwd),
             user: run.user.clone(),
-            hostname: self.options.hostname.clone(),
-            network: match network {
+            hostname: options.hostname.clone(),
+            network: match mode {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: self.options.hosts.clone(),
-            resolv_conf: match network {
+            hosts: with_hosts(&options.hosts, &options.extra_hosts, machine_address(network))?,
+            resolv_conf: match mode {
                 NetworkMode::Private => {
-                    Some(without_loopback(self.options.resolv_conf.as_deref().unwrap_or_default()))
+                    Some(without_loopback(options.resolv_conf.as_deref().unwrap_or_default()))
                 }
-                NetworkMode::Host | NetworkMode::None => self.options.resolv_conf.clone(),
+                NetworkMode::Host | NetworkMode::None => options.resolv_conf.clone(),
             },
             script: run.script.as_ref().map(|script| exec::Script {
                 name: script.path.rsplit('/').next().unwrap_or_default().to_owned(),
                 content: script.content.clone().into_bytes(),
             }),
             insecure: run.insecure,
-            resources: self.options.limits.resources.clone(),
-            shm_size: self.options.limits.shm_size,
+            resources: options.limits.resources.clone(),
+            shm_size: options.limits.shm_size,
             mounts: mounts.mounts.clone(),
             filtered: true,
-        }
+        })
     }
+}
+
+/// Whether the sandbox did its part and the command did not.
+fn is_of_the_command(error: &StepError) -> bool {
+    matches!(
+        error,
+        StepError::Command { .. }
+            | StepError::OutOfMemory { .. }
+            | StepError::Sandbox(ExecError::Command { .. })
+    )
 }
 
 /// That roots are copied, for people.

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use crate::cache::Chain;
 use crate::layer::{Marks, Placer};
 use crate::oci::{ContentDigest, DiffId};
-use crate::store::{Layer, Store, WorkDir};
+use crate::store::{Layer, Store, StoreError, WorkDir};
 use crate::tree::{Found, Kind, LayerView, TreePath, View};
 
 use super::error::StepError;
@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) layers: Arc<[DiffId]>,
     pub(super) chain: Chain,
     opened: Arc<OnceLock<Arc<Opened>>>,
+    /// The same, of all layers but the topmost, where that is a step's.
+    below: Option<Arc<OnceLock<Arc<Opened>>>>,
 }
 
 /// A state with its layers' indexes.
@@ -47,11 +49,12 @@ impl State {
     /// This state with a layer on top that a step made.
     pub(super) fn with(&self, layer: DiffId, content: &ContentDigest) -> Self {
         let layers = self.layers.iter().copied().chain([layer]).collect();
-        Self::new(layers, self.chain.with_step_layer(content))
+        let below = Some(Arc::clone(&self.opened));
+        Self { below, ..Self::new(layers, self.chain.with_step_layer(content)) }
     }
 
     fn new(layers: Arc<[DiffId]>, chain: Chain) -> Self {
-        Self { layers, chain, opened: Arc::default() }
+        Self { layers, chain, opened: Arc::default(), below: None }
     }
 
     /// The state with its indexes open, and with leases on its layers.
@@ -59,22 +62,29 @@ impl State {
         if let Some(opened) = self.opened.get() {
             return Ok(Arc::clone(opened));
         }
-        let opened = Arc::new(Opened::new(&self.layers, store, work)?);
-        Ok(Arc::clone(self.opened.get_or_init(|| opened)))
+        let below = self.below.as_ref().and_then(|below| below.get());
+        let opened = match (self.layers.last(), below) {
+            (Some(top), Some(below)) => below.with(top, store, work)?,
+            _ => Opened::new(&self.layers, store, work)?,
+        };
+        Ok(Arc::clone(self.opened.get_or_init(|| Arc::new(opened))))
     }
 }
 
 impl Opened {
     /// Opens a stack of layers, given lowest first.
     pub(super) fn new(layers: &[DiffId], store: &Store, work: &WorkDir) -> Result<Self, StepError> {
-        let mut found = Vec::with_capacity(layers.len());
-        let mut views = Vec::with_capacity(layers.len());
-        for diff_id in layers.iter().rev() {
-            let layer = store.layer(diff_id, work)?.ok_or(crate::store::StoreError::NoLayer(*diff_id))?;
-            views.push(LayerView::File(store.layer_index(diff_id)?));
-            found.push(layer);
-        }
-        Ok(Self { layers: found, view: View::new(views) })
+        let opened = layers.iter().rev().map(|diff_id| open_layer(diff_id, store, work));
+        let (layers, views) = opened.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        Ok(Self { layers, view: View::new(views) })
+    }
+
+    /// This stack with one more layer on top.
+    fn with(&self, top: &DiffId, store: &Store, work: &WorkDir) -> Result<Self, StepError> {
+        let (top, view) = open_layer(top, store, work)?;
+        let layers = std::iter::once(top).chain(self.layers.iter().cloned()).collect();
+        let views = std::iter::once(view).chain(self.view.layers().iter().cloned()).collect();
+        Ok(Self { layers, view: View::new(views) })
     }
 
     /// The file on the host that holds a found entry's content.
@@ -137,6 +147,12 @@ impl Opened {
             _ => Ok(None),
         }
     }
+}
+
+/// Looks a layer up, takes a lease on it, and opens its index.
+fn open_layer(diff_id: &DiffId, store: &Store, work: &WorkDir) -> Result<(Layer, LayerView), StepError> {
+    let layer = store.layer(diff_id, work)?.ok_or(StoreError::NoLayer(*diff_id))?;
+    Ok((layer, LayerView::File(store.layer_index(diff_id)?)))
 }
 
 /// The largest `/etc/passwd` or `/etc/group` that is read.

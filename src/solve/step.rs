@@ -73,11 +73,7 @@ impl Solver<'_> {
         let created = jiff::Timestamp::now().as_nanosecond() as i64;
         let product = make(&scratch)?;
         let result = self.keep(request, product, created)?;
-        fs::remove_dir_all(&scratch).map_err(|source| StepError::Io {
-            operation: "remove",
-            path: scratch,
-            source,
-        })?;
+        self.aside.remove(scratch);
         Ok(result)
     }
 

@@ -13,7 +13,7 @@ use super::work::{WorkDir, remove_tree};
 use crate::oci::{DiffId, Digest};
 
 impl Store {
-    /// Removes layers and blobs that nothing needs. `images` says for an image's manifest and config which blobs
+    /// Removes layers and blobs that nothing needs, and what failed steps left. `images` says for an image's manifest and config which blobs
     /// and layers the image is made of.
     ///
     /// A lease of another command that is alive holds a layer.
@@ -24,6 +24,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.sweep_work()?;
         self.drop_dead_leases()?;
+        self.drop_kept(self.kept()?, work)?;
         let _sweeping = self.sweeping()?;
         let (blobs, layers) = images(self)?;
         let layers: HashSet<Digest> = layers.into_iter().map(|layer| layer.0).collect();

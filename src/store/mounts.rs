@@ -97,6 +97,13 @@ impl Store {
         }
         Ok(found)
     }
+
+    /// What a directory of the key holds, if somebody has used one. It is not taken into use: whoever does may change or
+    /// empty it meanwhile.
+    pub fn peek_cache_mount(&self, key: &CacheKey) -> Option<PathBuf> {
+        let data = self.root.join("mounts").join(key.digest().hex()).join("0/data");
+        data.is_dir().then_some(data)
+    }
 }
 
 /// The first directory that nobody uses.

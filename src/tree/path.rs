@@ -11,7 +11,8 @@ use std::path::Path;
 ///
 /// The order is that of a walk: a directory comes before what is in it, siblings are in byte order, and a
 /// subtree is contiguous. That is byte order with `/` below every other byte.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(from = "Vec<u8>", into = "Vec<u8>")]
 pub struct TreePath(Box<[u8]>);
 
 impl TreePath {
@@ -152,6 +153,18 @@ impl Ord for TreePath {
 impl PartialOrd for TreePath {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+impl From<Vec<u8>> for TreePath {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::clean(&bytes)
+    }
+}
+
+impl From<TreePath> for Vec<u8> {
+    fn from(path: TreePath) -> Self {
+        path.0.into_vec()
     }
 }
 

@@ -10,7 +10,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use strata::cgroup::{Cgroups, Limits};
 use strata::exec::{
     CancelToken, ExecError, Executor, Io, MountApi, Network, Outcome, Output, Root, Spec, SpecProblem,
     Status, Upper, skeleton,
@@ -250,6 +252,24 @@ fn a_failed_step_is_named_with_its_error() {
         error,
         "cannot set up the sandbox: open the layer `/no/such/layer`: No such file or directory (os error 2)"
     );
+}
+
+#[test]
+fn a_stage_that_waits_runs_what_it_is_given_in_the_group_that_it_entered() {
+    let group = Cgroups::new(strata::cgroup::DIRECTORY.into()).make(&Limits::default()).unwrap();
+    let group = group.expect("a group that counts; the test needs root and control groups");
+    let (bench, executor) = (Bench::new(), executor());
+    let mut stage = executor.start_ahead().unwrap();
+    stage.enter(&group).unwrap();
+    let mut stdout = Vec::new();
+    let mut sink = |_, bytes: &[u8]| stdout.extend_from_slice(bytes);
+    let io = Io { output: Output::Piped(&mut sink), cgroup: Some(&group), ..Io::default() };
+    let spec = bench.sh("echo here; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done");
+    let outcome = stage.run(&spec, io, &[], &CancelToken::new().unwrap()).unwrap();
+    assert_eq!((outcome.status, String::from_utf8(stdout).unwrap().as_str()), (Status::Exit(0), "here\n"));
+    let (used, _) = group.count();
+    assert!(used.cpu.unwrap() >= outcome.usage.cpu && outcome.usage.cpu > Duration::ZERO, "{used:?}");
+    assert!(used.memory.unwrap() > 0, "{used:?}");
 }
 
 #[test]

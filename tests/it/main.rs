@@ -11,6 +11,7 @@ mod conformance;
 mod container;
 mod contexts;
 mod crash;
+mod debug;
 mod emulation;
 mod exec;
 mod fixtures;

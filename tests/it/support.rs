@@ -10,5 +10,6 @@ pub(crate) mod progress;
 pub(crate) mod rootfs;
 pub(crate) mod running;
 pub(crate) mod server;
+pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod user;

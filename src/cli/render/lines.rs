@@ -73,6 +73,11 @@ impl Tail {
         self.lines.push_back(line);
     }
 
+    /// How many lines are kept.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
     /// The last `count` of the kept lines.
     pub(super) fn last(&self, count: usize) -> impl Iterator<Item = &str> {
         self.lines.iter().skip(self.lines.len().saturating_sub(count)).map(String::as_str)

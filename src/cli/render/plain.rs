@@ -4,15 +4,18 @@
 //! steps beside it have to say is held back until the current one ends, is silent for a while, or has had the
 //! output long enough. Then the block is left with `#5 ...`, and another one begins with its step's name. A step that
 //! ends is shown at once.
+//!
+//! The last lines of a step that failed are shown again at the end, before the error, unless they stand there already:
+//! if other steps' lines came between them, or after them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::lines::{Splitter, clean, clean_name};
+use super::lines::{Splitter, Tail, clean, clean_name};
 use super::{Output, Screen};
 use crate::cli::human;
-use crate::progress::{Event, Memory, Usage};
+use crate::progress::{Event, Memory, Stream, Usage};
 
 /// A current step that is silent for so long makes room for others.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -20,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// and at most so much of it, in bytes.
 const HELD_MAX: usize = 64 << 10;
+/// How many lines of a failed step are shown again.
+const TAIL: usize = 20;
 /// So many characters of why a step failed are shown.
 const REASON_MAX: usize = 100;
 /// Time between two lines on how far a transfer has come.
@@ -38,6 +43,8 @@ pub(super) struct Plain {
     text: String,
     /// Nothing has been shown yet.
     first: bool,
+    /// The steps that failed.
+    failed: Vec<Failed>,
 }
 
 struct Step {
@@ -50,6 +57,38 @@ struct Step {
     waiting: Option<Duration>,
     /// When the last line on a transfer was written, and the bytes by now.
     transfer: Option<(Duration, u64)>,
+    /// The last lines of output, with their times.
+    tail: Tail,
+    /// How many lines of output are among those that are not shown yet,
+    held_lines: usize,
+    /// and how many are shown in the step's last block.
+    block_lines: usize,
+}
+
+/// A step that failed.
+struct Failed {
+    name: String,
+    tail: Tail,
+    /// Whether something else was shown between the lines of its tail, or after them.
+    apart: bool,
+}
+
+impl Step {
+    /// Takes output; `None` for the end of it.
+    fn log(&mut self, number: usize, output: Option<(Stream, &[u8])>, now: Duration) {
+        let seconds = now.saturating_sub(self.started).as_secs_f64();
+        let Self { splitter, held, tail, held_lines, .. } = self;
+        let line = |line: String| {
+            let line = format!("{seconds:.3} {line}");
+            let _ = writeln!(held, "#{number} {line}");
+            tail.push(line);
+            *held_lines += 1;
+        };
+        match output {
+            Some((stream, bytes)) => splitter.push(stream, bytes, line),
+            None => splitter.finish(line),
+        }
+    }
 }
 
 impl Plain {
@@ -62,6 +101,7 @@ impl Plain {
             wrote: Duration::ZERO,
             text: String::new(),
             first: true,
+            failed: Vec::new(),
         }
     }
 
@@ -83,20 +123,22 @@ impl Plain {
     }
 
     /// Ends a step with a last line.
-    fn end(&mut self, number: usize, now: Duration, last: &str) {
-        let Some(step) = self.steps.get_mut(&number) else { return };
-        let seconds = now.saturating_sub(step.started).as_secs_f64();
-        let Step { splitter, held, .. } = step;
-        splitter.finish(|line| log(held, number, seconds, &line));
+    fn end(&mut self, number: usize, now: Duration, last: &str) -> Option<Step> {
+        let step = self.steps.get_mut(&number)?;
+        step.log(number, None, now);
         if let Some((_, done)) = step.transfer {
             let _ = writeln!(step.held, "#{number} transferred {}", human::size_with_digits(done, 4));
         }
         let _ = writeln!(step.held, "#{number} {last}");
         self.show(number, now);
-        self.steps.remove(&number);
         self.current = None;
+        self.steps.remove(&number)
+    }
+
+    /// After the end of a step: shows the one that has waited longest.
+    fn go_on(&mut self, now: Duration) {
         let longest = self.steps.iter().filter_map(|(number, step)| Some((step.waiting?, *number))).min();
-        if let Some((_, next)) = longest {
+        if let Some((_, next)) = longest.filter(|_| self.current.is_none()) {
             self.show(next, now);
         }
     }
@@ -112,7 +154,10 @@ impl Plain {
                 self.text.push('\n');
             }
             let _ = writeln!(self.text, "#{number} {}", step.name);
+            step.block_lines = 0;
+            self.failed.iter_mut().for_each(|failed| failed.apart = true);
         }
+        step.block_lines += std::mem::take(&mut step.held_lines);
         self.text.push_str(&std::mem::take(&mut step.held));
         step.waiting = None;
         self.wrote = now;
@@ -135,6 +180,7 @@ impl Plain {
         if !std::mem::take(&mut self.first) {
             self.text.push('\n');
         }
+        self.failed.iter_mut().for_each(|failed| failed.apart = true);
         for (i, line) in text.lines().enumerate() {
             let _ =
                 writeln!(self.text, "{}{}", if i == 0 { "warning: " } else { "" }, clean(line.as_bytes()));
@@ -148,6 +194,7 @@ impl Plain {
 
 impl Screen for Plain {
     fn event(&mut self, event: Event, now: Duration) {
+        let ends = matches!(event, Event::Cached { .. } | Event::Done { .. } | Event::Failed { .. });
         match event {
             Event::Started { step: number, name } => {
                 let step = Step {
@@ -157,17 +204,18 @@ impl Screen for Plain {
                     held: String::new(),
                     waiting: Some(now),
                     transfer: None,
+                    tail: Tail::new(TAIL),
+                    held_lines: 0,
+                    block_lines: 0,
                 };
                 self.steps.insert(number, step);
                 if self.current.is_none() {
                     self.show(number, now);
                 }
             }
-            Event::Output { step: number, stream, bytes } => self.say(number, now, |step| {
-                let seconds = now.saturating_sub(step.started).as_secs_f64();
-                let Step { splitter, held, .. } = step;
-                splitter.push(stream, &bytes, |line| log(held, number, seconds, &line));
-            }),
+            Event::Output { step: number, stream, bytes } => {
+                self.say(number, now, |step| step.log(number, Some((stream, &bytes)), now));
+            }
             Event::Note { step: number, text } => self.say(number, now, |step| {
                 let _ = writeln!(step.held, "#{number} {}", clean_name(&text));
             }),
@@ -182,15 +230,24 @@ impl Screen for Plain {
                     let _ = writeln!(step.held, "#{number} {}", transfer(done, total));
                 }
             }),
-            Event::Cached { step } => self.end(step, now, "CACHED"),
+            Event::Cached { step } => drop(self.end(step, now, "CACHED")),
             Event::Done { step, elapsed } => {
-                self.end(step, now, &format!("DONE {:.1}s", elapsed.as_secs_f64()));
+                drop(self.end(step, now, &format!("DONE {:.1}s", elapsed.as_secs_f64())));
             }
-            Event::Failed { step, canceled: true, .. } => self.end(step, now, "CANCELED"),
+            Event::Failed { step, canceled: true, .. } => drop(self.end(step, now, "CANCELED")),
             Event::Failed { step, reason, .. } => {
-                self.end(step, now, format!("ERROR: {}", short(&reason)).trim_end_matches(": "));
+                let last = format!("ERROR: {}", short(&reason));
+                let step = self.end(step, now, last.trim_end_matches(": "));
+                self.failed.extend(step.map(|Step { name, tail, block_lines, .. }| Failed {
+                    apart: block_lines < tail.len(),
+                    name,
+                    tail,
+                }));
             }
             Event::Warning { text } => self.warn(&text),
+        }
+        if ends {
+            self.go_on(now);
         }
         self.flush();
     }
@@ -204,20 +261,16 @@ impl Screen for Plain {
         let open: Vec<usize> = self.steps.keys().copied().collect();
         for number in open {
             let Some(step) = self.steps.get_mut(&number) else { continue };
-            let seconds = now.saturating_sub(step.started).as_secs_f64();
-            let Step { splitter, held, .. } = step;
-            splitter.finish(|line| log(held, number, seconds, &line));
+            step.log(number, None, now);
             if !step.held.is_empty() || step.waiting.is_some() {
                 self.show(number, now);
             }
         }
+        for Failed { name, tail, .. } in self.failed.iter().filter(|failed| failed.apart) {
+            self.text.push_str(&tail.block(name));
+        }
         self.flush();
     }
-}
-
-/// A line of a command's output, with the seconds since the step's start.
-fn log(held: &mut String, number: usize, seconds: f64, line: &str) {
-    let _ = writeln!(held, "#{number} {seconds:.3} {line}");
 }
 
 /// What a command used: `used 1.5s of processor time, 34.5MB of memory, 1.2MB read, 20kB written`.

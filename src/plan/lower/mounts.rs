@@ -159,6 +159,7 @@ impl Stage<'_, '_> {
             span: self.place(span),
             trigger: self.trigger.map(|(trigger, _)| trigger.text.clone()),
             no_cache: false,
+            shell: self.shell_program(),
             from: Root::Scratch,
             kind: StepKind::Copy(copy),
         });

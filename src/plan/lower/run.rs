@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::dockerfile::ast::{self, Instruction, Network, RunCommand, Security};
 use crate::dockerfile::heredoc::Heredoc;
+use crate::oci::Config;
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::scope::proxies;
@@ -31,34 +32,42 @@ impl Stage<'_, '_> {
             }
             command => (self.in_shell(&command.shell_text().unwrap_or_default()), None),
         };
+        let insecure = self.insecure(run)?;
+        let created_by = self.created_by(&args);
+        let kind =
+            StepKind::Run(Run { script, mounts, secret_variables, insecure, ..self.seen_by(args, network) });
+        self.step(kind, &shown(instruction, run), created_by, instruction.span);
+        Ok(())
+    }
+
+    /// A command with what every command sees here.
+    pub(super) fn seen_by(&self, args: Vec<String>, network: NetworkMode) -> Run {
         let state = &self.state;
         let variables = state.scope.variables();
         let proxies = proxies(self.options).into_iter().filter(|(name, _)| !variables.contains_key(name));
-        let created_by = self.created_by(&args);
-        let kind = StepKind::Run(Run {
+        Run {
             env: Arc::clone(variables),
             ignored_env: proxies.collect(),
             cwd: if state.config.working_dir.is_empty() { "/" } else { &state.config.working_dir }.to_owned(),
             user: state.config.user.clone(),
             args,
             network,
-            script,
-            mounts,
-            secret_variables,
-            insecure: self.insecure(run)?,
+            script: None,
+            mounts: Vec::new(),
+            secret_variables: Vec::new(),
+            insecure: false,
             circumstances: self.options.circumstances.clone(),
-        });
-        self.step(kind, &shown(instruction, run), created_by, instruction.span);
-        Ok(())
+        }
     }
 
     /// A text as arguments for the stage's shell.
     pub(super) fn in_shell(&self, text: &str) -> Vec<String> {
-        let shell = match self.state.config.shell.as_deref() {
-            None | Some([]) => DEFAULT_SHELL.map(str::to_owned).to_vec(),
-            Some(shell) => shell.to_vec(),
-        };
-        shell.into_iter().chain([text.to_owned()]).collect()
+        shell_of(&self.state.config).into_iter().chain([text.to_owned()]).collect()
+    }
+
+    /// The program of the stage's shell.
+    pub(super) fn shell_program(&self) -> String {
+        shell_of(&self.state.config).swap_remove(0)
     }
 
     fn can_run(&self, instruction: &Instruction) -> Result<(), PlanError> {
@@ -106,6 +115,14 @@ impl Stage<'_, '_> {
         words.extend_from_slice(args);
         words.push("# buildkit".to_owned());
         words.join(" ")
+    }
+}
+
+/// The shell of a stage with its arguments; never empty.
+pub(super) fn shell_of(config: &Config) -> Vec<String> {
+    match config.shell.as_deref() {
+        None | Some([]) => DEFAULT_SHELL.map(str::to_owned).to_vec(),
+        Some(shell) => shell.to_vec(),
     }
 }
 

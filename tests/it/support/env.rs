@@ -61,10 +61,15 @@ impl Env {
 
     /// A place whose store makes no overlays, as if they were refused where it is.
     pub(crate) fn without_overlays() -> Self {
-        let env = Self::new();
-        fs::create_dir(env.root()).unwrap();
-        fs::write(env.root().join("driver"), "native\nfor a test\n").unwrap();
-        env
+        Self::new().copying()
+    }
+
+    /// This place, whose store is not there yet, as if overlays were refused where that is.
+    pub(crate) fn copying(self) -> Self {
+        fs::create_dir(self.root()).unwrap();
+        fs::write(self.root().join("driver"), "native\nfor a test\n").unwrap();
+        self.hand_over(&self.root());
+        self
     }
 
     /// Gives the user of this place what root has put at and below `path`.
@@ -229,9 +234,17 @@ impl Env {
         self.strata(["run", "--rm", "--network", "none", image, "/bin/sh", "-c", script]).success().stdout
     }
 
-    /// The text with this place's path as `[DIR]`.
+    /// The text with this place's path as `[DIR]`, and the id of a failed step as `[ID]`.
     pub(crate) fn redact(&self, text: &str) -> String {
-        text.replace(self.dir.path().to_str().unwrap(), "[DIR]")
+        const COMMAND: &str = "`strata debug ";
+        let text = text.replace(self.dir.path().to_str().unwrap(), "[DIR]");
+        let mut pieces = text.split(COMMAND);
+        let mut redacted = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let rest = piece.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+            redacted.extend([COMMAND, "[ID]", rest]);
+        }
+        redacted
     }
 }
 

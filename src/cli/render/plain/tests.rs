@@ -67,8 +67,44 @@ fn steps_one_after_the_other() {
 
 #4 [4/4] RUN x
 #4 CANCELED
+------
+ > [3/4] RUN npm i:
+0.123 added 1
+0.200 package
+0.500 no end
+------
 "
     );
+}
+
+#[test]
+fn what_a_failed_step_said_last_is_repeated_unless_it_stands_there_already() {
+    let lines = |range: std::ops::RangeInclusive<usize>| -> String {
+        range.map(|number| format!("{number}\n")).collect()
+    };
+    let alone = [(0, started(1, "A")), (0, output(1, &lines(1..=30))), (1, failed(1, false, "x"))];
+    assert!(!shown(alone).contains("------"));
+
+    // Another step's lines stood between the last ones.
+    let mixed = || {
+        vec![
+            (0, started(1, "A")),
+            (0, started(2, "B")),
+            (0, output(1, &lines(1..=15))),
+            (10, output(2, "b\n")),
+            (20, done(2, 20)),
+        ]
+    };
+    let mut few = mixed();
+    few.extend([(30, output(1, &lines(16..=30))), (30, failed(1, false, "x"))]);
+    let tail: String = (11..=30).map(|n| format!("0.0{} {n}\n", if n > 15 { "30" } else { "00" })).collect();
+    let text = shown(few);
+    assert!(text.ends_with(&format!("#1 ERROR: x\n------\n > A:\n{tail}------\n")), "{text}");
+
+    // They stood before them all.
+    let mut many = mixed();
+    many.extend([(30, output(1, &lines(16..=35))), (30, failed(1, false, "x"))]);
+    assert!(!shown(many).contains("------"));
 }
 
 #[test]
