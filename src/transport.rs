@@ -46,7 +46,7 @@ pub use merged::Merged;
 pub use oci_layout::{write_oci, write_oci_directory};
 pub use pack::{Exported, MediaTypes, Packing, Prepared, SourceImage, listed, prepare};
 pub use plain_tar::{TarOptions, write_plain_tar};
-pub use rewrite::{Clamp, clamp_times, clock_times};
+pub use rewrite::{Clamp, clamp_times, times_since};
 
 /// What every transfer needs: the store, a work directory of it, and a way to be interrupted.
 #[derive(Debug, Clone, Copy)]

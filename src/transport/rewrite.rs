@@ -32,14 +32,15 @@ pub struct Clamp<'a> {
     pub epoch: i64,
     /// When the making of the layer began.
     pub made: i64,
-    /// Times that the clock gave files of other layers, which may have been copied into this one.
-    pub clock: &'a BTreeSet<i64>,
+    /// Further times that say nothing of the files: those that the clock gave files of other layers, which may have been
+    /// copied into this one.
+    pub chance: &'a BTreeSet<i64>,
 }
 
 impl Clamp<'_> {
     fn applied(self, time: Time) -> Time {
-        let is_clocks = time.seconds >= self.made || self.clock.contains(&time.seconds);
-        if is_clocks || time.seconds > self.epoch { Time::from_seconds(self.epoch) } else { time }
+        let by_chance = time.seconds >= self.made || self.chance.contains(&time.seconds);
+        if by_chance || time.seconds > self.epoch { Time::from_seconds(self.epoch) } else { time }
     }
 }
 
@@ -71,11 +72,11 @@ pub fn clamp_times(
     Ok(rewritten)
 }
 
-/// The times that the clock gave files of a layer whose making began at `made`.
-pub fn clock_times(session: Session<'_>, diff_id: &DiffId, made: i64) -> Result<BTreeSet<i64>, ExportError> {
+/// The times from `since` on of what is in a layer: if that is when the making of it began, those that the clock gave.
+pub fn times_since(session: Session<'_>, diff_id: &DiffId, since: i64) -> Result<BTreeSet<i64>, ExportError> {
     let index = session.store.layer_index(diff_id)?.read_all().map_err(StoreError::from)?;
     let times = index.entries().iter().map(|entry| entry.mtime.seconds);
-    Ok(times.filter(|seconds| *seconds >= made).collect())
+    Ok(times.filter(|seconds| *seconds >= since).collect())
 }
 
 fn key(diff_id: &DiffId, clamp: Clamp<'_>) -> CacheKey {
@@ -83,7 +84,7 @@ fn key(diff_id: &DiffId, clamp: Clamp<'_>) -> CacheKey {
     hasher.value(diff_id.digest());
     hasher.raw(&clamp.epoch.to_le_bytes());
     hasher.raw(&clamp.made.to_le_bytes());
-    clamp.clock.iter().for_each(|seconds| hasher.raw(&seconds.to_le_bytes()));
+    clamp.chance.iter().for_each(|seconds| hasher.raw(&seconds.to_le_bytes()));
     CacheKey(hasher.finish())
 }
 
@@ -216,7 +217,7 @@ mod tests {
             // The clock gave it in another layer.
             (300, 200, 77, 300),
         ] {
-            let clamp = Clamp { epoch, made, clock: &BTreeSet::from([77]) };
+            let clamp = Clamp { epoch, made, chance: &BTreeSet::from([77]) };
             assert_eq!(clamp.applied(Time::from_seconds(time)).seconds, expected, "{clamp:?} {time}");
         }
     }

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use crate::image::{self, BuiltLayer};
 use crate::oci::{Compression, Descriptor, DiffId, ImageConfig, ImageId, MediaType, Reference};
-use crate::plan::{StepId, StepKind};
+use crate::plan::{Place, StepId, StepKind};
 use crate::store::StoreError;
-use crate::transport::{Clamp, SourceImage, clamp_times, clock_times};
+use crate::transport::{Clamp, SourceImage, clamp_times, times_since};
 
 use super::super::error::{BuildError, EngineError};
 use super::super::output::{Annotation, ImageLook, Level};
@@ -96,14 +96,14 @@ impl<'a> Variants<'a> {
         });
         let mut built: BTreeMap<StepId, BuiltLayer> = built.collect();
         if let Some(epoch) = epoch {
-            let clock = if rewrite { self.clock(epoch)? } else { BTreeSet::new() };
+            let chance = if rewrite { self.chance_times(epoch)? } else { BTreeSet::new() };
             for id in plan.target.history.iter().filter_map(|item| item.step) {
                 // A directory that WORKDIR makes is nobody's file: its time is the build's.
                 if let Some(layer) = built.get_mut(&id)
                     && (rewrite || matches!(plan.step(id).kind, StepKind::Workdir(_)))
                 {
-                    layer.diff_id =
-                        self.clamped(layer, Clamp { epoch, made: layer.created.as_second(), clock: &clock })?;
+                    layer.diff_id = self
+                        .clamped(layer, Clamp { epoch, made: layer.created.as_second(), chance: &chance })?;
                 }
             }
         }
@@ -112,13 +112,22 @@ impl<'a> Variants<'a> {
         Ok(config.map_err(|error| Box::new(BuildError::from(error)))?)
     }
 
-    /// The times up to `epoch` that the clock gave files of any stage: they may have been copied to others.
-    fn clock(&self, epoch: i64) -> Result<BTreeSet<i64>, EngineError> {
+    /// The times up to `epoch` that say nothing of the files that have them, in the layers of any stage, because files
+    /// may have been copied to others: those that the clock gave, and for a reproducible build those of the context. A
+    /// checkout gives its files whatever time it is, and the cache knows a file by its content.
+    fn chance_times(&self, epoch: i64) -> Result<BTreeSet<i64>, EngineError> {
+        let Exporting { plan, solved, request, session, .. } = self.build;
         let mut times = BTreeSet::new();
-        for step in &self.build.solved.steps {
-            let made = step.created.div_euclid(1_000_000_000);
-            if made <= epoch {
-                times.extend(clock_times(self.build.session, &step.layer, made)?);
+        for (step, result) in plan.steps.iter().zip(&solved.steps) {
+            let from_context =
+                matches!(&step.kind, StepKind::Copy(copy) if matches!(copy.from, Place::Context(_)));
+            let since = if from_context && request.reproducible {
+                i64::MIN
+            } else {
+                result.created.div_euclid(1_000_000_000)
+            };
+            if since <= epoch {
+                times.extend(times_since(*session, &result.layer, since)?);
             }
         }
         Ok(times)

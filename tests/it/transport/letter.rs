@@ -160,7 +160,7 @@ fn what_gnu_tar_writes_in_its_formats_is_read_as_it_was() {
     let fixture = Fixture::new();
     let made = odd(&fixture, true);
     let tar = layer_tar(&fixture, &made);
-    let root = fixture.path("gnu");
+    let root = fixture.path("root");
     fs::create_dir(&root).unwrap();
     let into = root.display().to_string();
     tool("tar", &["-C", &into, "--xattrs", "--xattrs-include=*", "-xpf", &tar.display().to_string()]);
