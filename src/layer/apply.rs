@@ -33,6 +33,7 @@ use std::thread;
 
 pub use self::archive::ArchiveError;
 use self::archive::Reader;
+pub(super) use self::archive::{Header, HeaderKind};
 pub(super) use self::fields::checksum_is_right;
 use self::pool::Pool;
 use self::unpack::{Stop, Unpacking};
@@ -211,6 +212,11 @@ pub fn begins_tar(input: impl Read) -> bool {
         // A tar, but none that can be unpacked.
         Err(error) => matches!(error, ArchiveError::Type { .. }),
     }
+}
+
+/// The header that `blocks` hold: an entry's, with the extended ones before it.
+pub(super) fn header_of(blocks: &[u8]) -> Result<Option<Header>, ArchiveError> {
+    Reader::new(blocks).next()
 }
 
 /// Unpacks `tar`, which is not compressed, into the empty directory `dir`. After an error the directory holds parts
