@@ -180,7 +180,7 @@ impl Host {
     fn url(&self, target: Target<'_>, is_plain: bool) -> Result<Url, RegistryError> {
         match target {
             Target::At(url) => Ok(url.clone()),
-            Target::Api(path) => self.url(Target::Root(&format!("v2/{path}"))),
+            Target::Api(path) => self.url(Target::Root(&format!("v2/{path}")), is_plain),
             Target::Root(path) => {
                 let scheme = if is_plain { "http" } else { "https" };
                 let text = format!("{scheme}://{}/{path}", self.address);
