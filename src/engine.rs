@@ -37,7 +37,7 @@ pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
-pub use error::{BuildError, EngineError, NearStep};
+pub use error::{BuildError, EngineError, NearStep, OtherPlatform};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
 pub use inside::{CopyRequest, CopyTarget, ImageFiles, Shown};

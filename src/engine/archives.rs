@@ -19,7 +19,7 @@ use crate::transport::{
     Packing, Session, SourceImage,
 };
 
-use super::error::{BuildError, EngineError};
+use super::error::{BuildError, EngineError, OtherPlatform};
 use super::output::Target;
 use super::{Engine, change};
 
@@ -131,7 +131,8 @@ impl Engine {
         if found == *wanted {
             return Ok(());
         }
-        Err(EngineError::OtherPlatform { name: name.to_owned(), found, wanted: wanted.clone() })
+        let wanted = wanted.clone();
+        Err(EngineError::OtherPlatform(Box::new(OtherPlatform { name: name.to_owned(), found, wanted })))
     }
 
     /// Reads the images of a docker archive or an OCI layout into the store.

@@ -57,15 +57,8 @@ pub enum EngineError {
     #[error(transparent)]
     Look(#[from] LookError),
     /// An image is not for what was asked.
-    #[error("the image `{name}` is for {found}, not for {wanted}")]
-    OtherPlatform {
-        /// The image.
-        name: String,
-        /// What it is for.
-        found: Platform,
-        /// What was asked for.
-        wanted: Platform,
-    },
+    #[error(transparent)]
+    OtherPlatform(Box<OtherPlatform>),
     /// A `--change` cannot be understood.
     #[error("`--change` is wrong")]
     Change(Vec<String>),
@@ -167,6 +160,18 @@ pub enum EngineError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// An image is not for what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the image `{name}` is for {found}, not for {wanted}")]
+pub struct OtherPlatform {
+    /// The image.
+    pub name: String,
+    /// What it is for.
+    pub found: Platform,
+    /// What was asked for.
+    pub wanted: Platform,
 }
 
 /// A build failed.

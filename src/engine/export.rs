@@ -61,8 +61,8 @@ impl Exporting<'_> {
         for output in outputs.as_ref() {
             let epoch = self.epoch_of(output);
             let new = match &output.form {
-                OutputForm::Image(image) => Some(self.image(image, variants.of(epoch, &image.look)?)?),
-                OutputForm::Layout(layout) => Some(self.layout(layout, variants.of(epoch, &layout.look)?)?),
+                OutputForm::Image(image) => Some(self.image(image, &variants.of(epoch, &image.look)?)?),
+                OutputForm::Layout(layout) => Some(self.layout(layout, &variants.of(epoch, &layout.look)?)?),
                 OutputForm::Files(files) => {
                     // Their times are what the output says, whatever those of the layers.
                     let plain = variants.of(None, &ImageLook::default())?;
@@ -77,15 +77,13 @@ impl Exporting<'_> {
                 new => written.or(new),
             };
         }
-        match written {
-            Some(written) => Ok(written),
-            // It is nowhere; this is what it would be.
-            None => {
-                let image = variants.of(None, &ImageLook::default())?;
-                let (id, manifest) = (image.id(), image.descriptor());
-                Ok(Written { id, manifest, names: self.request.tags.clone(), stored: false })
-            }
+        if let Some(written) = written {
+            return Ok(written);
         }
+        // It is nowhere; this is what it would be.
+        let image = variants.of(None, &ImageLook::default())?;
+        let (id, manifest) = (image.id(), image.descriptor());
+        Ok(Written { id, manifest, names: self.request.tags.clone(), stored: false })
     }
 
     fn epoch_of(&self, output: &OutputSpec) -> Option<i64> {
@@ -107,7 +105,7 @@ impl Exporting<'_> {
         names
     }
 
-    fn image(&self, output: &ImageOutput, image: Variant) -> Result<Written, EngineError> {
+    fn image(&self, output: &ImageOutput, image: &Variant) -> Result<Written, EngineError> {
         let look = &output.look;
         let names = self.names(look);
         let source = image.source(names.clone());
@@ -147,7 +145,7 @@ impl Exporting<'_> {
         Ok(())
     }
 
-    fn layout(&self, output: &LayoutOutput, image: Variant) -> Result<Written, EngineError> {
+    fn layout(&self, output: &LayoutOutput, image: &Variant) -> Result<Written, EngineError> {
         let (what, default) = if output.docker {
             ("exporting to a docker archive", Compression::None)
         } else {

@@ -117,7 +117,9 @@ fn rewrite(
     placer.close().map_err(placed)?;
     let (_, digest, tar_size) = tar.finish();
     let mut entries = entries;
-    entries.iter_mut().for_each(|entry| entry.part = 0);
+    for entry in &mut entries {
+        entry.part = 0;
+    }
     let index = Index::from_sorted(entries)
         .unwrap_or_else(|error| unreachable!("the entries of an index are in order: {error}"));
     let new = NewLayer {

@@ -66,13 +66,12 @@ impl<'a> Variants<'a> {
     /// The image at `epoch` that looks like this.
     pub(super) fn of(&mut self, epoch: Option<i64>, look: &ImageLook) -> Result<Variant, EngineError> {
         let rewrite = epoch.is_some() && (look.rewrite || self.build.request.reproducible);
-        let config = match self.configs.get(&(epoch, rewrite)) {
-            Some(config) => config.clone(),
-            None => {
-                let config = self.config(epoch, rewrite)?;
-                self.configs.insert((epoch, rewrite), config.clone());
-                config
-            }
+        let config = if let Some(config) = self.configs.get(&(epoch, rewrite)) {
+            config.clone()
+        } else {
+            let config = self.config(epoch, rewrite)?;
+            self.configs.insert((epoch, rewrite), config.clone());
+            config
         };
         let mut manifest = image::manifest(&config, self.listed(&config)?);
         let given = self.build.request.annotations.iter().chain(&look.annotations);

@@ -136,7 +136,7 @@ impl Annotation {
         }
         match &self.platform {
             Some(platform) if platform != built => {
-                let (platform, built) = (platform.clone(), built.clone());
+                let (platform, built) = (Box::new(platform.clone()), Box::new(built.clone()));
                 Err(OutputRefusal::OtherPlatform { key: key(), platform, built })
             }
             _ => Ok(()),

@@ -113,9 +113,9 @@ pub enum OutputRefusal {
         /// The annotation.
         key: String,
         /// The platform that it is for.
-        platform: Platform,
+        platform: Box<Platform>,
         /// The platform of the image.
-        built: Platform,
+        built: Box<Platform>,
     },
     /// Too much would be removed.
     #[error("`mode=delete` would remove what is in `{}`, and with it `{}`", path.display(), precious.display())]

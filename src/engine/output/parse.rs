@@ -50,7 +50,7 @@ fn spec(text: &str) -> Result<OutputSpec, OutputProblem> {
     };
     let epoch = match form {
         OutputForm::CacheOnly => EpochChoice::Build,
-        _ => epoch(attributes.take("source-date-epoch"))?,
+        _ => epoch(attributes.take("source-date-epoch").as_deref())?,
     };
     attributes.refuse_rest()?;
     Ok(OutputSpec { form, epoch })
@@ -155,8 +155,8 @@ fn target(attributes: &mut Attributes, tar: bool) -> Result<Target, OutputProble
     }
 }
 
-fn epoch(text: Option<String>) -> Result<EpochChoice, OutputProblem> {
-    match text.as_deref() {
+fn epoch(text: Option<&str>) -> Result<EpochChoice, OutputProblem> {
+    match text {
         None => Ok(EpochChoice::Build),
         Some("") => Ok(EpochChoice::Never),
         Some(text) => super::super::epoch::seconds(text)

@@ -187,9 +187,12 @@ fn refused(texts: &[&str], names: &[&str], annotations: &[&str]) -> Option<Strin
     refuse_impossible(&outputs, &circumstances).err().map(|error| error.to_string())
 }
 
+/// Outputs, names, annotations, and what is wrong with them.
+type Impossible<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], Option<&'a str>);
+
 #[test]
 fn outputs_must_fit_each_other_and_the_build() {
-    let cases: [(&[&str], &[&str], &[&str], Option<&str>); 12] = [
+    let cases: [Impossible<'_>; 12] = [
         (&["-", "type=oci"], &[], &[], Some("several outputs go to standard output")),
         (&["type=oci,dest=x", "type=tar,dest=x"], &[], &[], Some("several outputs go to `x`")),
         (&["type=oci,dest=x", "type=tar,dest=y", "type=image", "type=cacheonly"], &[], &[], None),

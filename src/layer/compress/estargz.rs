@@ -59,7 +59,7 @@ enum State {
     /// The rest of an extended header: this many bytes.
     Extension(usize),
     /// A file's content.
-    Content(Content),
+    Content(Box<Content>),
     /// The zeros after a content: this many bytes.
     Padding(usize),
     /// What follows the end mark.
@@ -189,14 +189,14 @@ impl<W: Write> EstargzWriter<W> {
         if header.kind == HeaderKind::File && header.size > 0 {
             let size = header.size;
             let hash = (size > CHUNK).then(hasher);
-            self.state = State::Content(Content {
+            self.state = State::Content(Box::new(Content {
                 size,
                 left: size,
                 chunk: size.min(CHUNK),
                 chunk_hash: hasher(),
                 hash,
                 entry,
-            });
+            }));
             let piece = self.gzip.cut()?;
             self.toc.starts(entry, piece, (size > CHUNK).then_some(CHUNK));
         }
@@ -254,7 +254,7 @@ impl<W: Write> EstargzWriter<W> {
 
         let piece = self.gzip.cut()?;
         self.gzip.drain()?;
-        let json = self.toc.to_json(|piece| self.gzip.start_of(piece));
+        let json = self.toc.write_json(|piece| self.gzip.start_of(piece));
         self.pass(&file_header(TOC_FILE, &json)?)?;
         self.pass(&json)?;
         self.pass(&END[..padding(json.len() as u64)])?;

@@ -49,8 +49,8 @@ impl Git {
 
 /// The committer's time: the last but one word of the line that begins so.
 fn committed(commit: &str) -> Option<i64> {
-    let headers = commit.lines().take_while(|line| !line.is_empty());
-    let line = headers.filter_map(|line| line.strip_prefix("committer ")).next()?;
+    let mut headers = commit.lines().take_while(|line| !line.is_empty());
+    let line = headers.find_map(|line| line.strip_prefix("committer "))?;
     line.rsplit(' ').nth(1)?.parse().ok()
 }
 

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Write};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 use strata::layer::{Compression, Compressor};
 use strata::oci::digest::Digester;

@@ -129,7 +129,7 @@ impl Toc {
     }
 
     /// The document. `start_of` says where a piece starts in the blob.
-    pub(super) fn to_json(&mut self, start_of: impl Fn(usize) -> u64) -> Vec<u8> {
+    pub(super) fn write_json(&mut self, start_of: impl Fn(usize) -> u64) -> Vec<u8> {
         for entry in &mut self.entries {
             entry.offset = entry.piece.map(&start_of);
         }
