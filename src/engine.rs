@@ -8,6 +8,7 @@ mod bases;
 mod build;
 mod change;
 mod check;
+mod containers;
 mod context;
 mod error;
 mod export;
@@ -27,6 +28,9 @@ use std::sync::Arc;
 pub use archives::ImportRequest;
 pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
+pub use containers::{
+    CommitRequest, ContainerError, ContainerState, ContainerSummary, Keep, PathChange, Touched,
+};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError, NearStep};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};

@@ -24,6 +24,7 @@ mod owner;
 mod run;
 mod scene;
 mod scheduler;
+mod settle;
 mod shell;
 mod source;
 mod state;

@@ -22,7 +22,7 @@ const FLAGS: [(&str, &str); 9] = [
          --expose --gpus --group-add --health-cmd --health-interval --health-retries --health-start-interval \
          --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
-         --memory-reservation --memory-swappiness --mount --name --net-alias --network-alias --no-healthcheck \
+         --memory-reservation --memory-swappiness --mount --net-alias --network-alias --no-healthcheck \
          --oom-kill-disable --oom-score-adj --pid --platform --privileged -P --publish-all --pull -q --quiet \
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",

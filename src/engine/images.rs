@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::oci::{
     BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Reference,
 };
-use crate::store::{ImageRow, Store, StoreError};
+use crate::store::{Disk, ImageRow, Store, StoreError, WorkDir};
 
 use super::Engine;
 use super::error::EngineError;
@@ -144,6 +144,13 @@ impl Engine {
             }
         }
         Ok(sizes)
+    }
+}
+
+impl Engine {
+    /// Removes what nothing needs any more, but for what failed steps left.
+    pub(super) fn sweep(&self, work: &WorkDir) -> Result<Disk, EngineError> {
+        Ok(self.store.sweep(work, needed)?)
     }
 }
 

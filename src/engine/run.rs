@@ -1,19 +1,20 @@
 //! Running a command in a container of an image.
 
 use std::ffi::OsString;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
+use crate::exec::{self, CancelToken, Io, Outcome, Output, Signals, Spec, Status, Stdin, Terminal};
 use crate::network::{
     ExtraHost, Lack, Network, PublishedPort, machine_address, with_hosts, without_loopback,
 };
 use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
 use crate::solve::{Limits, Stack, copying, out_of_memory, too_many_processes};
-use crate::store::Driver;
+use crate::store::{ContainerDir, Driver, WorkDir};
 
 use super::Engine;
+use super::containers::Keep;
 use super::error::EngineError;
 
 /// What to run.
@@ -48,6 +49,8 @@ pub struct RunRequest {
     pub read_only: bool,
     /// Whether the command may make all system calls, as far as its capabilities go.
     pub unfiltered: bool,
+    /// What the container is kept for; without it nothing of it stays.
+    pub keep: Option<Keep>,
 }
 
 /// What a container is connected to.
@@ -89,7 +92,7 @@ impl Engine {
         if own { self.networks.lack() } else { None }
     }
 
-    /// Runs a command in a container that is removed when it ends.
+    /// Runs a command in a container, which is removed when it ends unless it is to be kept.
     pub fn run(
         &self,
         request: &RunRequest,
@@ -105,18 +108,49 @@ impl Engine {
         if args.is_empty() {
             return Err(EngineError::NoCommand(request.image.clone()));
         }
+        self.prepare_sandboxes()?;
+        let work = self.store.work_dir()?;
+        let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
+        let running = Running { request, config, args, stack: &stack, work: &work, kept: None };
+        let Some(keep) = &request.keep else {
+            return self.run_in(running, connection, cancel).map(|(ended, _)| ended);
+        };
+        let args = running.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>();
+        let container = self.begin_container((keep, request), &image, &args, &work)?;
+        let running = Running { kept: Some(&container), ..running };
+        match self.run_in(running, connection, cancel) {
+            Ok((ended, outcome)) => {
+                self.end_container(container, keep.until_end, &outcome, (&stack, &work))?;
+                Ok(ended)
+            }
+            Err(error) => {
+                // What could not be run is not worth its name.
+                self.store.remove_container(container, &work)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs the command; what it changes is in the directory of the container, or goes with the work directory.
+    fn run_in(
+        &self,
+        running: Running<'_>,
+        connection: Connection<'_>,
+        cancel: &CancelToken,
+    ) -> Result<(Ended, Outcome), EngineError> {
+        let Running { request, config, args, stack, work, kept } = running;
         let mode = match self.missing_network(request) {
             Some(_) => NetworkMode::Host,
             None => request.network,
         };
-        self.prepare_sandboxes()?;
-        let work = self.store.work_dir()?;
-        let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
-        let mut ground = stack.ground(&self.store, work.path(), cancel)?;
+        let scratch = kept.map_or(work.path(), ContainerDir::path);
+        let mut ground = stack.ground(&self.store, scratch, cancel)?;
+        // What stays is synced as the kernel sees fit, and when it is unmounted.
+        ground.root.volatile = kept.is_none();
         if request.read_only {
             ground.root.upper = None;
         }
-        let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
+        let id = scratch.file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let network = match mode {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
             NetworkMode::Host | NetworkMode::None => None,
@@ -158,10 +192,24 @@ impl Engine {
             signals: Some(connection.signals),
             foreground: true,
         };
-        let outcome = self.executor.run(&spec, io, &[work.as_fd()], cancel)?;
+        let held: Vec<BorrowedFd<'_>> = std::iter::once(work.as_fd()).chain(kept.map(AsFd::as_fd)).collect();
+        let outcome = self.executor.run(&spec, io, &held, cancel)?;
         let remarks = [out_of_memory(outcome.hits, limits), too_many_processes(outcome.hits, limits)];
-        Ok(Ended { status: outcome.status, remarks: remarks.into_iter().flatten().collect() })
+        let ended = Ended { status: outcome.status, remarks: remarks.into_iter().flatten().collect() };
+        Ok((ended, outcome))
     }
+}
+
+/// What is about to run.
+struct Running<'a> {
+    request: &'a RunRequest,
+    /// The image's settings.
+    config: &'a Config,
+    args: Vec<OsString>,
+    stack: &'a Stack,
+    work: &'a WorkDir,
+    /// The container, if it stays.
+    kept: Option<&'a ContainerDir>,
 }
 
 /// Entrypoint and command, each the user's or the image's; the image's command belongs to the image's entrypoint.
@@ -179,7 +227,7 @@ fn arguments(request: &RunRequest, config: &Config) -> Vec<OsString> {
 }
 
 /// A relative one is below the image's.
-fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
+pub(super) fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
     let image = Path::new("/").join(&config.working_dir);
     request.workdir.as_ref().map_or(image.clone(), |path| image.join(path))
 }

@@ -11,10 +11,13 @@ use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior};
 use super::error::StoreError;
 use crate::oci::Digest;
 
-/// What `PRAGMA user_version` must say. A change of the schema changes it.
-const FORMAT: i64 = 1;
+/// What `PRAGMA user_version` must say. A change of the schema is another step.
+const FORMAT: i64 = STEPS.len() as i64;
 
-const SCHEMA: &str = "
+/// What leads from each format to the next, from the empty database on. A step that was released never changes.
+const STEPS: [&str; 2] = [FIRST, CONTAINERS];
+
+const FIRST: &str = "
 CREATE TABLE blobs (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, boot TEXT NOT NULL, synced INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
@@ -48,6 +51,17 @@ CREATE TABLE encodings (
 CREATE TABLE leases (work TEXT NOT NULL, diff_id BLOB NOT NULL, PRIMARY KEY (work, diff_id)) WITHOUT ROWID;
 ";
 
+const CONTAINERS: &str = "
+CREATE TABLE containers (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image BLOB NOT NULL, layer BLOB, details BLOB NOT NULL,
+    created INTEGER NOT NULL, finished INTEGER, code INTEGER
+) WITHOUT ROWID;
+CREATE TABLE container_layers (
+    container TEXT NOT NULL REFERENCES containers ON DELETE CASCADE, ordinal INTEGER NOT NULL, diff_id BLOB NOT NULL,
+    PRIMARY KEY (container, ordinal)
+) WITHOUT ROWID;
+";
+
 /// The connection, shared by the threads of one process.
 #[derive(Debug)]
 pub(super) struct Database(Mutex<Connection>);
@@ -77,16 +91,17 @@ impl Database {
             connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
         };
         let found = self.read("read the format", version)?;
-        let found = if found == 0 {
-            // Two processes may make the store at once: the one that comes second finds the schema there.
+        let found = if (0..FORMAT).contains(&found) {
+            // Two processes may do this at once: the one that comes second finds that it is done.
             self.write("make the schema", |transaction| {
                 let found = version(transaction)?;
-                if found != 0 {
-                    return Ok(found);
+                let missing = usize::try_from(found).ok().and_then(|done| STEPS.get(done..));
+                for step in missing.unwrap_or_default() {
+                    transaction.execute_batch(step)?;
                 }
-                transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", FORMAT)?;
-                Ok(FORMAT)
+                let now = found.max(FORMAT);
+                transaction.pragma_update(None, "user_version", now)?;
+                Ok(now)
             })?
         } else {
             found
