@@ -6,15 +6,22 @@
 mod archives;
 mod build;
 mod check;
+mod completions;
 mod debug;
+mod diff;
 pub mod error;
 mod explain;
+mod files;
 mod given;
+mod history;
 pub mod human;
 mod images;
 mod inspect;
 mod later;
+mod layers;
 mod limits;
+mod list;
+mod manifest;
 mod ports;
 mod remotes;
 pub mod render;
@@ -83,13 +90,31 @@ enum Command {
     /// Make an image of a root file system's tar
     Import(archives::ImportArgs),
     /// Show how an image was made
-    History(images::HistoryArgs),
+    History(history::HistoryArgs),
     /// Show an image's details as JSON
     Inspect(inspect::InspectArgs),
+    /// Show the manifest or the index of an image
+    #[command(subcommand)]
+    Manifest(manifest::ManifestCommand),
+    /// Show what differs between two images or two layers
+    Diff(diff::DiffArgs),
+    /// Show what the layers of an image hold, and what later layers waste of it
+    Layers(layers::LayersArgs),
+    /// List files of an image
+    Ls(files::LsArgs),
+    /// Print files of an image
+    Cat(files::CatArgs),
+    /// Copy files out of an image
+    Cp(files::CpArgs),
     /// Give an image another name
     Tag(images::TagArgs),
     /// Remove images
     Rmi(images::RmiArgs),
+    /// Print a script that makes a shell complete commands, flags and names of images
+    Completions(completions::CompletionsArgs),
+    /// Write the pages of the manual
+    #[command(hide = true)]
+    Man(completions::ManArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,6 +157,9 @@ pub fn main() -> ExitCode {
     if let Some(code) = exec::stage_entry().or_else(network::guard_entry) {
         return code;
     }
+    if let Some(code) = completions::answer() {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
@@ -161,10 +189,18 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Save(args) => archives::save(app, &args),
         Command::Load(args) => archives::load(app, &args),
         Command::Import(args) => archives::import(app, &args),
-        Command::History(args) => images::history(app, &args),
+        Command::History(args) => history::run(app, &args),
         Command::Inspect(args) => inspect::run(app, &args),
+        Command::Manifest(command) => manifest::run(app, &command),
+        Command::Diff(args) => diff::run(app, &args),
+        Command::Layers(args) => layers::run(app, &args),
+        Command::Ls(args) => files::ls(app, &args),
+        Command::Cat(args) => files::cat(app, &args),
+        Command::Cp(args) => files::cp(app, &args),
         Command::Tag(args) => images::tag(app, &args),
         Command::Rmi(args) => images::remove(app, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => completions::man(&args),
     }
 }
 

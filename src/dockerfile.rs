@@ -27,6 +27,7 @@ pub mod signal;
 pub mod word;
 
 pub use directives::{detect_syntax, parse_check};
+pub use duration::parse as parse_duration;
 pub use error::{ParseError, ParseErrorKind, Warning, WarningKind};
 pub use parse::{Parsed, parse, parse_trigger};
 

@@ -180,6 +180,11 @@ impl Stack {
         &self.opened.layers
     }
 
+    /// The file of the machine that holds the content of what the view has found.
+    pub fn content_path(&self, found: &crate::tree::Found) -> std::path::PathBuf {
+        self.opened.content_path(found)
+    }
+
     /// A root of what it shows, which a command may change, with its directories in `scratch`.
     pub fn ground(
         &self,

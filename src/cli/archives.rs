@@ -111,12 +111,12 @@ fn input<'a>(path: Option<&'a Path>, stdin: &'a mut io::Stdin) -> Input<'a> {
     }
 }
 
-fn terminal(message: &str, flag: &str) -> CliError {
+pub(super) fn terminal(message: &str, flag: &str) -> CliError {
     CliError::new(ErrorKind::General, message).hint(format!("use {flag}, or a pipe"))
 }
 
 /// Does something that moves an archive: with progress on a terminal, and an end on Ctrl-C.
-fn transfer<T>(
+pub(super) fn transfer<T>(
     app: &App,
     act: impl FnOnce(&Engine, &Reporter, &CancelToken) -> Result<T, EngineError>,
 ) -> Result<T, CliError> {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
-use crate::engine::{BuildError, EngineError, KeysError};
+use crate::engine::{BuildError, EngineError, KeysError, LookError};
 use crate::exec::{ExecError, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
@@ -56,6 +56,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
         }
+        EngineError::Look(look) => hinted(error, look_hint(look)),
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
         EngineError::Store(store) => {
@@ -84,6 +85,20 @@ fn hinted<H: Into<String>>(error: &dyn Error, hint: Option<H>) -> CliError {
         Some(hint) => general(error).hint(hint),
         None => general(error),
     }
+}
+
+fn look_hint(error: &LookError) -> Option<String> {
+    let hint = match error {
+        LookError::NoPath { similar, .. } => {
+            return similar.as_ref().map(|path| format!("did you mean `{path}`?"));
+        }
+        LookError::NoBase(_) => "name both images",
+        LookError::LayerWithoutBase(_) | LookError::Unlike { .. } => "give two images, or two layers",
+        LookError::AmbiguousLayer(_) => "give more of the digest",
+        LookError::Owners => "leave `--archive` out, or write a tar, which has the owners of the image",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn load_hint(error: &LoadError) -> Option<String> {

@@ -74,6 +74,42 @@ pub fn ago(time: Option<&str>, now: Timestamp) -> String {
     }
 }
 
+/// A text of at most `width` characters; the last one says that there was more.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
+
+/// A file name or path for people: what could control a terminal, what is no UTF-8 and `\` are escaped.
+pub fn path(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&harmless(&chunk.valid().replace('\\', "\\\\")));
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// A text without what could control a terminal, which is escaped.
+pub fn harmless(text: &str) -> String {
+    let controls = |c: char| c.is_control() || is_bidirectional(c);
+    if !text.contains(controls) {
+        return text.to_owned();
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if controls(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+    }
+    escaped
+}
+
+/// Marks that change the order in which characters are shown.
+fn is_bidirectional(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +185,23 @@ mod tests {
         ] {
             assert_eq!(ago(time, now), text, "{time:?}");
         }
+    }
+
+    #[test]
+    fn names_cannot_control_a_terminal() {
+        for (bytes, text) in [
+            (&b"usr/bin/env"[..], "usr/bin/env"),
+            ("ä 日本".as_bytes(), "ä 日本"),
+            (b"a\nb\x1b[31m\\", "a\\nb\\u{1b}[31m\\\\"),
+            (b"\xff\xc3", "\\xff\\xc3"),
+            ("a\u{202e}b".as_bytes(), "a\\u{202e}b"),
+        ] {
+            assert_eq!(path(bytes), text);
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        assert_eq!((cut("abcd", 4), cut("äbcde", 4)), ("abcd".to_owned(), "äbc…".to_owned()));
     }
 }

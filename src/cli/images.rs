@@ -1,122 +1,93 @@
-//! `images`, `history`, `tag`, `rmi`.
+//! `images`, `tag`, `rmi`.
+
+mod rows;
+mod tree;
 
 use std::process::ExitCode;
 
-use crate::engine::{HistoryLine, ImageSummary, Removed};
+use crate::engine::{EngineError, ImageFilter, ImageSummary, Removed};
 
+use super::completions;
 use super::error::CliError;
-use super::table::Table;
-use super::{App, human, new_name, print, reference};
+use super::list::ListFormat;
+use super::{App, new_name, print};
 
 /// List images
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct ImagesArgs {
-    /// Print only ids
+    /// All images; none is hidden without it
     #[arg(short, long)]
-    quiet: bool,
+    all: bool,
+    /// Show digests of manifests
+    #[arg(long)]
+    digests: bool,
+    /// Only some: `before=IMAGE`, `since=IMAGE`, `until=TIME`, `dangling=BOOL`, `label=NAME[=VALUE]`,
+    /// `reference=PATTERN`; may be repeated
+    #[arg(short, long, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Print `table`, `json`, or a Go template, such as `{{.ID}}: {{.Size}}` or `table {{.Tag}}\t{{.ID}}`
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
     /// Print ids in full
     #[arg(long)]
     no_trunc: bool,
-    /// Only images of this name
+    /// Print only ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// Draw which images have layers in common
+    #[arg(long, conflicts_with_all = ["digests", "format", "no_trunc", "quiet"])]
+    tree: bool,
+    /// Only images of this name, which may have `*`, `?` and `[…]`
+    #[arg(value_name = "NAME[:TAG]", add = completions::images())]
     name: Option<String>,
 }
 
 pub(super) fn list(app: &App, args: &ImagesArgs) -> Result<ExitCode, CliError> {
-    let images = app.engine()?.images()?;
-    let wanted = args.name.as_deref().map(reference).transpose()?;
-    let tagged = args
-        .name
-        .as_deref()
-        .is_some_and(|name| name.rsplit('/').next().is_some_and(|last| last.contains(':')));
-    let now = jiff::Timestamp::now();
-    let mut table = Table::new(["REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"]);
-    let mut ids = Vec::new();
-    for image in &images {
-        let names = image.names.iter().filter(|name| match &wanted {
-            None => true,
-            Some(wanted) => name.name() == wanted.name() && (!tagged || name.tag() == wanted.tag()),
-        });
-        let mut rows: Vec<(String, String)> =
-            names.map(|name| (name.familiar_name(), name.tag().unwrap_or("<none>").to_owned())).collect();
-        if image.names.is_empty() && wanted.is_none() {
-            rows.push(("<none>".to_owned(), "<none>".to_owned()));
-        }
-        if !rows.is_empty() {
-            ids.push(id(image, args.no_trunc));
-        }
-        for (name, tag) in rows {
-            let created = human::ago(image.created.as_deref(), now);
-            table.row([name, tag, id(image, args.no_trunc), created, human::size(image.size)]);
-        }
-    }
-    let text = if args.quiet { ids.iter().map(|id| format!("{id}\n")).collect() } else { table.render() };
+    let format =
+        ListFormat::parse(args.format.as_deref().map(rows::template).as_deref(), &rows::table(args.digests))?;
+    let filter = filter(args)?;
+    let images = app.engine()?.images(&filter)?;
+    let text = if args.tree {
+        tree::draw(&images)
+    } else if args.quiet && args.format.is_none() {
+        ids(&images, args.no_trunc)
+    } else {
+        format.render(rows::FIELDS, &rows::of(&images, args.no_trunc, jiff::Timestamp::now()))?
+    };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn filter(args: &ImagesArgs) -> Result<ImageFilter, CliError> {
+    let now = jiff::Timestamp::now();
+    let mut filter = ImageFilter::default();
+    for text in &args.filter {
+        filter.add(text, now).map_err(EngineError::from)?;
+    }
+    if let Some(name) = &args.name {
+        // A name is checked as one, so that a mistake in it is told.
+        if !name.contains(['*', '?', '[', '\\']) {
+            super::reference(name)?;
+        }
+        filter.add_reference(name).map_err(EngineError::from)?;
+    }
+    Ok(filter)
+}
+
+fn ids(images: &[ImageSummary], full: bool) -> String {
+    images.iter().map(|image| format!("{}\n", id(image, full))).collect()
 }
 
 fn id(image: &ImageSummary, full: bool) -> String {
     if full { image.id.to_string() } else { image.id.digest().short() }
 }
 
-/// Show how an image was made
-#[derive(Debug, clap::Args)]
-pub(super) struct HistoryArgs {
-    /// Print ids and instructions in full
-    #[arg(long)]
-    no_trunc: bool,
-    /// Print only ids
-    #[arg(short, long)]
-    quiet: bool,
-    /// Name or id of the image
-    image: String,
-}
-
-/// How much of an instruction a line shows.
-const INSTRUCTION_WIDTH: usize = 45;
-
-pub(super) fn history(app: &App, args: &HistoryArgs) -> Result<ExitCode, CliError> {
-    let lines = app.engine()?.history(&args.image)?;
-    if args.quiet {
-        let ids: String = lines.iter().map(|line| format!("{}\n", line_id(line, args.no_trunc))).collect();
-        print(&ids)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let now = jiff::Timestamp::now();
-    let mut table = Table::new(["IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"]);
-    for line in &lines {
-        let by = line.entry.created_by.as_deref().unwrap_or_default().replace(['\n', '\t'], " ");
-        let by = if args.no_trunc { by } else { cut(&by, INSTRUCTION_WIDTH) };
-        table.row([
-            line_id(line, args.no_trunc),
-            human::ago(line.entry.created.as_deref(), now),
-            by,
-            human::size(line.size),
-            line.entry.comment.clone().unwrap_or_default(),
-        ]);
-    }
-    print(&table.render())?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn line_id(line: &HistoryLine, full: bool) -> String {
-    match &line.image {
-        None => "<missing>".to_owned(),
-        Some(id) if full => id.to_string(),
-        Some(id) => id.digest().short(),
-    }
-}
-
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width - 1).chain(['…']).collect()
-}
-
 /// Give an image another name
 #[derive(Debug, clap::Args)]
 pub(super) struct TagArgs {
     /// Name or id of the image
+    #[arg(add = completions::images())]
     source: String,
     /// The new name
     target: String,
@@ -135,7 +106,7 @@ pub(super) struct RmiArgs {
     #[arg(short, long)]
     force: bool,
     /// Names or ids
-    #[arg(required = true)]
+    #[arg(required = true, add = completions::images())]
     images: Vec<String>,
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use super::completions;
 use super::error::{CliError, ErrorKind};
 use super::template::{Template, TemplateError};
 use super::{App, print};
@@ -16,9 +17,21 @@ pub(super) struct InspectArgs {
     /// Print each image by a Go template, such as `{{.Id}}` or `{{json .RootFS}}`; `json` prints a compact list
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
+    /// Add how much of the size other images share
+    #[arg(short, long)]
+    size: bool,
+    /// What is looked for; there are only images
+    #[arg(long = "type", value_name = "TYPE", value_enum)]
+    kind: Option<Kind>,
     /// Names or ids
-    #[arg(required = true)]
+    #[arg(required = true, add = completions::images())]
     images: Vec<String>,
+}
+
+/// What can be looked for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    Image,
 }
 
 /// What is printed of the images that were found.
@@ -55,10 +68,12 @@ impl Format {
 
 pub(super) fn run(app: &App, args: &InspectArgs) -> Result<ExitCode, CliError> {
     let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
+    // Images are all that there is, so that it does not matter whether the user says so.
+    let Kind::Image = args.kind.unwrap_or(Kind::Image);
     let engine = app.engine()?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for image in &args.images {
-        match engine.inspect(image) {
+        match engine.inspect(image, args.size) {
             Ok(value) => found.push(value),
             Err(error) => failures.push(error.into()),
         }
@@ -72,8 +87,7 @@ fn bad_template(error: &TemplateError) -> CliError {
 }
 
 /// JSON indented by four spaces, as Docker prints it.
-fn pretty(values: &[Value]) -> String {
-    use serde::Serialize;
+pub(super) fn pretty(values: &(impl serde::Serialize + ?Sized)) -> String {
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);

@@ -2,12 +2,12 @@
 //! taken for a mistyped something else. A row goes when its flag or command comes; a test says which rows are late.
 
 /// Commands.
-const COMMANDS: &str = "attach builder buildx commit compose context cp create diff events exec export image \
-    info kill login logout logs manifest network pause plugin port prune ps pull push rename restart rm search start \
+const COMMANDS: &str = "attach builder buildx commit compose context create events exec export image \
+    info kill login logout logs network pause plugin port prune ps pull push rename restart rm search start \
     stats stop system top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 9] = [
+const FLAGS: [(&str, &str); 8] = [
     (
         "build",
         "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
@@ -27,12 +27,11 @@ const FLAGS: [(&str, &str); 9] = [
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
     ),
-    ("images", "-a --all --digests -f --filter --format --tree"),
     ("save", "--platform"),
     ("load", "--platform"),
     ("import", "--platform"),
-    ("history", "--format -H --human --platform"),
-    ("inspect", "-s --size --type --platform"),
+    ("history", "--platform"),
+    ("inspect", "--platform"),
     ("rmi", "--no-prune --platform"),
 ];
 

@@ -25,31 +25,39 @@ impl<const N: usize> Table<N> {
 
     /// Adds a row below the others. Line breaks and tabs in a cell become spaces.
     pub fn row(&mut self, cells: [String; N]) {
-        self.rows
-            .push(cells.map(|cell| if cell.contains(char::is_control) { one_line(&cell) } else { cell }));
+        self.rows.push(cells.map(|cell| one_line(&cell)));
     }
 
     /// The text, each line with its end.
     pub fn render(&self) -> String {
-        let mut widths = [0; N];
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (cell.width() + GAP).max(COLUMN_MIN).max(*width);
-            }
-        }
-        let mut text = String::new();
-        for row in &self.rows {
-            for (i, (cell, width)) in row.iter().zip(widths).enumerate() {
-                let padding = if i + 1 == N { 0 } else { width - cell.width() };
-                let _ = write!(text, "{cell}{:padding$}", "");
-            }
-            text.push('\n');
-        }
-        text
+        let rows: Vec<Vec<&str>> =
+            self.rows.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
+        columns(&rows)
     }
 }
 
-fn one_line(cell: &str) -> String {
+/// Lines of cells in columns, each line with its end. Lines need not be of one length.
+pub(super) fn columns(rows: &[Vec<&str>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), COLUMN_MIN);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (cell.width() + GAP).max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let padding = if i + 1 == row.len() { 0 } else { width - cell.width() };
+            let _ = write!(text, "{cell}{:padding$}", "");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A cell without line breaks and tabs, which become spaces.
+pub(super) fn one_line(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

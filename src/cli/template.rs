@@ -42,7 +42,13 @@ impl Template {
 
     /// The text that the template makes of a value of this type.
     pub fn render(&self, value: &Value, shape: Shape) -> Result<String, TemplateError> {
-        eval::render(&self.nodes, value, shape)
+        eval::render(&self.nodes, value, shape, eval::Of::Value)
+    }
+
+    /// The headers of a table that the template makes: `value` has a header in the place of each field, which
+    /// functions that change a text leave as it is.
+    pub fn render_headers(&self, value: &Value, shape: Shape) -> Result<String, TemplateError> {
+        eval::render(&self.nodes, value, shape, eval::Of::Headers)
     }
 }
 

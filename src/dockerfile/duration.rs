@@ -1,7 +1,7 @@
 //! Durations in Go's syntax: `1h30m`, `1.5s`, `500us`.
 
 /// Nanoseconds of a duration; `None` if it is none, or too large for an `i64`. May be negative.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub fn parse(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),

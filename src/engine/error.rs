@@ -18,7 +18,9 @@ use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError};
 
 use super::containers::ContainerError;
+use super::images::FilterError;
 use super::keys::KeysError;
+use super::look_error::LookError;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,12 @@ pub enum EngineError {
         /// The names.
         names: Vec<String>,
     },
+    /// A filter of a list cannot be used.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Something that an image does not show.
+    #[error(transparent)]
+    Look(#[from] LookError),
     /// A `--change` cannot be understood.
     #[error("`--change` is wrong")]
     Change(Vec<String>),

@@ -1,6 +1,10 @@
 //! What is done with images that are there: listing, naming, removing, their history.
 
-use std::collections::{BTreeMap, HashSet};
+mod filter;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
 
 use crate::oci::{
     BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Reference,
@@ -10,6 +14,8 @@ use crate::store::{Disk, ImageRow, Store, StoreError, WorkDir};
 use super::Engine;
 use super::error::EngineError;
 use super::find::{Image, familiar};
+
+pub use filter::{FilterError, ImageFilter};
 
 /// One image as a list shows it.
 #[derive(Debug, Clone)]
@@ -24,6 +30,12 @@ pub struct ImageSummary {
     pub created: Option<String>,
     /// What the files of its layers hold, in bytes.
     pub size: u64,
+    /// How much of that other images in the store have too, because it is in the same layers.
+    pub shared: u64,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its layers, lowest first, with what their files hold, in bytes.
+    pub layers: Vec<(DiffId, u64)>,
 }
 
 /// One line of an image's history.
@@ -47,36 +59,63 @@ pub enum Removed {
 }
 
 impl Engine {
-    /// All images, the newest first.
-    pub fn images(&self) -> Result<Vec<ImageSummary>, EngineError> {
-        let mut summaries = Vec::new();
-        for row in self.store.images()? {
-            let unreadable = ImageSummary {
-                id: row.id,
-                manifest: row.manifest,
-                names: row.names.iter().filter_map(|name| name.parse().ok()).collect(),
-                created: None,
-                size: 0,
-            };
-            // One damaged image must not hide the others.
-            let image = match self.load_documents(row) {
-                Ok(image) => image,
-                Err(EngineError::Store(StoreError::NoBlob(_) | StoreError::Mismatch { .. })) => {
-                    summaries.push(unreadable);
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            summaries.push(ImageSummary {
-                id: image.row.id,
-                manifest: image.row.manifest,
-                names: image.row.names.iter().filter_map(|name| name.parse().ok()).collect(),
-                created: image.config.created.clone(),
-                size: self.image_size(&image)?,
-            });
-        }
+    /// The images that `filter` wants, the newest first, with the names that it wants.
+    pub fn images(&self, filter: &ImageFilter) -> Result<Vec<ImageSummary>, EngineError> {
+        let mut summaries = self.summaries()?;
+        let created = |text: &str| -> Result<Option<Timestamp>, EngineError> {
+            let image = self.load_documents(self.find(text)?)?;
+            Ok(Some(image.config.created.and_then(|time| time.parse().ok()).unwrap_or_default()))
+        };
+        let (before, since) = filter.bounds();
+        let bounds = (before.map_or(Ok(None), created)?, since.map_or(Ok(None), created)?);
+        summaries.retain_mut(|image| filter.accepts(image, bounds));
         summaries.sort_by(|a, b| b.created.cmp(&a.created));
         Ok(summaries)
+    }
+
+    fn summaries(&self) -> Result<Vec<ImageSummary>, EngineError> {
+        let mut summaries = Vec::new();
+        for row in self.store.images()? {
+            let names = row.names.iter().filter_map(|name| name.parse().ok()).collect();
+            let mut summary = ImageSummary {
+                id: row.id,
+                manifest: row.manifest,
+                names,
+                created: None,
+                size: 0,
+                shared: 0,
+                labels: BTreeMap::new(),
+                layers: Vec::new(),
+            };
+            // One damaged image must not hide the others.
+            if let Some(image) = self.load_readable(row)? {
+                let sizes = self.layer_sizes(&image)?;
+                let size = |layer: &DiffId| sizes.get(layer).copied().unwrap_or(0);
+                let layers = image.config.rootfs.diff_ids.iter().map(|layer| (*layer, size(layer)));
+                summary.layers = layers.collect();
+                summary.size = summary.layers.iter().map(|(_, size)| size).sum();
+                summary.created = image.config.created;
+                summary.labels = image.config.config.labels;
+            }
+            summaries.push(summary);
+        }
+        count_shared(&mut summaries);
+        Ok(summaries)
+    }
+
+    /// How much of what the image's layers hold other images have too, in bytes.
+    pub(super) fn shared_size(&self, image: &Image) -> Result<u64, EngineError> {
+        let all = self.summaries()?;
+        Ok(all.iter().find(|one| one.manifest == image.row.manifest).map_or(0, |one| one.shared))
+    }
+
+    /// An image's documents; `None` if one of them is gone or damaged.
+    pub(super) fn load_readable(&self, row: ImageRow) -> Result<Option<Image>, EngineError> {
+        match self.load_documents(row) {
+            Ok(image) => Ok(Some(image)),
+            Err(EngineError::Store(StoreError::NoBlob(_) | StoreError::Mismatch { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives the image that `source` names another name.
@@ -151,6 +190,22 @@ impl Engine {
     /// Removes what nothing needs any more, but for what failed steps left.
     pub(super) fn sweep(&self, work: &WorkDir) -> Result<Disk, EngineError> {
         Ok(self.store.sweep(work, needed)?)
+    }
+}
+
+/// Finds out how much each image shares with others.
+fn count_shared(images: &mut [ImageSummary]) {
+    let mut users: HashMap<DiffId, u32> = HashMap::new();
+    for image in images.iter() {
+        let distinct: HashSet<DiffId> = image.layers.iter().map(|(layer, _)| *layer).collect();
+        for layer in distinct {
+            *users.entry(layer).or_default() += 1;
+        }
+    }
+    for image in images {
+        let shared =
+            image.layers.iter().filter(|(layer, _)| users.get(layer).is_some_and(|users| *users > 1));
+        image.shared = shared.map(|(_, size)| size).sum();
     }
 }
 

@@ -64,7 +64,7 @@ pub struct View {
 }
 
 /// What a layer says about a path.
-enum Says {
+pub(super) enum Says {
     /// It has this there.
     Entry(Entry),
     /// It hides whatever lower layers have there.
@@ -251,7 +251,8 @@ fn is_opaque(entry: &Entry) -> bool {
     matches!(entry.kind, Kind::Directory { opaque: true })
 }
 
-fn says(index: &LayerView, path: &TreePath) -> Result<Says, ViewError> {
+/// What `index`, one layer, says about `path`.
+pub(super) fn says(index: &LayerView, path: &TreePath) -> Result<Says, ViewError> {
     if let Some(entry) = index.get(path)? {
         return Ok(Says::Entry(entry));
     }

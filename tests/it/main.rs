@@ -17,6 +17,7 @@ mod exec;
 mod fixtures;
 mod limits;
 mod lint;
+mod looking;
 mod mounts;
 mod readers;
 mod remote;

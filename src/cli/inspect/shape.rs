@@ -24,6 +24,8 @@ pub(super) const IMAGE: Shape = Struct(&[
     Field::new("OsVersion", Text),
     Field::new("Size", Number),
     Field::new("VirtualSize", Number),
+    Field::new("SharedSize", Number),
+    Field::new("UniqueSize", Number),
     Field::new("GraphDriver", GRAPH_DRIVER),
     Field::new("RootFS", ROOT_FS),
     Field::new("Metadata", METADATA),

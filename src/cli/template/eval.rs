@@ -11,10 +11,19 @@ use super::parse::{Binding, Command, Node, Operand, OperandKind, Pipeline};
 use super::shape::Shape;
 use super::value::truth;
 
+/// What a template runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// A value.
+    Value,
+    /// The headers of a table.
+    Headers,
+}
+
 /// The text that a template makes of a value.
-pub(super) fn render(nodes: &[Node], value: &Value, shape: Shape) -> Result<String, TemplateError> {
+pub(super) fn render(nodes: &[Node], value: &Value, shape: Shape, of: Of) -> Result<String, TemplateError> {
     let dot = Held::new(Cow::Borrowed(value), shape);
-    let mut run = Run { variables: vec![("$".to_owned(), dot.clone())], out: String::new() };
+    let mut run = Run { variables: vec![("$".to_owned(), dot.clone())], out: String::new(), of };
     run.nodes(nodes, &dot)?;
     Ok(run.out)
 }
@@ -23,6 +32,7 @@ struct Run<'a> {
     /// Innermost last.
     variables: Vec<(String, Held<'a>)>,
     out: String,
+    of: Of,
 }
 
 impl<'a> Run<'a> {
@@ -142,6 +152,9 @@ impl<'a> Run<'a> {
             arguments.push(value);
         }
         arguments.extend(piped);
+        if self.of == Of::Headers && function.keeps_headers() && !arguments.is_empty() {
+            return Ok(arguments.swap_remove(0));
+        }
         function.call(arguments).map_err(|kind| kind.at(command.first.at))
     }
 

@@ -94,6 +94,11 @@ impl Function {
         }
     }
 
+    /// Whether a header stays as it is where its column's texts go through this function, as with Docker.
+    pub(super) fn keeps_headers(self) -> bool {
+        matches!(self, Self::Json | Self::Lower | Self::Title | Self::Truncate | Self::Upper)
+    }
+
     /// Calls the function.
     pub(super) fn call(self, mut arguments: Vec<Held<'_>>) -> Result<Held<'_>, Kind> {
         let (_, name, least, most, expected) = *self.row();

@@ -18,6 +18,7 @@
 //! fails CODE FLAGS       builds; expects this exit code and message
 //! refused TEXT           builds; it must not succeed, and say this
 //! call CODE FLAGS        builds or looks into the Dockerfile; expects this exit code, and what is printed
+//! look ARGUMENTS         calls the binary; expects what it prints and, if that is not 0, its exit code
 //! log                    expects what the last build's commands wrote
 //! steps                  expects the last build's steps
 //! requests               expects what was asked of `{{http}}` and `{{git}}` since the last time

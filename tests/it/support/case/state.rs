@@ -68,6 +68,7 @@ impl State {
             "build" => self.build(&words),
             "fails" => self.fails(&words),
             "call" => self.call(&words),
+            "look" => self.look(&words),
             "log" => self.report.log(),
             "warnings" => self.report.warnings(),
             "steps" => self.report.states(),
@@ -163,6 +164,16 @@ impl State {
         command.args(flags).arg(".").current_dir(&self.context);
         let output = self.env.run(command).code(code.parse().unwrap());
         output.stdout + &output.stderr
+    }
+
+    /// What the binary prints, without what differs from day to day: digests, and times of now.
+    fn look(&self, words: &[&str]) -> String {
+        let mut command = self.env.command(words.iter().map(|word| word.replace('␣', " ")));
+        command.current_dir(&self.context);
+        let output = self.env.run(command);
+        let code = output.status.code().unwrap_or(-1);
+        let ending = if code == 0 { String::new() } else { format!("exit code {code}\n") };
+        layers::timeless(&(output.stdout + &output.stderr)) + &ending
     }
 
     fn succeed(&mut self, flags: &[&str]) {
