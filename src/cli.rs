@@ -7,6 +7,8 @@ mod archives;
 mod build;
 mod check;
 mod completions;
+mod confirm;
+mod containers;
 mod debug;
 mod diff;
 pub mod error;
@@ -80,6 +82,18 @@ enum Command {
     Images(images::ImagesArgs),
     /// Run a command in a container of an image
     Run(run::RunArgs),
+    /// List containers
+    Ps(containers::PsArgs),
+    /// Remove containers
+    Rm(containers::RmArgs),
+    /// Give a container another name
+    Rename(containers::RenameArgs),
+    /// Write the files of a container as a tar
+    Export(containers::ExportArgs),
+    /// Make an image of a container
+    Commit(containers::CommitArgs),
+    #[command(hide = true)]
+    Logs(containers::LogsArgs),
     /// Containers
     #[command(subcommand)]
     Container(ContainerCommand),
@@ -121,6 +135,28 @@ enum Command {
 enum ContainerCommand {
     /// Run a command in a container of an image
     Run(run::RunArgs),
+    /// List containers
+    #[command(visible_aliases = ["list", "ps"])]
+    Ls(containers::PsArgs),
+    /// Remove containers
+    #[command(visible_alias = "remove")]
+    Rm(containers::RmArgs),
+    /// Give a container another name
+    Rename(containers::RenameArgs),
+    /// Write the files of a container as a tar
+    Export(containers::ExportArgs),
+    /// Make an image of a container
+    Commit(containers::CommitArgs),
+    /// Show what a container changed
+    Diff(containers::ContainerDiffArgs),
+    /// Copy files out of a container
+    Cp(files::CpArgs),
+    /// Show a container's details as JSON
+    Inspect(inspect::InspectArgs),
+    /// Remove all containers that have ended
+    Prune(containers::ContainerPruneArgs),
+    #[command(hide = true)]
+    Logs(containers::LogsArgs),
 }
 
 /// What a command runs with.
@@ -185,7 +221,14 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Build(args) => build::run(app, &args),
         Command::Debug(args) => debug::run(app, &args),
         Command::Images(args) => images::list(app, &args),
-        Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
+        Command::Run(args) => run::run(app, &args),
+        Command::Ps(args) => containers::list(app, &args),
+        Command::Rm(args) => containers::remove(app, &args),
+        Command::Rename(args) => containers::rename(app, &args),
+        Command::Export(args) => containers::export(app, &args),
+        Command::Commit(args) => containers::commit(app, &args),
+        Command::Logs(args) => containers::logs(&args),
+        Command::Container(command) => container(app, command),
         Command::Save(args) => archives::save(app, &args),
         Command::Load(args) => archives::load(app, &args),
         Command::Import(args) => archives::import(app, &args),
@@ -201,6 +244,22 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Rmi(args) => images::remove(app, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => completions::man(&args),
+    }
+}
+
+fn container(app: &App, command: ContainerCommand) -> Result<ExitCode, CliError> {
+    match command {
+        ContainerCommand::Run(args) => run::run(app, &args),
+        ContainerCommand::Ls(args) => containers::list(app, &args),
+        ContainerCommand::Rm(args) => containers::remove(app, &args),
+        ContainerCommand::Rename(args) => containers::rename(app, &args),
+        ContainerCommand::Export(args) => containers::export(app, &args),
+        ContainerCommand::Commit(args) => containers::commit(app, &args),
+        ContainerCommand::Diff(args) => containers::diff(app, &args),
+        ContainerCommand::Cp(args) => files::cp(app, &args),
+        ContainerCommand::Inspect(args) => inspect::containers(app, &args),
+        ContainerCommand::Prune(args) => containers::prune(app, &args),
+        ContainerCommand::Logs(args) => containers::logs(&args),
     }
 }
 

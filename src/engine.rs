@@ -34,7 +34,8 @@ pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};
 pub use containers::{
-    CommitRequest, ContainerError, ContainerState, ContainerSummary, Keep, PathChange, Touched,
+    CommitRequest, ContainerError, ContainerFilter, ContainerState, ContainerSummary, Keep, PathChange,
+    Touched,
 };
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError, NearStep};

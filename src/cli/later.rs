@@ -2,9 +2,9 @@
 //! taken for a mistyped something else. A row goes when its flag or command comes; a test says which rows are late.
 
 /// Commands.
-const COMMANDS: &str = "attach builder buildx commit compose context create events exec export image \
-    info kill login logout logs network pause plugin port prune ps pull push rename restart rm search start \
-    stats stop system top trust unpause update version volume wait";
+const COMMANDS: &str = "attach builder buildx compose context create events exec image info kill login logout network \
+    pause plugin port prune pull push restart search start stats stop system top trust unpause \
+    update version volume wait";
 
 /// Flags of commands, as they are typed.
 const FLAGS: [(&str, &str); 8] = [
@@ -36,8 +36,7 @@ const FLAGS: [(&str, &str); 8] = [
 ];
 
 /// Commands that stand behind `container`.
-const CONTAINER: &str = "attach commit cp create diff exec export inspect kill logs ls pause port prune rename restart \
-    rm start stats stop top unpause update wait";
+const CONTAINER: &str = "attach create exec kill pause port restart start stats stop top unpause update wait";
 
 /// Whether Docker has this command, behind `parent` if that is one with commands of its own.
 pub(super) fn is_command(parent: &str, name: &str) -> bool {

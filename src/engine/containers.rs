@@ -4,8 +4,10 @@
 //! looking into it, exporting it and making an image of it work as with any image.
 
 mod error;
+mod filter;
 mod names;
 mod output;
+mod shown;
 
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,7 +17,7 @@ use crate::diagnostic::nearest;
 use crate::exec::Outcome;
 use crate::oci::{Config, DiffId, ImageConfig, ImageId};
 use crate::solve::Stack;
-use crate::store::{ContainerDir, ContainerId, ContainerRow, NewContainer, WorkDir};
+use crate::store::{ContainerDir, ContainerId, ContainerRow, Disk, NewContainer, WorkDir};
 
 use super::Engine;
 use super::error::EngineError;
@@ -23,6 +25,7 @@ use super::find::Image;
 use super::run::RunRequest;
 
 pub use error::ContainerError;
+pub use filter::ContainerFilter;
 pub use output::{CommitRequest, PathChange, Touched};
 
 /// What a container is kept for.
@@ -161,7 +164,7 @@ impl Engine {
     }
 
     /// All containers, the one that was made last first.
-    pub fn containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
+    fn all_containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
         self.store.containers()?.into_iter().map(|row| self.summary(row)).collect()
     }
 
@@ -209,6 +212,19 @@ impl Engine {
                 let similar = nearest(text, rows.iter().map(|row| row.name.as_str())).map(str::to_owned);
                 Err(ContainerError::None { name: text.to_owned(), similar }.into())
             }
+        }
+    }
+
+    /// How much a container has changed: what lies in its directory, or the layer that this became.
+    pub fn container_size(&self, id: &ContainerId) -> Result<Disk, EngineError> {
+        let row = self.find_container(id.as_str())?;
+        let place = self.store.container_place(id).join("upper");
+        let layer = row.layer.map(|layer| self.store.peek_layer(&layer)).transpose()?.flatten();
+        match layer {
+            Some(layer) if !place.exists() => {
+                Ok(Disk { used: Disk::of(&layer.parts[0])?.used, apparent: layer.size })
+            }
+            _ => Ok(Disk::of(&place)?),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is done with images that are there: listing, naming, removing, their history.
 
-mod filter;
+pub(super) mod filter;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -142,6 +142,9 @@ impl Engine {
                 return Err(EngineError::StillNamed { id: row.id.digest().short(), names });
             }
             None => {}
+        }
+        if !force {
+            self.refuse_used(&row.id)?;
         }
         removed.extend(row.names.iter().map(|name| Removed::Untagged(familiar(name))));
         self.store.remove_image(&row.manifest)?;

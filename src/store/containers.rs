@@ -327,6 +327,11 @@ impl Store {
         })
     }
 
+    /// Where a container's directory is.
+    pub fn container_place(&self, id: &ContainerId) -> PathBuf {
+        self.all_containers().join(id.as_str())
+    }
+
     /// Where containers are.
     pub(super) fn all_containers(&self) -> PathBuf {
         self.root.join("containers")

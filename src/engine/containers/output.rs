@@ -87,7 +87,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let row = self.find_container(text)?;
         let work = self.store.work_dir()?;
-        let stack = self.container_stack(&row, &work)?;
+        let stack = Stack::open(&self.all_layers(&row, &work)?, &self.store, &work)?;
         let found = stack.view().walk(&TreePath::root()).map_err(StoreError::from)?;
         let merged = Merged { found, layers: stack.layers().to_vec() };
         let session = Session { store: &self.store, work: &work, cancel };
@@ -138,16 +138,21 @@ impl Engine {
         Ok(listed)
     }
 
-    /// The layers of a container with the one of what it changed on top.
-    pub(in crate::engine) fn container_stack(
+    /// The layers of the container of this name, lowest first, with the one of what it changed on top; `None` if none is
+    /// called so.
+    pub(in crate::engine) fn layers_of_container(
         &self,
-        row: &ContainerRow,
+        name: &str,
         work: &WorkDir,
-    ) -> Result<Stack, EngineError> {
+    ) -> Result<Option<Vec<DiffId>>, EngineError> {
+        let row = self.store.containers()?.into_iter().find(|row| row.name == name);
+        row.map(|row| self.all_layers(&row, work)).transpose()
+    }
+
+    fn all_layers(&self, row: &ContainerRow, work: &WorkDir) -> Result<Vec<DiffId>, EngineError> {
         let below = Stack::open(&row.layers, &self.store, work)?;
         let top = self.settled(row, (&below, work))?;
-        let layers: Vec<DiffId> = row.layers.iter().copied().chain([top]).collect();
-        Ok(Stack::open(&layers, &self.store, work)?)
+        Ok(row.layers.iter().copied().chain([top]).collect())
     }
 
     /// The layer of what a container changed, with a lease on it. `stack` is what it started from.
