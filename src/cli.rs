@@ -11,9 +11,11 @@ mod confirm;
 mod containers;
 mod debug;
 mod diff;
+mod du;
 pub mod error;
 mod explain;
 mod files;
+mod fsck;
 mod given;
 mod history;
 pub mod human;
@@ -25,6 +27,7 @@ mod limits;
 mod list;
 mod manifest;
 mod ports;
+mod prune;
 mod remotes;
 pub mod render;
 mod result_file;
@@ -97,6 +100,15 @@ enum Command {
     /// Containers
     #[command(subcommand)]
     Container(ContainerCommand),
+    /// Show what the store holds and what it takes on disk
+    Du(du::DuArgs),
+    /// Remove what is kept for later builds, the least recently used first
+    Prune(prune::PruneArgs),
+    /// Check whether the store is whole
+    Fsck(fsck::FsckArgs),
+    /// The store as a whole
+    #[command(subcommand)]
+    System(SystemCommand),
     /// Write images to an archive
     Save(archives::SaveArgs),
     /// Read images from an archive
@@ -129,6 +141,14 @@ enum Command {
     /// Write the pages of the manual
     #[command(hide = true)]
     Man(completions::ManArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum SystemCommand {
+    /// Show what the store holds and what it takes on disk
+    Df(du::DuArgs),
+    /// Remove what nothing needs: ended containers, images without a name, what is kept for later builds
+    Prune(prune::SystemPruneArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -229,6 +249,10 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Commit(args) => containers::commit(app, &args),
         Command::Logs(args) => containers::logs(&args),
         Command::Container(command) => container(app, command),
+        Command::Du(args) | Command::System(SystemCommand::Df(args)) => du::run(app, &args),
+        Command::Prune(args) => prune::run(app, &args),
+        Command::Fsck(args) => fsck::run(app, &args),
+        Command::System(SystemCommand::Prune(args)) => prune::system(app, &args),
         Command::Save(args) => archives::save(app, &args),
         Command::Load(args) => archives::load(app, &args),
         Command::Import(args) => archives::import(app, &args),

@@ -14,6 +14,7 @@ mod context;
 mod error;
 mod export;
 mod find;
+mod fsck;
 mod given;
 mod images;
 mod inside;
@@ -25,6 +26,7 @@ mod options;
 mod place;
 mod run;
 mod shell;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,6 +42,7 @@ pub use containers::{
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError, NearStep};
 pub use export::{OutputDestination, OutputFormat, OutputSpec};
+pub use fsck::{Flaw, FsckReport, FsckRequest, Lack, LayerProblem, Remedy};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
 pub use inside::{CopyRequest, CopyTarget, ImageFiles, Shown};
@@ -50,11 +53,15 @@ pub use look_error::LookError;
 pub use place::{StepPlace, StepPlaceError};
 pub use run::{Connection, Ended, RunRequest};
 pub use shell::{FailedStep, Shell, ShellRequest};
+pub use usage::{
+    CacheRecord, ContainerUsage, ImageUsage, PruneRequest, Pruned, RecordFilter, RecordKind, Space, Usage,
+};
 
 use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 pub use crate::solve::Seat;
+pub use crate::store::Disk;
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
 use crate::user;

@@ -31,6 +31,7 @@
 //! Must not know stages, overlays, Dockerfiles or the network.
 
 mod blobs;
+mod check;
 mod collect;
 mod containers;
 mod database;
@@ -55,6 +56,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub use blobs::{BlobWriter, Expected};
+pub use check::{BlobProblem, RowFlaw};
 pub use containers::{ContainerDir, ContainerId, ContainerRow, NewContainer};
 pub use disk::Disk;
 pub use driver::Driver;

@@ -3,8 +3,8 @@
 
 /// Commands.
 const COMMANDS: &str = "attach builder buildx compose context create events exec image info kill login logout network \
-    pause plugin port prune pull push restart search start stats stop system top trust unpause \
-    update version volume wait";
+    pause plugin port pull push restart search start stats stop top trust unpause update version \
+    volume wait";
 
 /// Flags of commands, as they are typed.
 const FLAGS: [(&str, &str); 8] = [

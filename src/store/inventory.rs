@@ -204,6 +204,11 @@ impl Store {
         Ok(listed(&place)?.into_iter().map(stashed).collect())
     }
 
+    /// Whether somebody looks at what is kept of a failed step.
+    pub fn is_kept_in_use(&self, id: &str) -> bool {
+        is_held(&self.kept_place(id).join("lock"))
+    }
+
     /// Where what is kept of a failed step lies.
     pub fn kept_place(&self, id: &str) -> PathBuf {
         self.all_kept().join(id)
