@@ -166,7 +166,9 @@ impl Engine {
         self.note_images(&images, &mut ledger)?;
         let own = self.note_containers(&containers, &mut ledger)?;
         for (number, result) in cached.iter().enumerate() {
-            ledger.note_layer(&result.layer, |users| drop(users.results.insert(number)));
+            ledger.note_layer(&result.layer, |users| {
+                users.results.insert(number);
+            });
         }
         for encoding in &encodings {
             ledger.note(self.store.blob_file(&encoding.blob.0), |_| {});
@@ -199,7 +201,9 @@ impl Engine {
 
     fn note_images(&self, images: &[ImageSummary], ledger: &mut Ledger) -> Result<(), EngineError> {
         for (number, image) in images.iter().enumerate() {
-            let note = |users: &mut Users| drop(users.images.insert(number));
+            let note = |users: &mut Users| {
+                users.images.insert(number);
+            };
             let (blobs, layers) = self.needed_by(image)?;
             blobs.iter().for_each(|blob| ledger.note(self.store.blob_file(blob), note));
             layers.iter().for_each(|layer| ledger.note_layer(layer, note));
@@ -215,7 +219,9 @@ impl Engine {
     ) -> Result<Vec<Vec<PathBuf>>, EngineError> {
         let mut all = Vec::with_capacity(containers.len());
         for (number, container) in containers.iter().enumerate() {
-            let note = |users: &mut Users| drop(users.containers.insert(number));
+            let note = |users: &mut Users| {
+                users.containers.insert(number);
+            };
             let row = self.find_container(container.id.as_str())?;
             let place = self.store.container_place(&row.id);
             ledger.note(place.clone(), note);
