@@ -2,16 +2,16 @@
 //!
 //! Owns talking to servers, and what is kept of it: downloaded files with what is needed to ask whether they have
 //! changed, and a mirror of each repository. It takes a directory for that, and values; it gives files and
-//! directories. Only this module names the crates `reqwest`, `rustls` and `url`, and only it runs `git`. It must not
+//! directories. Only it runs `git`; registries are [`registry`](crate::registry)'s. It must not
 //! know stores, instructions or layers, nor the environment: proxies, tokens and sockets are values.
 //!
 //! How a remote source is *written* is a matter of [`dockerfile::remote`](crate::dockerfile::remote). Everything here
 //! waits in the calling thread and is given up soon after [`Watch::is_canceled`] says so. No message holds a password
 //! or a token.
 
+mod authorization;
 pub mod git;
 pub mod http;
-mod proxies;
 #[cfg(test)]
 mod server;
 
@@ -20,9 +20,11 @@ use std::fmt;
 
 use git::Git;
 use http::HttpClient;
-pub use proxies::Proxies;
+
+pub use authorization::{Authorization, Logins};
 
 use crate::progress::{Step, Stream};
+pub use crate::web::Proxies;
 
 /// How many bytes pass between two reports.
 const STRIDE: u64 = 1 << 20;
@@ -34,16 +36,8 @@ pub struct Clients {
     pub http: HttpClient,
     /// Trees from Git repositories.
     pub git: Git,
-}
-
-/// The value of an `Authorization` header, as `Bearer …`. It is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Authorization(pub String);
-
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authorization(…)")
-    }
+    /// Who the user is to servers.
+    pub logins: Logins,
 }
 
 /// What a fetch asks and tells while it runs.

@@ -160,7 +160,7 @@ fn setting(change: &ConfigChange) -> String {
 
 /// `C /etc/passwd  content +12B, mode 0644 -> 0600`.
 fn line(file: &Difference) -> String {
-    let path = human::path(file.path().as_bytes());
+    let path = human::path(file.path.as_bytes());
     let entry = file.after.as_ref().or(file.before.as_ref());
     let slash = if entry.is_some_and(Entry::is_directory) { "/" } else { "" };
     let mut what: Vec<String> = Vec::new();
@@ -249,7 +249,7 @@ fn setting_json(change: &ConfigChange) -> Value {
 
 fn file_json(file: &Difference) -> Value {
     let mut value = json!({
-        "Path": format!("/{}", human::path(file.path().as_bytes())),
+        "Path": format!("/{}", human::path(file.path.as_bytes())),
         "Change": letter(file).to_string(),
     });
     if !file.aspects.is_empty() {

@@ -4,11 +4,11 @@ use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError, KeysError, LookError};
-use crate::exec::{ExecError, UserProblem};
+use crate::exec::{ExecError, SpecProblem, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
-use crate::transport::{ExportError, LoadError, Looks};
+use crate::transport::{ExportError, LoadError, Looks, PullError, PushError};
 use crate::user;
 
 use super::error::{CliError, ErrorKind};
@@ -30,6 +30,9 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         }
         EngineError::Name(name) => hinted(error, name.remedy()),
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
+        EngineError::NoCommand(image) => {
+            general(error).hint(format!("name one, such as `strata run -it {image} sh`"))
+        }
         EngineError::NotRoot => general(error).hint("run it with `sudo`"),
         EngineError::Change(messages) => {
             let text = messages.iter().fold(String::new(), |text, message| format!("{text}\n{message}"));
@@ -56,6 +59,14 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
         }
+        EngineError::Pull { source, .. } if matches!(**source, PullError::Canceled) => {
+            interrupted("interrupted")
+        }
+        EngineError::Push { source, .. } if matches!(**source, PushError::Canceled) => {
+            interrupted("interrupted")
+        }
+        EngineError::Pull { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
+        EngineError::Push { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
         EngineError::Look(look) => hinted(error, look_hint(look)),
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
@@ -206,6 +217,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
             vec!["flags come before the sources".to_owned()]
         }
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoAccountsForUser { .. } => {
+            vec!["use numbers, such as `USER 1000:1000`, or write `USER` behind the `WORKDIR`".to_owned()]
+        }
         StepError::NoSecret { id } => {
             vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
         }
@@ -228,6 +242,18 @@ fn step_hints(error: &StepError) -> Vec<String> {
             })
             .into_iter()
             .collect(),
+        StepError::Sandbox(
+            ExecError::Spec(SpecProblem::TooLong { .. }) | ExecError::Command { errno: libc::E2BIG, .. },
+        ) => vec![
+            "put a long text into a file: a heredoc whose first line is `#!/bin/sh` runs as one, and `COPY` brings a script"
+                .to_owned(),
+        ],
+        StepError::Sandbox(ExecError::Setup { step, errno: libc::ENOTDIR, .. }) if step.starts_with("mount /") => {
+            let path = step.trim_start_matches("mount ");
+            vec![format!(
+                "on the way to `{path}` the image has something that is no directory: with `--link`, a file that is copied to the name of a directory takes its place"
+            )]
+        }
         StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
         }
@@ -252,6 +278,10 @@ fn with_disk_hint(text: CliError, error: &StoreError) -> CliError {
 
 fn disk_full(error: &EngineError) -> Option<CliError> {
     is_disk_full(error).then(|| general(error).hint(DISK_FULL))
+}
+
+fn full_disk_hint(error: &EngineError) -> Option<String> {
+    is_disk_full(error).then(|| DISK_FULL.to_owned())
 }
 
 /// Whether a full disk is at the bottom of an error.

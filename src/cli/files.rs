@@ -73,7 +73,7 @@ fn name(shown: &Shown, whole: bool) -> String {
 
 /// Lines as of `ls -l`, with numbers for owners: names are the image's business.
 fn long(shown: &[Shown], whole: bool) -> String {
-    let columns = shown.iter().map(|one| {
+    let numbers = |one: &Shown| {
         let entry = &one.found.entry;
         let size = match entry.kind {
             Kind::CharDevice(device) | Kind::BlockDevice(device) => {
@@ -81,22 +81,22 @@ fn long(shown: &[Shown], whole: bool) -> String {
             }
             _ => entry.size().to_string(),
         };
-        (mode(entry), entry.uid.to_string(), entry.gid.to_string(), size, time(entry))
-    });
-    let columns: Vec<_> = columns.collect();
-    let width = |of: fn(&(String, String, String, String, String)) -> &String| {
-        columns.iter().map(|line| of(line).len()).max().unwrap_or(0)
+        [entry.uid.to_string(), entry.gid.to_string(), size]
     };
-    let (uid, gid, size) = (width(|line| &line.1), width(|line| &line.2), width(|line| &line.3));
-    let line = |(one, line): (&Shown, &(String, String, String, String, String))| {
-        let target = match &one.found.entry.kind {
-            Kind::Symlink { target } => format!(" -> {}", human::path(target)),
-            _ => String::new(),
-        };
-        let (mode, owner, group, bytes, time) = line;
-        format!("{mode} {owner:>uid$} {group:>gid$} {bytes:>size$} {time} {}{target}\n", name(one, whole))
-    };
-    shown.iter().zip(&columns).map(line).collect()
+    let numbers: Vec<[String; 3]> = shown.iter().map(numbers).collect();
+    let width = |column: usize| numbers.iter().map(|line| line[column].len()).max().unwrap_or(0);
+    let [owners, groups, sizes] = [width(0), width(1), width(2)];
+    let mut text = String::new();
+    for (one, [owner, group, size]) in shown.iter().zip(&numbers) {
+        let entry = &one.found.entry;
+        let (mode, time, name) = (mode(entry), time(entry), name(one, whole));
+        text.push_str(&format!("{mode} {owner:>owners$} {group:>groups$} {size:>sizes$} {time} {name}"));
+        if let Kind::Symlink { target } = &entry.kind {
+            text.push_str(&format!(" -> {}", human::path(target)));
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn row(shown: &Shown) -> Value {

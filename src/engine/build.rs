@@ -13,6 +13,7 @@ use crate::network::ExtraHost;
 use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::{Memory, Reporter, Usage};
+use crate::registry::Registries;
 use crate::remote::Clients;
 use crate::solve::{Limits, Runner, SolveError, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
@@ -23,8 +24,9 @@ use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
-use super::given::{AgentSource, Given, SecretSource};
+use super::given::{self, AgentSource, Given, SecretSource};
 use super::place::StepPlace;
+use super::pull::PullPolicy;
 use super::shell::Shell;
 use super::{Engine, options};
 
@@ -37,6 +39,10 @@ pub struct BuildRequest {
     pub dockerfile: Dockerfile,
     /// How what is elsewhere is fetched.
     pub clients: Clients,
+    /// Where images come from that the store does not have.
+    pub registries: Registries,
+    /// When registries are asked for the images that the build starts from.
+    pub pull: PullPolicy,
     /// What stands for stages, images and files of a name; of two of one name the last counts.
     pub contexts: Vec<ContextSpec>,
     /// Names for the image.
@@ -176,28 +182,33 @@ impl Engine {
         let options = options::for_plan(request)?;
         OutputSpec::refuse_destinations(&request.outputs)?;
         let work = self.store.work_dir()?;
-        let (store, clients) = (&*self.store, &request.clients);
+        let (store, clients) = (&*self.store, &given::clients(request)?);
         let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
         let input = context::prepare(&context, &request.dockerfile, bringing)?;
         let source = input.dockerfile.clone();
-        let parsed = dockerfile::parse(&source)
+        let parsed = computed(cancel, || dockerfile::parse(&source))?
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
-        let resolving = Resolving { source: &source, dockerfile, contexts, bringing };
+        let (registries, pull) = (&request.registries, request.pull);
+        let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let mut bases = BTreeMap::new();
         let found = self.find_bases(&options, &resolving, &mut bases);
         // Warnings come before errors: they may well say why.
-        let refusal = check::before_build(&source, &parsed, &options, &bases, &input.files, checked)?;
+        let refusal =
+            check::before_build(&source, &parsed, (&options, cancel), &bases, &input.files, checked)?;
         found?;
         refusal?;
         let (plan, stop) = match &request.shell_at {
-            None => (plan::lower(dockerfile, &options, &bases).map_err(refused)?, None),
+            None => {
+                let plan = computed(cancel, || plan::lower(dockerfile, &options, &bases))?;
+                (plan.map_err(refused)?, None)
+            }
             Some(place) => {
                 let named = place.find(dockerfile, &source).map_err(Box::new)?;
-                let (plan, stop) =
-                    plan::lower_until(dockerfile, &options, &bases, named.span).map_err(refused)?;
+                let plan = computed(cancel, || plan::lower_until(dockerfile, &options, &bases, named.span))?;
+                let (plan, stop) = plan.map_err(refused)?;
                 let stop = stop.ok_or_else(|| Box::new(place.blame(&named, dockerfile, &source)))?;
                 (plan, Some(stop))
             }
@@ -302,6 +313,12 @@ pub(super) fn keeping_git_dir(request: &BuildRequest) -> ContextSource {
             .get_or_insert(matches!(keep.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"));
     }
     context
+}
+
+/// Does something with a Dockerfile that may take any time, if its author is not kind. It reads and writes no file, so
+/// that a process that is to end may end in the middle of it.
+pub(super) fn computed<T>(cancel: &CancelToken, act: impl FnOnce() -> T) -> Result<T, EngineError> {
+    cancel.computing(act).ok_or_else(|| Box::new(BuildError::Interrupted).into())
 }
 
 /// The error for what is wrong with a Dockerfile.

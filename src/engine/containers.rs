@@ -9,12 +9,13 @@ mod names;
 mod output;
 mod shown;
 
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::nearest;
-use crate::exec::Outcome;
 use crate::oci::{Config, DiffId, ImageConfig, ImageId};
 use crate::solve::Stack;
 use crate::store::{ContainerDir, ContainerId, ContainerRow, Disk, NewContainer, WorkDir};
@@ -84,6 +85,8 @@ pub(super) struct Details {
     /// What runs: entrypoint and command.
     args: Vec<String>,
     hostname: String,
+    /// Paths that are mounted on, which are no changes where nothing else was there before.
+    stubs: Vec<PathBuf>,
     /// The settings with those that the user gave.
     config: Config,
     /// The config of the image, so that another can be made of the container when that one is gone.
@@ -116,6 +119,7 @@ impl Engine {
             image: request.image.clone(),
             args: args.to_vec(),
             hostname: request.hostname.clone().unwrap_or_default(),
+            stubs: stubs(request),
             config: effective(&image.config.config, request),
             base: image.config.clone(),
         };
@@ -152,14 +156,14 @@ impl Engine {
         &self,
         container: ContainerDir,
         until_end: bool,
-        outcome: &Outcome,
+        code: i32,
         (stack, work): (&Stack, &WorkDir),
     ) -> Result<(), EngineError> {
         if until_end {
             return Ok(self.store.remove_container(container, work)?);
         }
-        self.store.finish_container(container.id(), outcome.status.code())?;
-        self.settle(&container, &outcome.stubs, (stack, work))?;
+        self.store.finish_container(container.id(), code)?;
+        self.settle(&container, (stack, work))?;
         Ok(self.store.sync()?)
     }
 
@@ -264,6 +268,17 @@ impl Engine {
 fn details(row: &ContainerRow) -> Result<Details, EngineError> {
     serde_json::from_slice(&row.details)
         .map_err(|source| ContainerError::Details { name: row.name.clone(), source }.into())
+}
+
+/// The paths that the mounts of a container need, with those above.
+fn stubs(request: &RunRequest) -> Vec<PathBuf> {
+    let targets = request.mounts.iter().map(|mount| Path::new(&mount.target));
+    let targets = targets.chain(["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"].map(Path::new));
+    let above = targets.flat_map(Path::ancestors).filter(|path| path.parent().is_some());
+    let mut stubs: Vec<PathBuf> = above.map(Path::to_owned).collect();
+    stubs.sort();
+    stubs.dedup();
+    stubs
 }
 
 /// The settings of an image with those of a request over them.

@@ -11,11 +11,12 @@ use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior};
 use super::error::StoreError;
 use crate::oci::Digest;
 
-/// What `PRAGMA user_version` must say. A change of the schema is another step.
+/// What `PRAGMA user_version` must say, once the steps that a database lacks have been taken.
 const FORMAT: i64 = STEPS.len() as i64;
 
-/// What leads from each format to the next, from the empty database on. A step that was released never changes.
-const STEPS: [&str; 2] = [FIRST, CONTAINERS];
+/// What makes a database of each format from one of the format before; the first makes it from nothing. A step that has
+/// been released is never changed.
+const STEPS: [&str; 3] = [FIRST, REGISTRIES, CONTAINERS];
 
 const FIRST: &str = "
 CREATE TABLE blobs (
@@ -49,6 +50,17 @@ CREATE TABLE encodings (
     diff_id BLOB NOT NULL, encoding TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (diff_id, encoding)
 ) WITHOUT ROWID;
 CREATE TABLE leases (work TEXT NOT NULL, diff_id BLOB NOT NULL, PRIMARY KEY (work, diff_id)) WITHOUT ROWID;
+";
+
+const REGISTRIES: &str = "
+CREATE TABLE repo_digests (
+    repository TEXT NOT NULL, digest BLOB NOT NULL, manifest BLOB NOT NULL REFERENCES images ON DELETE CASCADE,
+    PRIMARY KEY (repository, digest, manifest)
+) WITHOUT ROWID;
+CREATE INDEX repo_digests_by_manifest ON repo_digests (manifest);
+CREATE TABLE distributed (
+    digest BLOB NOT NULL, repository TEXT NOT NULL, last_use INTEGER NOT NULL, PRIMARY KEY (digest, repository)
+) WITHOUT ROWID;
 ";
 
 const CONTAINERS: &str = "
@@ -90,22 +102,20 @@ impl Database {
         let version = |connection: &Connection| {
             connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
         };
-        let found = self.read("read the format", version)?;
-        let found = if (0..FORMAT).contains(&found) {
-            // Two processes may do this at once: the one that comes second finds that it is done.
-            self.write("make the schema", |transaction| {
+        let mut found = self.read("read the format", version)?;
+        if (0..FORMAT).contains(&found) {
+            // Two processes may make the store at once: the one that comes second finds the schema there.
+            found = self.write("make the schema", |transaction| {
                 let found = version(transaction)?;
-                let missing = usize::try_from(found).ok().and_then(|done| STEPS.get(done..));
-                for step in missing.unwrap_or_default() {
+                let lacking = usize::try_from(found).ok().and_then(|found| STEPS.get(found..)).unwrap_or(&[]);
+                for step in lacking {
                     transaction.execute_batch(step)?;
                 }
-                let now = found.max(FORMAT);
-                transaction.pragma_update(None, "user_version", now)?;
-                Ok(now)
-            })?
-        } else {
-            found
-        };
+                let format = found.max(FORMAT);
+                transaction.pragma_update(None, "user_version", format)?;
+                Ok(format)
+            })?;
+        }
         if found == FORMAT {
             return Ok(());
         }

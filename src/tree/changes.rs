@@ -9,6 +9,8 @@ use super::view::{View, ViewError};
 /// A path at which two trees differ. At least one of them has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
+    /// Where it is.
+    pub path: TreePath,
     /// What the first tree has there.
     pub before: Option<Entry>,
     /// What the second tree has there.
@@ -40,15 +42,6 @@ pub enum Aspect {
     Time,
 }
 
-impl Difference {
-    /// Where it is.
-    pub fn path(&self) -> &TreePath {
-        // One of the two is always there.
-        static ROOT: std::sync::LazyLock<TreePath> = std::sync::LazyLock::new(TreePath::root);
-        self.before.as_ref().or(self.after.as_ref()).map_or(&ROOT, |entry| &entry.path)
-    }
-}
-
 /// The paths at which two trees differ, in order. Both lists of entries are in order. Times are looked at only if
 /// `times` says so.
 pub fn differences(
@@ -59,11 +52,14 @@ pub fn differences(
     let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
     let mut all = Vec::new();
     loop {
-        let order = match (before.peek(), after.peek()) {
+        let (order, path) = match (before.peek(), after.peek()) {
             (None, None) => return all,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(left), Some(right)) => left.path.cmp(&right.path),
+            (Some(left), None) => (Ordering::Less, left.path.clone()),
+            (None, Some(right)) => (Ordering::Greater, right.path.clone()),
+            (Some(left), Some(right)) => match left.path.cmp(&right.path) {
+                Ordering::Greater => (Ordering::Greater, right.path.clone()),
+                order => (order, left.path.clone()),
+            },
         };
         let before = if order.is_le() { before.next() } else { None };
         let after = if order.is_ge() { after.next() } else { None };
@@ -72,7 +68,7 @@ pub fn differences(
             _ => Vec::new(),
         };
         if before.is_none() || after.is_none() || !aspects.is_empty() {
-            all.push(Difference { before, after, aspects });
+            all.push(Difference { path, before, after, aspects });
         }
     }
 }
@@ -178,7 +174,7 @@ mod tests {
         let after = ["a", "a-b", "d"].map(|path| file(path, ""));
         let shown: Vec<String> = differences(before, after, false)
             .iter()
-            .map(|one| format!("{} {} {}", one.path(), one.before.is_some(), one.after.is_some()))
+            .map(|one| format!("{} {} {}", one.path, one.before.is_some(), one.after.is_some()))
             .collect();
         assert_eq!(shown, ["/a/b true false", "/a-b false true", "/c true false", "/d false true"]);
     }

@@ -4,6 +4,8 @@ mod context;
 mod export;
 mod ignore;
 mod lint;
+mod registry;
+mod run;
 mod start;
 mod steps;
 
@@ -25,10 +27,11 @@ pub(crate) const ALL: &[Workload] = &[
     Workload { name: "w4", about: "1 GiB, and its compression", run: export::large_files },
     Workload { name: "w4-text", about: "the compression of text", run: export::text },
     Workload { name: "w4-elf", about: "the compression of programs", run: export::programs },
-    Workload { name: "w5", about: "what a RUN costs", run: steps::overhead },
+    Workload { name: "w5", about: "what a RUN costs", run: run::overhead },
     Workload { name: "w6", about: "stages that do not need each other", run: steps::parallel },
     Workload { name: "w7", about: "six layers in and out", run: export::archives },
     Workload { name: "w8", about: "a RUN that makes 22,000 files", run: steps::many_files },
+    Workload { name: "w9", about: "six layers to a registry and back", run: registry::transfers },
     Workload { name: "lint", about: "a check of 2,000 lines", run: lint::lint },
     Workload { name: "start", about: "a cached step, from start to end", run: start::cached },
     Workload {

@@ -116,13 +116,13 @@ fn data(report: &LayerReport, name: &str) -> Value {
 
 /// `[name, size, wasted, files]`, and what is in it. What is too small is one entry without a name.
 fn node(usage: &Usage, least: u64, depth: usize) -> Value {
-    let mut node = json!([human::path(&usage.name), usage.size, usage.hidden, usage.files]);
+    let own = json!([human::path(&usage.name), usage.size, usage.hidden, usage.files]);
     if usage.children.is_empty() || depth == 0 {
-        return node;
+        return own;
     }
     let worth = |child: &&Usage| child.size >= least.max(1);
     let mut children: Vec<Value> =
-        usage.children.iter().filter(worth).map(|child| node_of(child, least, depth)).collect();
+        usage.children.iter().filter(worth).map(|child| node(child, least, depth - 1)).collect();
     let rest = usage.children.iter().filter(|child| !worth(child));
     let (mut size, mut hidden, mut files) = (0, 0, 0);
     for child in rest {
@@ -133,14 +133,7 @@ fn node(usage: &Usage, least: u64, depth: usize) -> Value {
     if size > 0 {
         children.push(json!([null, size, hidden, files]));
     }
-    if let Value::Array(fields) = &mut node {
-        fields.push(children.into());
-    }
-    node
-}
-
-fn node_of(child: &Usage, least: u64, depth: usize) -> Value {
-    node(child, least, depth - 1)
+    json!([own[0], own[1], own[2], own[3], children])
 }
 
 /// JSON for an element `script`, which ends where `</script` stands, whatever is around that.
@@ -212,15 +205,8 @@ mod tests {
     #[test]
     fn small_things_share_a_place() {
         let leaf = |name: &str, size| Usage { name: name.into(), size, files: 1, ..Usage::default() };
-        let usage = Usage {
-            size: 13,
-            files: 3,
-            children: vec![leaf("a", 10), leaf("b", 2), leaf("c", 1)],
-            ..leaf("", 0)
-        };
-        assert_eq!(
-            node(&Usage { size: 13, files: 3, ..usage }, 5, 9),
-            json!(["", 13, 0, 3, [["a", 10, 0, 1], [null, 3, 0, 2]]])
-        );
+        let children = vec![leaf("a", 10), leaf("b", 2), leaf("c", 1)];
+        let usage = Usage { size: 13, files: 3, children, ..Usage::default() };
+        assert_eq!(node(&usage, 5, 9), json!(["", 13, 0, 3, [["a", 10, 0, 1], [null, 3, 0, 2]]]));
     }
 }

@@ -1,7 +1,6 @@
 //! What a container changed: seen as lines, written out with the rest as a tar, made an image.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
 
 use jiff::Timestamp;
 
@@ -163,7 +162,7 @@ impl Engine {
         }
         // Somebody else may be at it just now.
         let container = self.store.wait_for_container(&row.id)?.ok_or_else(running)?;
-        self.settle(&container, &[], (stack, work))?;
+        self.settle(&container, (stack, work))?;
         drop(container);
         let row = self.find_container(row.id.as_str())?;
         let layer = row.layer.ok_or_else(|| ContainerError::Cut { name: row.name.clone() })?;
@@ -177,7 +176,6 @@ impl Engine {
     pub(super) fn settle(
         &self,
         container: &ContainerDir,
-        stubs: &[PathBuf],
         (stack, work): (&Stack, &WorkDir),
     ) -> Result<(), EngineError> {
         let (upper, mark) = (container.upper(), container.path().join(SETTLING));
@@ -193,9 +191,10 @@ impl Engine {
         if mark.exists() && row.layer.is_none() {
             return Err(ContainerError::Cut { name: row.name }.into());
         }
+        let stubs = details(&row)?.stubs;
         File::create(&mark).map_err(io("begin to read"))?;
         let known = |layer: &DiffId| self.store.set_container_layer(container.id(), layer);
-        stack.settle((&upper, stubs), (&self.store, work), known)?;
+        stack.settle((&upper, &stubs), (&self.store, work), known)?;
         // What was only needed to run it, and the upper of a layer that was there already.
         for left in ["upper", "work", "implied"] {
             let (from, to) = (container.path().join(left), work.path().join(format!("ended-{left}")));
