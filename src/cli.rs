@@ -7,13 +7,17 @@ mod archives;
 mod build;
 mod check;
 mod completions;
+mod confirm;
+mod containers;
 mod debug;
 mod diff;
 mod dns;
+mod du;
 pub mod error;
 mod explain;
 mod files;
 mod flags;
+mod fsck;
 mod given;
 mod history;
 pub mod human;
@@ -27,6 +31,7 @@ mod login;
 mod manifest;
 mod ports;
 mod prompt;
+mod prune;
 mod registry_files;
 mod remotes;
 pub mod render;
@@ -92,10 +97,31 @@ enum Command {
     /// List images
     Images(images::ImagesArgs),
     /// Run a command in a container of an image
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
+    /// List containers
+    Ps(containers::PsArgs),
+    /// Remove containers
+    Rm(containers::RmArgs),
+    /// Give a container another name
+    Rename(containers::RenameArgs),
+    /// Write the files of a container as a tar
+    Export(containers::ExportArgs),
+    /// Make an image of a container
+    Commit(containers::CommitArgs),
+    #[command(hide = true)]
+    Logs(containers::LogsArgs),
     /// Containers
     #[command(subcommand)]
     Container(ContainerCommand),
+    /// Show what the store holds and what it takes on disk
+    Du(du::DuArgs),
+    /// Remove what is kept for later builds, the least recently used first
+    Prune(prune::PruneArgs),
+    /// Check whether the store is whole
+    Fsck(fsck::FsckArgs),
+    /// The store as a whole
+    #[command(subcommand)]
+    System(SystemCommand),
     /// Bring images of a registry into the store
     Pull(transfer::PullArgs),
     /// Bring images of the store into a registry
@@ -141,9 +167,39 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
+enum SystemCommand {
+    /// Show what the store holds and what it takes on disk
+    Df(du::DuArgs),
+    /// Remove what nothing needs: ended containers, images without a name, what is kept for later builds
+    Prune(prune::SystemPruneArgs),
+}
+
+#[derive(Debug, Subcommand)]
 enum ContainerCommand {
     /// Run a command in a container of an image
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
+    /// List containers
+    #[command(visible_aliases = ["list", "ps"])]
+    Ls(containers::PsArgs),
+    /// Remove containers
+    #[command(visible_alias = "remove")]
+    Rm(containers::RmArgs),
+    /// Give a container another name
+    Rename(containers::RenameArgs),
+    /// Write the files of a container as a tar
+    Export(containers::ExportArgs),
+    /// Make an image of a container
+    Commit(containers::CommitArgs),
+    /// Show what a container changed
+    Diff(containers::ContainerDiffArgs),
+    /// Copy files out of a container
+    Cp(files::CpArgs),
+    /// Show a container's details as JSON
+    Inspect(inspect::InspectArgs),
+    /// Remove all containers that have ended
+    Prune(containers::ContainerPruneArgs),
+    #[command(hide = true)]
+    Logs(containers::LogsArgs),
 }
 
 /// What a command runs with.
@@ -216,7 +272,18 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Build(args) => build::run(app, &args),
         Command::Debug(args) => debug::run(app, &args),
         Command::Images(args) => images::list(app, &args),
-        Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
+        Command::Run(args) => run::run(app, &args),
+        Command::Ps(args) => containers::list(app, &args),
+        Command::Rm(args) => containers::remove(app, &args),
+        Command::Rename(args) => containers::rename(app, &args),
+        Command::Export(args) => containers::export(app, &args),
+        Command::Commit(args) => containers::commit(app, &args),
+        Command::Logs(args) => containers::logs(&args),
+        Command::Container(command) => container(app, command),
+        Command::Du(args) | Command::System(SystemCommand::Df(args)) => du::run(app, &args),
+        Command::Prune(args) => prune::run(app, &args),
+        Command::Fsck(args) => fsck::run(app, &args),
+        Command::System(SystemCommand::Prune(args)) => prune::system(app, &args),
         Command::Pull(args) => transfer::pull(app, &args),
         Command::Push(args) => transfer::push(app, &args),
         Command::Login(args) => login::login(app, &args),
@@ -237,6 +304,22 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Rmi(args) => images::remove(app, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => completions::man(&args),
+    }
+}
+
+fn container(app: &App, command: ContainerCommand) -> Result<ExitCode, CliError> {
+    match command {
+        ContainerCommand::Run(args) => run::run(app, &args),
+        ContainerCommand::Ls(args) => containers::list(app, &args),
+        ContainerCommand::Rm(args) => containers::remove(app, &args),
+        ContainerCommand::Rename(args) => containers::rename(app, &args),
+        ContainerCommand::Export(args) => containers::export(app, &args),
+        ContainerCommand::Commit(args) => containers::commit(app, &args),
+        ContainerCommand::Diff(args) => containers::diff(app, &args),
+        ContainerCommand::Cp(args) => files::cp(app, &args),
+        ContainerCommand::Inspect(args) => inspect::containers(app, &args),
+        ContainerCommand::Prune(args) => containers::prune(app, &args),
+        ContainerCommand::Logs(args) => containers::logs(&args),
     }
 }
 

@@ -9,11 +9,13 @@ mod build;
 mod change;
 mod check;
 mod compare;
+mod containers;
 mod context;
 mod epoch;
 mod error;
 mod export;
 mod find;
+mod fsck;
 mod given;
 mod images;
 mod inside;
@@ -28,6 +30,7 @@ mod pull;
 mod push;
 mod run;
 mod shell;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,8 +39,13 @@ pub use archives::{ArchiveForm, ImportRequest, ImportSource, SaveRequest};
 pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};
+pub use containers::{
+    CommitRequest, ContainerError, ContainerFilter, ContainerState, ContainerSummary, Keep, PathChange,
+    Touched,
+};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
 pub use error::{BuildError, EngineError, NearStep, OtherPlatform};
+pub use fsck::{Flaw, FsckReport, FsckRequest, Lack, LayerProblem, Remedy};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
 pub use inside::{CopyRequest, CopyTarget, ImageFiles, Shown};
@@ -54,11 +62,15 @@ pub use pull::{PullPolicy, PullReport, PullRequest};
 pub use push::PushReport;
 pub use run::{Connection, Ended, RunRequest};
 pub use shell::{FailedStep, Shell, ShellRequest};
+pub use usage::{
+    CacheRecord, ContainerUsage, ImageUsage, PruneRequest, Pruned, RecordFilter, RecordKind, Space, Usage,
+};
 
 use crate::cgroup::{self, Cgroups};
 use crate::exec::{self, Executor};
 use crate::network::{self, Networks};
 pub use crate::solve::Seat;
+pub use crate::store::Disk;
 use crate::store::Store;
 pub use crate::transport::{Destination, Input};
 use crate::user;

@@ -25,6 +25,7 @@ mod owner;
 mod run;
 mod scene;
 mod scheduler;
+mod settle;
 mod shell;
 mod source;
 mod state;

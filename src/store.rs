@@ -8,12 +8,13 @@
 //! work/NAME/              what is being made, each directory with a `lock` that its owner holds
 //! mounts/HEX/N/           directories that outlive builds: `data`, and a `lock` that its users hold
 //! locks/                  reservations of build steps, there only while somebody holds or wants them
+//! containers/ID/          containers that stay: what one changed (`upper`), and a `lock` that its runner holds
 //! kept/ID/                what failed steps left, kept for a look: `upper`, `about`, `boot`, and a `lock` for who looks
 //! skeleton/               the mount points that sandboxes need, below every image
 //! stat/HEX                one file a context: its stat cache
 //! driver                  whether overlays are mounted of the layers, or copies are made
 //! id-map                  whose ids the files have, if they are not the machine's
-//! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, leases
+//! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, containers, leases
 //! publish.lock            shared from the rename of a publication to its row, exclusive for a sweep
 //! ```
 //!
@@ -30,12 +31,17 @@
 //! Must not know stages, overlays, Dockerfiles or the network.
 
 mod blobs;
+mod check;
 mod collect;
+mod containers;
 mod database;
+mod disk;
 mod driver;
 mod error;
+mod forget;
 mod ids;
 mod images;
+mod inventory;
 mod kept;
 pub mod layers;
 mod mounts;
@@ -51,9 +57,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 pub use blobs::{BlobWriter, Expected};
+pub use check::{BlobProblem, RowFlaw};
+pub use containers::{ContainerDir, ContainerId, ContainerRow, NewContainer};
+pub use disk::Disk;
 pub use driver::Driver;
 pub use error::StoreError;
 pub use images::ImageRow;
+pub use inventory::{CachedLayer, EncodingRow, Stashed};
 pub use kept::{Kept, KeptId};
 pub use layers::{Layer, NewLayer, TarSource};
 pub use mounts::{CacheMount, Sharing};
@@ -94,6 +104,7 @@ impl Store {
         let store = Self { root, database, boot: recover::boot_id()?, driver: OnceLock::new() };
         store.sweep_work()?;
         store.drop_old_kept()?;
+        store.sweep_containers()?;
         store.sweep_locks()?;
         store.recover()?;
         Ok(store)

@@ -13,7 +13,7 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 
-use crate::engine::{Engine, ImageFilter};
+use crate::engine::{ContainerFilter, Engine, ImageFilter};
 use crate::exec::Executor;
 
 use super::error::{CliError, ErrorKind};
@@ -75,8 +75,24 @@ pub(super) fn images() -> ArgValueCompleter {
     })
 }
 
+/// Completes names of containers.
+pub(super) fn containers() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &OsStr| -> Vec<CompletionCandidate> {
+        let typed = typed.to_string_lossy();
+        let containers = open().and_then(|engine| engine.containers(&ContainerFilter::default()).ok());
+        let names = containers.unwrap_or_default().into_iter().map(|container| container.name);
+        names.filter(|name| name.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+    })
+}
+
 /// The names of the images in the store that is there; none if it cannot be read.
 fn stored_names() -> Option<Vec<String>> {
+    let images = open()?.images(&ImageFilter::default()).ok()?;
+    Some(images.iter().flat_map(|image| &image.names).map(crate::oci::Reference::familiar).collect())
+}
+
+/// The store that is there.
+fn open() -> Option<Engine> {
     let typed = std::env::args_os().skip_while(|word| word != "--root").nth(1).map(PathBuf::from);
     let root = typed.or_else(root_of_environment).map_or_else(user::default_store, Ok).ok()?;
     // Nothing is made because somebody pressed a key.
@@ -84,9 +100,7 @@ fn stored_names() -> Option<Vec<String>> {
         return None;
     }
     user::become_root().ok()?;
-    let engine = Engine::open(&root, Executor::default(), host()).ok()?;
-    let images = engine.images(&ImageFilter::default()).ok()?;
-    Some(images.iter().flat_map(|image| &image.names).map(crate::oci::Reference::familiar).collect())
+    Engine::open(&root, Executor::default(), host()).ok()
 }
 
 /// Write the pages of the manual

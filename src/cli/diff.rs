@@ -8,7 +8,7 @@ use crate::engine::{Compared, Comparison, ConfigChange};
 use crate::tree::{Aspect, Difference, Entry, Kind};
 
 use super::error::{CliError, ErrorKind};
-use super::{App, completions, files, human, inspect, print};
+use super::{App, completions, containers, files, human, inspect, print};
 
 /// Show what differs between two images or two layers
 #[derive(Debug, clap::Args)]
@@ -29,10 +29,11 @@ pub(super) struct DiffArgs {
     /// Look at the times of files, too
     #[arg(long)]
     times: bool,
-    /// An image, or the digest of a layer or its beginning
+    /// An image, the digest of a layer or its beginning, or a container
     #[arg(value_name = "FROM", add = completions::images())]
     from: String,
-    /// The same; without it an image is compared with the one in the store that it was built from
+    /// An image or a layer; without it an image is compared with the one in the store that it was built from, and of a
+    /// container is shown what it changed
     #[arg(value_name = "TO", add = completions::images())]
     to: Option<String>,
 }
@@ -44,7 +45,15 @@ enum Format {
 }
 
 pub(super) fn run(app: &App, args: &DiffArgs) -> Result<ExitCode, CliError> {
-    let found = app.engine()?.compare(&args.from, args.to.as_deref(), args.times)?;
+    let engine = app.engine()?;
+    // Alone, the name of a container stands for what it changed, as in Docker.
+    if args.to.is_none()
+        && let Some(text) = containers::changes(&engine, &args.from, args.format == Format::Json)?
+    {
+        print(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let found = engine.compare(&args.from, args.to.as_deref(), args.times)?;
     let text = match args.format {
         Format::Text => text(&found, args.summary),
         Format::Json => format!("{}\n", inspect::pretty(&json(&found))),

@@ -54,6 +54,7 @@ pub(super) fn explain(error: &EngineError) -> CliError {
             general(error).hint(format!("there is {}, the latest first", known.join(", ")))
         }
         EngineError::SceneGone { .. } => general(error).hint("build again"),
+        EngineError::Container(container) => hinted(error, container.remedy()),
         EngineError::Load(load) => hinted(error, load_hint(load)),
         EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))

@@ -6,31 +6,34 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::engine::{ContainerError, Engine, EngineError};
+
 use super::completions;
 use super::error::{CliError, ErrorKind};
-use super::template::{Template, TemplateError};
+use super::template::{Shape, Template, TemplateError};
 use super::{App, print};
 
-/// Show an image's details as JSON
+/// Show the details of images or containers as JSON
 #[derive(Debug, clap::Args)]
 pub(super) struct InspectArgs {
-    /// Print each image by a Go template, such as `{{.Id}}` or `{{json .RootFS}}`; `json` prints a compact list
+    /// Print each by a Go template, such as `{{.Id}}` or `{{json .RootFS}}`; `json` prints a compact list
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
     /// Add how much of the size other images share
     #[arg(short, long)]
     size: bool,
-    /// What is looked for; there are only images
+    /// What is looked for; without it a container, or an image if none is called so
     #[arg(long = "type", value_name = "TYPE", value_enum)]
     kind: Option<Kind>,
     /// Names or ids
     #[arg(required = true, add = completions::images())]
-    images: Vec<String>,
+    names: Vec<String>,
 }
 
 /// What can be looked for.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
+    Container,
     Image,
 }
 
@@ -53,13 +56,14 @@ impl Format {
         }
     }
 
-    fn render(&self, images: &[Value]) -> Result<String, CliError> {
+    fn render(&self, found: &[(Value, Shape)]) -> Result<String, CliError> {
+        let values = || found.iter().map(|(value, _)| value.clone()).collect::<Vec<Value>>();
         match self {
-            Self::Indented => Ok(format!("{}\n", pretty(images))),
-            Self::Compact => Ok(format!("{}\n", Value::Array(images.to_vec()))),
+            Self::Indented => Ok(format!("{}\n", pretty(&values()))),
+            Self::Compact => Ok(format!("{}\n", Value::Array(values()))),
             Self::Template(template) => {
-                let line = |image| Ok(template.render(image, shape::IMAGE)? + "\n");
-                let lines: Result<String, TemplateError> = images.iter().map(line).collect();
+                let line = |(value, shape): &(Value, Shape)| Ok(template.render(value, *shape)? + "\n");
+                let lines: Result<String, TemplateError> = found.iter().map(line).collect();
                 lines.map_err(|error| bad_template(&error))
             }
         }
@@ -67,19 +71,40 @@ impl Format {
 }
 
 pub(super) fn run(app: &App, args: &InspectArgs) -> Result<ExitCode, CliError> {
+    inspect(app, args, args.kind)
+}
+
+/// `container inspect`.
+pub(super) fn containers(app: &App, args: &InspectArgs) -> Result<ExitCode, CliError> {
+    inspect(app, args, Some(Kind::Container))
+}
+
+fn inspect(app: &App, args: &InspectArgs, kind: Option<Kind>) -> Result<ExitCode, CliError> {
     let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
-    // Images are all that there is, so that it does not matter whether the user says so.
-    let Kind::Image = args.kind.unwrap_or(Kind::Image);
     let engine = app.engine()?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for image in &args.images {
-        match engine.inspect(image, args.size) {
+    for name in &args.names {
+        match look(&engine, name, kind, args.size) {
             Ok(value) => found.push(value),
             Err(error) => failures.push(error.into()),
         }
     }
     print(&format.render(&found)?)?;
     CliError::all(failures).map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// What is called so, with its type.
+fn look(engine: &Engine, name: &str, kind: Option<Kind>, sizes: bool) -> Result<(Value, Shape), EngineError> {
+    let container = || Ok((engine.inspect_container(name)?, Shape::Any));
+    let image = || Ok((engine.inspect(name, sizes)?, shape::IMAGE));
+    match kind {
+        Some(Kind::Container) => container(),
+        Some(Kind::Image) => image(),
+        None => match container() {
+            Err(EngineError::Container(ContainerError::None { .. })) => image(),
+            found => found,
+        },
+    }
 }
 
 fn bad_template(error: &TemplateError) -> CliError {

@@ -2,9 +2,8 @@
 //! taken for a mistyped something else. A row goes when its flag or command comes; a test says which rows are late.
 
 /// Commands.
-const COMMANDS: &str = "attach builder buildx commit compose context create events exec export image \
-    info kill logs network pause plugin port prune ps rename restart rm start \
-    stats stop system top trust unpause update version volume wait";
+const COMMANDS: &str = "attach builder buildx compose context create events exec image info kill network pause plugin \
+    port restart start stats stop top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
 const FLAGS: [(&str, &str); 7] = [
@@ -22,7 +21,7 @@ const FLAGS: [(&str, &str); 7] = [
          --expose --gpus --health-cmd --health-interval --health-retries --health-start-interval \
          --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
-         --memory-reservation --memory-swappiness --mount --name --net-alias --network-alias --no-healthcheck \
+         --memory-reservation --memory-swappiness --mount --net-alias --network-alias --no-healthcheck \
          --oom-kill-disable --oom-score-adj --pid --platform -P --publish-all --pull -q --quiet \
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
@@ -35,8 +34,7 @@ const FLAGS: [(&str, &str); 7] = [
 ];
 
 /// Commands that stand behind `container`.
-const CONTAINER: &str = "attach commit cp create diff exec export inspect kill logs ls pause port prune rename restart \
-    rm start stats stop top unpause update wait";
+const CONTAINER: &str = "attach create exec kill pause port restart start stats stop top unpause update wait";
 
 /// Whether Docker has this command, behind `parent` if that is one with commands of its own.
 pub(super) fn is_command(parent: &str, name: &str) -> bool {

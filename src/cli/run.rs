@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::{Connection, Ended, EngineError, RunRequest};
+use crate::engine::{Connection, Ended, EngineError, Keep, RunRequest};
 use crate::exec::{CancelToken, ExecError, Mount, Signals, Terminal};
 use crate::network::PublishedPort;
 use crate::sys::terminal::RawMode;
@@ -31,9 +31,12 @@ pub(super) struct RunArgs {
     /// Give the command a terminal
     #[arg(short, long)]
     tty: bool,
-    /// Remove the container when the command ends, which is what always happens
-    #[arg(long)]
-    rm: bool,
+    /// Name of the container, which then stays when its command has ended
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Remove the container when the command ends; without it one with a name stays, and with `--rm=false` any
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    rm: Option<bool>,
     /// Publish a port: `[[IP:]PORT:]PORT[/PROTOCOL]`, the machine's before the container's; may be repeated
     #[arg(short, long, value_name = "PORTS")]
     publish: Vec<String>,
@@ -167,7 +170,14 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         capabilities: args.rights.capabilities()?,
         privileged: args.rights.privileged,
         unfiltered: args.rights.unfiltered()?,
+        keep: keep(args),
     })
+}
+
+/// A container with a name can be seen by others, and stays unless it is to be removed.
+fn keep(args: &RunArgs) -> Option<Keep> {
+    let stays = args.rm.map_or(args.name.is_some(), |remove| !remove);
+    (stays || args.name.is_some()).then(|| Keep { name: args.name.clone(), until_end: !stays })
 }
 
 /// What is mounted besides, whatever is higher up in the tree first.

@@ -1,12 +1,12 @@
-//! `--change`: Dockerfile instructions applied to the config of an imported image.
+//! `--change`: Dockerfile instructions applied to the config of an imported image, or of a container.
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Source;
+use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile;
-use crate::dockerfile::ast::InstructionKind;
-use crate::oci::{Config, Platform};
-use crate::plan::{self, NetworkMode};
+use crate::dockerfile::ast::{Dockerfile, InstructionKind};
+use crate::oci::{Config, ImageConfig, Platform};
+use crate::plan::{self, BaseImage, NetworkMode};
 
 use super::error::EngineError;
 
@@ -15,11 +15,34 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
     if changes.is_empty() {
         return Ok(Config::default());
     }
-    // The changes are the body of a stage that starts from nothing: one language, one set of rules.
-    let text = format!("FROM scratch\n{}\n", changes.join("\n"));
-    let source = Source::new("--change", text);
-    let wrong = |messages: Vec<String>| EngineError::Change(messages);
-    let parsed = dockerfile::parse(&source)
+    let parsed = parse("scratch", changes)?;
+    let mut config = lower(&parsed.dockerfile, None)?;
+    // A stage from scratch has a search path of its own; an import has what it was told.
+    let sets_path = parsed.dockerfile.stages[0].instructions.iter().any(|instruction| {
+        matches!(&instruction.kind, InstructionKind::Env(env) if env.pairs.iter().any(|pair| pair.key.text == "PATH"))
+    });
+    if !sets_path {
+        config.env.retain(|pair| !pair.starts_with("PATH="));
+    }
+    Ok(config)
+}
+
+/// What `changes` make of `config`.
+pub(super) fn apply_to(mut config: Config, changes: &[String]) -> Result<Config, EngineError> {
+    if changes.is_empty() {
+        return Ok(config);
+    }
+    // The triggers are for builds from this image; nothing is built from it here.
+    let triggers = std::mem::take(&mut config.on_build);
+    let mut changed = lower(&parse("base", changes)?.dockerfile, Some(&config))?;
+    changed.on_build.splice(0..0, triggers);
+    Ok(changed)
+}
+
+/// The changes as the body of a stage that starts from `base`: one language, one set of rules.
+fn parse(base: &str, changes: &[String]) -> Result<dockerfile::Parsed, EngineError> {
+    let text = format!("FROM {base}\n{}\n", changes.join("\n"));
+    let parsed = dockerfile::parse(&Source::new("--change", text))
         .map_err(|errors| wrong(errors.iter().map(ToString::to_string).collect()))?;
     let [stage] = &parsed.dockerfile.stages[..] else {
         return Err(wrong(vec!["`FROM` cannot be a change".to_owned()]));
@@ -35,6 +58,11 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
     if !refused.is_empty() {
         return Err(wrong(refused));
     }
+    Ok(parsed)
+}
+
+/// The config of the only stage, whose base has `config` if it has a base.
+fn lower(dockerfile: &Dockerfile, config: Option<&Config>) -> Result<Config, EngineError> {
     let options = plan::Options {
         build_args: BTreeMap::new(),
         target: None,
@@ -50,18 +78,17 @@ pub(super) fn apply(changes: &[String]) -> Result<Config, EngineError> {
         insecure_allowed: false,
         circumstances: Vec::new(),
     };
-    let plan = plan::lower(&parsed.dockerfile, &options, &BTreeMap::new())
-        .map_err(|found| wrong(found.into_iter().map(|finding| finding.message).collect()))?;
-    let mut config = plan.target.config;
-    // A stage from scratch has a search path of its own; an import has what it was told.
-    let sets_path = stage.instructions.iter().any(|instruction| match &instruction.kind {
-        InstructionKind::Env(env) => env.pairs.iter().any(|pair| pair.key.text == "PATH"),
-        _ => false,
-    });
-    if !sets_path {
-        config.env.retain(|pair| !pair.starts_with("PATH="));
+    let refused = |found: Vec<Diagnostic>| wrong(found.into_iter().map(|finding| finding.message).collect());
+    let mut bases = BTreeMap::new();
+    for base in plan::bases(dockerfile, &options, &bases).map_err(refused)? {
+        let config = ImageConfig { config: config.cloned().unwrap_or_default(), ..ImageConfig::default() };
+        bases.insert(base.reference.clone(), BaseImage { name: base.reference, config });
     }
-    Ok(config)
+    Ok(plan::lower(dockerfile, &options, &bases).map_err(refused)?.target.config)
+}
+
+fn wrong(messages: Vec<String>) -> EngineError {
+    EngineError::Change(messages)
 }
 
 fn is_change(kind: &InstructionKind) -> bool {

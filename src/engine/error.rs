@@ -17,6 +17,7 @@ use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError, PullError, PushError};
 
+use super::containers::ContainerError;
 use super::images::FilterError;
 use super::keys::KeysError;
 use super::look_error::LookError;
@@ -71,6 +72,9 @@ pub enum EngineError {
     /// A sandbox cannot be used.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// A container cannot be what was asked.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
     /// Ports of a container that has not a network of its own.
     #[error("ports can be published only from a network of the container's own")]
     PortsWithoutNetwork,

@@ -15,7 +15,7 @@ use crate::oci::{Descriptor, ImageId, ManifestDigest, Reference};
 use crate::plan::{BaseImage, Plan};
 use crate::progress::{Reporter, Step};
 use crate::solve::{Solved, Stack};
-use crate::store::StoreError;
+use crate::store::{StoreError, WorkDir};
 use crate::transport::{self, Destination, Exported, LocalOptions, Merged, Prepared, Session, TarOptions};
 use crate::tree::TreePath;
 
@@ -120,7 +120,7 @@ impl Exporting<'_> {
             prepared
         };
         if output.store {
-            self.store(&prepared, &names)?;
+            self.engine.store_image(&prepared, &names, self.session.work)?;
         }
         if let Some(choice) = output.push {
             self.push(&prepared, &names, choice, output.store)?;
@@ -128,21 +128,6 @@ impl Exporting<'_> {
         let Exported { manifest, id, .. } = prepared.exported;
         let manifest = Descriptor { platform: None, ..manifest };
         Ok(Written { id, manifest, names, stored: output.store })
-    }
-
-    /// Puts an image into the store under its names.
-    fn store(&self, image: &Prepared, names: &[Reference]) -> Result<(), EngineError> {
-        let (store, work) = (self.session.store, self.session.work);
-        let _hold = store.hold()?;
-        store.put_blob(work, &image.config_json)?;
-        store.put_blob(work, &image.manifest_json)?;
-        let Exported { manifest, id, .. } = &image.exported;
-        let digest = ManifestDigest(manifest.digest);
-        store.put_image(&digest, manifest.media_type.as_str(), manifest.size, id)?;
-        for name in names {
-            store.set_ref(&name.to_string(), &digest)?;
-        }
-        Ok(())
     }
 
     fn layout(&self, output: &LayoutOutput, image: &Variant) -> Result<Written, EngineError> {
@@ -199,6 +184,27 @@ impl Exporting<'_> {
             }
         }
         step.done();
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Puts an image into the store under these names.
+    pub(super) fn store_image(
+        &self,
+        image: &Prepared,
+        names: &[Reference],
+        work: &WorkDir,
+    ) -> Result<(), EngineError> {
+        let _hold = self.store.hold()?;
+        self.store.put_blob(work, &image.config_json)?;
+        self.store.put_blob(work, &image.manifest_json)?;
+        let Exported { manifest, id, .. } = &image.exported;
+        let digest = ManifestDigest(manifest.digest);
+        self.store.put_image(&digest, manifest.media_type.as_str(), manifest.size, id)?;
+        for name in names {
+            self.store.set_ref(&name.to_string(), &digest)?;
+        }
         Ok(())
     }
 }

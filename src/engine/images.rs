@@ -1,6 +1,6 @@
 //! What is done with images that are there: listing, naming, removing, their history.
 
-mod filter;
+pub(super) mod filter;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::oci::{
     BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Reference,
 };
-use crate::store::{ImageRow, Store, StoreError};
+use crate::store::{Disk, ImageRow, Store, StoreError, WorkDir};
 
 use super::Engine;
 use super::error::EngineError;
@@ -155,6 +155,9 @@ impl Engine {
             }
             None => {}
         }
+        if !force {
+            self.refuse_used(&row.id)?;
+        }
         removed.extend(row.names.iter().map(|name| Removed::Untagged(familiar(name))));
         self.store.remove_image(&row.manifest)?;
         removed.push(Removed::Deleted(row.id));
@@ -198,6 +201,18 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Removes what nothing needs any more, but for what failed steps left.
+    pub(super) fn sweep(&self, work: &WorkDir) -> Result<Disk, EngineError> {
+        Ok(self.store.sweep(work, needed)?)
+    }
+
+    /// The blobs and layers that an image is made of.
+    pub(super) fn needed_by(&self, image: &ImageSummary) -> Result<(Vec<Digest>, Vec<DiffId>), EngineError> {
+        Ok(parts_of(&self.store, image.manifest, image.id)?)
+    }
+}
+
 /// Finds out how much each image shares with others.
 fn count_shared(images: &mut [ImageSummary]) {
     let mut users: HashMap<DiffId, u32> = HashMap::new();
@@ -214,23 +229,35 @@ fn count_shared(images: &mut [ImageSummary]) {
     }
 }
 
-/// The blobs and layers that the images in the store are made of. Of an image with a document that is gone or damaged
-/// stays what the other one names.
+/// The blobs and layers that the images in the store are made of.
 fn needed(store: &Store) -> Result<(HashSet<Digest>, HashSet<DiffId>), StoreError> {
     let (mut blobs, mut layers) = (HashSet::new(), HashSet::new());
     for ImageRow { manifest, id, .. } in store.images()? {
-        blobs.extend([manifest.0, id.0]);
-        if let Some(bytes) = readable(store, manifest.0)?
-            && let Ok(Document::Manifest(manifest)) = Document::from_json(&bytes, None)
-        {
-            blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
-            layers.extend(manifest.layers.iter().map(|layer| DiffId(layer.digest)));
-        }
-        if let Some(bytes) = readable(store, id.0)?
-            && let Ok(config) = ImageConfig::from_json(&bytes)
-        {
-            layers.extend(config.rootfs.diff_ids);
-        }
+        let (own, below) = parts_of(store, manifest, id)?;
+        blobs.extend(own);
+        layers.extend(below);
+    }
+    Ok((blobs, layers))
+}
+
+/// The blobs and layers that one image is made of. Of one with a document that is gone or damaged stays what the other
+/// one names.
+fn parts_of(
+    store: &Store,
+    manifest: ManifestDigest,
+    id: ImageId,
+) -> Result<(Vec<Digest>, Vec<DiffId>), StoreError> {
+    let (mut blobs, mut layers) = (vec![manifest.0, id.0], Vec::new());
+    if let Some(bytes) = readable(store, manifest.0)?
+        && let Ok(Document::Manifest(manifest)) = Document::from_json(&bytes, None)
+    {
+        blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
+        layers.extend(manifest.layers.iter().map(|layer| DiffId(layer.digest)));
+    }
+    if let Some(bytes) = readable(store, id.0)?
+        && let Ok(config) = ImageConfig::from_json(&bytes)
+    {
+        layers.extend(config.rootfs.diff_ids);
     }
     Ok((blobs, layers))
 }

@@ -49,10 +49,14 @@ pub struct Shown {
 }
 
 impl Engine {
-    /// Opens the image that `text` names.
+    /// Opens the image that `text` names, or the container of that name.
     pub fn open_image(&self, text: &str) -> Result<ImageFiles, EngineError> {
-        let image = self.load_documents(self.find(text)?)?;
         let work = self.store.work_dir()?;
+        if let Some(layers) = self.layers_of_container(text, &work)? {
+            let stack = Stack::open(&layers, &self.store, &work)?;
+            return Ok(ImageFiles { image: text.to_owned(), stack, work, layers });
+        }
+        let image = self.load_documents(self.find(text)?)?;
         let layers = image.config.rootfs.diff_ids;
         let stack = Stack::open(&layers, &self.store, &work)?;
         Ok(ImageFiles { image: text.to_owned(), stack, work, layers })

@@ -133,7 +133,7 @@ impl Engine {
 }
 
 /// A config as Docker shows it: with the fields that scripts ask for even where they are empty.
-fn config_value(config: &crate::oci::Config) -> Value {
+pub(super) fn config_value(config: &crate::oci::Config) -> Value {
     let mut value = serde_json::to_value(config).unwrap_or_default();
     let defaults = [
         ("User", json!("")),

@@ -4,7 +4,7 @@ mod automatic;
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use crate::exec::{self, CancelToken, Capabilities, Io, Output, Signals, Spec, Status, Stdin, Terminal};
@@ -14,9 +14,10 @@ use crate::network::{
 use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
 use crate::solve::{Limits, Stack, copying, out_of_memory, too_many_processes};
-use crate::store::Driver;
+use crate::store::{ContainerDir, Driver, WorkDir};
 
 use super::Engine;
+use super::containers::Keep;
 use super::error::EngineError;
 
 /// What to run.
@@ -59,6 +60,8 @@ pub struct RunRequest {
     pub privileged: bool,
     /// Whether the command may make all system calls, as far as its capabilities go.
     pub unfiltered: bool,
+    /// What the container is kept for; without it nothing of it stays.
+    pub keep: Option<Keep>,
 }
 
 /// What a container is connected to.
@@ -110,7 +113,7 @@ impl Engine {
         if dns.is_empty() { text } else { Some(dns.apply_to(&text.unwrap_or_default())) }
     }
 
-    /// Runs a command in a container that is removed when it ends.
+    /// Runs a command in a container, which is removed when it ends unless it is to be kept.
     pub fn run(
         &self,
         request: &RunRequest,
@@ -126,15 +129,47 @@ impl Engine {
         if args.is_empty() {
             return Err(EngineError::NoCommand(request.image.clone()));
         }
+        self.prepare_sandboxes()?;
+        let work = self.store.work_dir()?;
+        let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
+        let running = Running { request, config, args, stack: &stack, work: &work, kept: None };
+        let Some(keep) = &request.keep else {
+            return self.run_in(running, connection, cancel);
+        };
+        let args = running.args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>();
+        let container = self.begin_container((keep, request), &image, &args, &work)?;
+        let running = Running { kept: Some(&container), ..running };
+        match self.run_in(running, connection, cancel) {
+            Ok(ended) => {
+                let code = ended.status.code();
+                self.end_container(container, keep.until_end, code, (&stack, &work))?;
+                Ok(ended)
+            }
+            Err(error) => {
+                // What could not be run is not worth its name.
+                self.store.remove_container(container, &work)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs the command; what it changes is in the directory of the container, or goes with the work directory.
+    fn run_in(
+        &self,
+        running: Running<'_>,
+        connection: Connection<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Ended, EngineError> {
+        let Running { request, config, args, stack, work, kept } = running;
         let mode = match self.missing_network(request) {
             Some(_) => NetworkMode::Host,
             None => request.network,
         };
-        self.prepare_sandboxes()?;
-        let work = self.store.work_dir()?;
-        let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
-        let mut ground = stack.ground(&self.store, work.path(), cancel)?;
-        let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
+        let scratch = kept.map_or(work.path(), ContainerDir::path);
+        let mut ground = stack.ground(&self.store, scratch, cancel)?;
+        // What stays is synced as the kernel sees fit, and when it is unmounted.
+        ground.root.volatile = kept.is_none();
+        let id = scratch.file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let network = match mode {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
             NetworkMode::Host | NetworkMode::None => None,
@@ -144,7 +179,7 @@ impl Engine {
         let mut mounts = vec![automatic::hostname(&hostname)];
         if request.read_only {
             ground.root.upper = None;
-            let (image, scratch) = ((&stack, &ground.root), work.path());
+            let (image, scratch) = ((stack, &ground.root), work.path());
             mounts.extend(automatic::volumes(config, &request.mounts, image, scratch)?);
         }
         // Those of the user may cover the others.
@@ -191,10 +226,23 @@ impl Engine {
             signals: Some(connection.signals),
             foreground: true,
         };
-        let outcome = self.executor.run(&spec, io, &[work.as_fd()], cancel)?;
+        let held: Vec<BorrowedFd<'_>> = std::iter::once(work.as_fd()).chain(kept.map(AsFd::as_fd)).collect();
+        let outcome = self.executor.run(&spec, io, &held, cancel)?;
         let remarks = [out_of_memory(outcome.hits, limits), too_many_processes(outcome.hits, limits)];
         Ok(Ended { status: outcome.status, remarks: remarks.into_iter().flatten().collect() })
     }
+}
+
+/// What is about to run.
+struct Running<'a> {
+    request: &'a RunRequest,
+    /// The image's settings.
+    config: &'a Config,
+    args: Vec<OsString>,
+    stack: &'a Stack,
+    work: &'a WorkDir,
+    /// The container, if it stays.
+    kept: Option<&'a ContainerDir>,
 }
 
 /// The line of `/etc/hosts` for the container itself. With the machine's network it has the machine's names.
@@ -223,7 +271,7 @@ fn arguments(request: &RunRequest, config: &Config) -> Vec<OsString> {
 }
 
 /// A relative one is below the image's.
-fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
+pub(super) fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
     let image = Path::new("/").join(&config.working_dir);
     request.workdir.as_ref().map_or(image.clone(), |path| image.join(path))
 }

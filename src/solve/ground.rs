@@ -65,14 +65,24 @@ impl Ground {
 
     /// Makes a layer of what was changed; the command must be gone. `stubs` are what the sandbox made to mount on.
     pub(super) fn commit(&self, opened: &Opened, stubs: &[TreePath]) -> Result<Committed, StepError> {
-        let directory = File::open(&self.directory).map_err(failed("open", &self.directory))?;
-        let committed = if self.root.plain {
-            commit_whole(directory.as_fd(), &opened.view, stubs)
-        } else {
-            commit(directory.as_fd(), &opened.view, stubs, Marks::here(true))
-        };
-        Ok(committed?)
+        commit_directory(&self.directory, self.root.plain, opened, stubs)
     }
+}
+
+/// Makes a layer of the directory of a root that no command uses any more: the upper of an overlay, or a `plain` whole.
+pub(super) fn commit_directory(
+    path: &Path,
+    plain: bool,
+    opened: &Opened,
+    stubs: &[TreePath],
+) -> Result<Committed, StepError> {
+    let directory = File::open(path).map_err(failed("open", path))?;
+    let committed = if plain {
+        commit_whole(directory.as_fd(), &opened.view, stubs)
+    } else {
+        commit(directory.as_fd(), &opened.view, stubs, Marks::here(true))
+    };
+    Ok(committed?)
 }
 
 /// Makes in `scratch` the two empty directories that a writable overlay needs.

@@ -8,6 +8,7 @@ use rusqlite::Transaction;
 
 use super::Store;
 use super::database::{Stored, digest};
+use super::disk::Disk;
 use super::error::StoreError;
 use super::work::{WorkDir, remove_tree};
 use crate::oci::{DiffId, Digest};
@@ -22,9 +23,18 @@ impl Store {
         work: &WorkDir,
         images: impl Fn(&Self) -> Result<(HashSet<Digest>, HashSet<DiffId>), StoreError>,
     ) -> Result<(), StoreError> {
+        self.drop_kept(self.kept()?, work)?;
+        self.sweep(work, images).map(drop)
+    }
+
+    /// The same, but what failed steps left stays; gives what was freed.
+    pub fn sweep(
+        &self,
+        work: &WorkDir,
+        images: impl Fn(&Self) -> Result<(HashSet<Digest>, HashSet<DiffId>), StoreError>,
+    ) -> Result<Disk, StoreError> {
         self.sweep_work()?;
         self.drop_dead_leases()?;
-        self.drop_kept(self.kept()?, work)?;
         let _sweeping = self.sweeping()?;
         let (blobs, layers) = images(self)?;
         let layers: HashSet<Digest> = layers.into_iter().map(|layer| layer.0).collect();
@@ -34,7 +44,12 @@ impl Store {
                 "layers",
                 "diff_id",
                 |id| layers.contains(id),
-                &["SELECT diff_id FROM records", "SELECT diff_id FROM leases"],
+                &[
+                    "SELECT diff_id FROM records",
+                    "SELECT diff_id FROM leases",
+                    "SELECT diff_id FROM container_layers",
+                    "SELECT layer FROM containers WHERE layer IS NOT NULL",
+                ],
             )?;
             delete_unneeded(
                 t,
@@ -50,23 +65,25 @@ impl Store {
             t.execute("DELETE FROM distributed WHERE digest NOT IN (SELECT digest FROM blobs)", [])?;
             Keep::read(t)
         })?;
-        self.sweep_blobs(&keep)?;
-        self.sweep_layers(&keep, work)
+        Ok(self.sweep_blobs(&keep)? + self.sweep_layers(&keep, work)?)
     }
 
-    fn sweep_blobs(&self, keep: &Keep) -> Result<(), StoreError> {
+    fn sweep_blobs(&self, keep: &Keep) -> Result<Disk, StoreError> {
+        let mut freed = Disk::default();
         let directory = self.root.join("blobs/sha256");
         for name in names(&directory)? {
             if !keep.blobs.contains(&name) {
                 let path = directory.join(&name);
+                freed += Disk::of(&path)?;
                 fs::remove_file(&path).map_err(|e| StoreError::io("remove", &path, e))?;
             }
         }
-        Ok(())
+        Ok(freed)
     }
 
     /// Directories are renamed into a work directory first, so that a killed sweep leaves nothing half removed.
-    fn sweep_layers(&self, keep: &Keep, work: &WorkDir) -> Result<(), StoreError> {
+    fn sweep_layers(&self, keep: &Keep, work: &WorkDir) -> Result<Disk, StoreError> {
+        let mut freed = Disk::default();
         let directory = self.root.join("layers/sha256");
         for name in names(&directory)? {
             let layer = directory.join(&name);
@@ -80,6 +97,7 @@ impl Store {
                 }
                 let (from, to) = (layer.join(&item), work.path().join(format!("{name}-{item}")));
                 fs::rename(&from, &to).map_err(|e| StoreError::io("move away", &from, e))?;
+                freed += Disk::of(&to)?;
                 if to.is_dir() { remove_tree(&to) } else { fs::remove_file(&to) }
                     .map_err(|e| StoreError::io("remove", &to, e))?;
             }
@@ -87,7 +105,7 @@ impl Store {
                 fs::remove_dir(&layer).map_err(|e| StoreError::io("remove", &layer, e))?;
             }
         }
-        Ok(())
+        Ok(freed)
     }
 }
 
@@ -133,7 +151,7 @@ fn delete_unneeded(
     Ok(())
 }
 
-fn names(directory: &Path) -> Result<Vec<String>, StoreError> {
+pub(super) fn names(directory: &Path) -> Result<Vec<String>, StoreError> {
     let io = |e| StoreError::io("list", directory, e);
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(io)? {

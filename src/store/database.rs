@@ -16,7 +16,7 @@ const FORMAT: i64 = STEPS.len() as i64;
 
 /// What makes a database of each format from one of the format before; the first makes it from nothing. A step that has
 /// been released is never changed.
-const STEPS: [&str; 2] = [FIRST, REGISTRIES];
+const STEPS: [&str; 3] = [FIRST, REGISTRIES, CONTAINERS];
 
 const FIRST: &str = "
 CREATE TABLE blobs (
@@ -60,6 +60,17 @@ CREATE TABLE repo_digests (
 CREATE INDEX repo_digests_by_manifest ON repo_digests (manifest);
 CREATE TABLE distributed (
     digest BLOB NOT NULL, repository TEXT NOT NULL, last_use INTEGER NOT NULL, PRIMARY KEY (digest, repository)
+) WITHOUT ROWID;
+";
+
+const CONTAINERS: &str = "
+CREATE TABLE containers (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image BLOB NOT NULL, layer BLOB, details BLOB NOT NULL,
+    created INTEGER NOT NULL, finished INTEGER, code INTEGER
+) WITHOUT ROWID;
+CREATE TABLE container_layers (
+    container TEXT NOT NULL REFERENCES containers ON DELETE CASCADE, ordinal INTEGER NOT NULL, diff_id BLOB NOT NULL,
+    PRIMARY KEY (container, ordinal)
 ) WITHOUT ROWID;
 ";
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::containers::ContainerId;
 use crate::oci::{BlobDigest, DiffId, Digest};
 use crate::sys::lock::LockError;
 use crate::tree::IndexFileError;
@@ -30,7 +31,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The database was written by another version.
-    #[error("the store at {} has format {found}, and this strata reads format {expected}", root.display())]
+    #[error("the store at {} has format {found}, and this strata reads formats up to {expected}", root.display())]
     Format {
         /// The store.
         root: PathBuf,
@@ -83,6 +84,9 @@ pub enum StoreError {
     /// A layer is not in the store.
     #[error("the store has no layer {0}")]
     NoLayer(DiffId),
+    /// A container is not in the store.
+    #[error("the container {} is not in the store any more", .0.short())]
+    NoContainer(ContainerId),
 }
 
 impl StoreError {

@@ -166,7 +166,7 @@ impl Store {
             || boot.ok().as_deref() != Some(&self.boot)
     }
 
-    fn all_kept(&self) -> PathBuf {
+    pub(super) fn all_kept(&self) -> PathBuf {
         self.root.join("kept")
     }
 }

@@ -83,6 +83,10 @@ impl Store {
                 lock.map(|lock| CacheMount { place, lock })
             }
         };
+        if let Some(mount) = &found {
+            // The time of the lock says when it was used last; that is only for choosing what to prune.
+            let _ = mount.lock.touch();
+        }
         let (Some(mount), Some(work)) = (&found, anew) else { return Ok(found) };
         let data = mount.data();
         let old = work.path().join(format!("old-{}", super::work::random_name()?));

@@ -141,7 +141,7 @@ fn agrees(path: &Path, entry: &Entry) -> bool {
     }
 }
 
-fn digest_of(mut file: File) -> io::Result<Digest> {
+pub(super) fn digest_of(mut file: File) -> io::Result<Digest> {
     let mut digester = Digester::new(io::sink());
     io::copy(&mut file, &mut digester)?;
     Ok(digester.finish().1)

@@ -85,7 +85,7 @@ impl Store {
         })
     }
 
-    fn work_names(&self) -> Result<Vec<String>, StoreError> {
+    pub(super) fn work_names(&self) -> Result<Vec<String>, StoreError> {
         let work = self.root.join("work");
         let failed = |e| StoreError::io("list", &work, e);
         let mut names = Vec::new();

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -94,6 +94,11 @@ impl Lock {
     /// Lets others share a lock that was held alone.
     pub fn share(&self) -> Result<(), LockError> {
         flock(&self.file, FlockOperation::LockShared).map_err(|errno| self.error(errno))
+    }
+
+    /// Notes on the lock's file that it was taken now.
+    pub fn touch(&self) -> io::Result<()> {
+        self.file.set_modified(SystemTime::now())
     }
 
     /// Waits for a lock whose file exists only while somebody holds or wants it. `waiting` is called now and then

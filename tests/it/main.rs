@@ -15,6 +15,7 @@ mod debug;
 mod emulation;
 mod exec;
 mod fixtures;
+mod keeping;
 mod limits;
 mod lint;
 mod looking;

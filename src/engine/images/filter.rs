@@ -34,6 +34,14 @@ pub enum FilterError {
         /// Its name.
         name: String,
     },
+    /// There is no such filter of another list.
+    #[error("there is no filter `{name}`; there are {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))]
+    NoneOf {
+        /// Its name.
+        name: String,
+        /// Those that there are.
+        known: &'static [&'static str],
+    },
     /// It has a value that it cannot have.
     #[error("the filter `{name}` cannot be `{value}`: expected {expected}")]
     Value {
@@ -154,7 +162,7 @@ fn set<T>(place: &mut Option<T>, name: &'static str, value: T) -> Result<(), Fil
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
+pub(in crate::engine) fn truth(text: &str) -> Option<bool> {
     match text {
         "true" | "1" => Some(true),
         "false" | "0" => Some(false),
@@ -164,7 +172,7 @@ fn truth(text: &str) -> Option<bool> {
 
 /// A moment as Docker's filters take it: a date, with or without a time and a zone, seconds since 1970, or how long
 /// before `now`. Without a zone it is UTC.
-fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub(in crate::engine) fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time);
     }

@@ -117,6 +117,9 @@ impl Mirror {
         fs::create_dir(&new).map_err(|source| GitError::file("make the directory", &new, source))?;
         let init = session.command().repository(&new).args(["init", "--quiet", "--bare", "--template="]);
         init.args([format!("--object-format={format}")]).run("make a mirror of")?;
+        // For people who look at what is kept.
+        let about = new.join("about");
+        fs::write(&about, &session.url).map_err(|source| GitError::file("write", &about, source))?;
         fs::rename(&new, &self.directory).map_err(|source| GitError::file("rename", &new, source))
     }
 

@@ -1,6 +1,6 @@
 //! The directory of one URL: the file, and what is needed to ask whether it has changed.
 //!
-//! It lies at `<keep>/<sha256 of the URL>/` and holds `body` and `meta.json`; `body.part` is a download under way.
+//! It lies at `<keep>/<sha256 of the URL>/` and holds `body` and `meta.json`, and for people `about`; `body.part` is a download under way.
 //! Beside it lies a lock that is held for the whole of a fetch. `meta.json` goes before a new `body` comes and is
 //! written after it, so one never speaks of another's bytes, wherever a process dies. Nothing is synced; what a
 //! crash of the machine has left is noticed, because a file is hashed before it is believed.
@@ -60,16 +60,16 @@ impl Entry {
     /// Makes the directory of `url` below `keep` and waits for its lock.
     pub(super) fn lock(keep: &Path, url: &HttpUrl, watch: &Watch<'_>) -> Result<Self, HttpError> {
         let directory = keep.join(Digest::of(url.as_str().as_bytes()).hex());
-        fs::create_dir_all(&directory).map_err(|source| HttpError::File {
-            operation: "make the directory",
-            path: directory.clone(),
-            source,
-        })?;
+        make_directory(keep)?;
         let waiting = || !(watch.is_canceled)();
         let lock = Lock::wait_transient(&directory.with_extension("lock"), &waiting)?;
         let url = url.redacted();
         match lock {
-            Some(lock) => Ok(Self { directory, url, _lock: lock }),
+            Some(lock) => {
+                // Whoever removes one holds the lock meanwhile.
+                make_directory(&directory)?;
+                Ok(Self { directory, url, _lock: lock })
+            }
             None => Err(HttpError::Canceled { url }),
         }
     }
@@ -113,6 +113,8 @@ impl Entry {
         fs::rename(&part.path, self.body()).map_err(|error| self.error("replace", error))?;
         let new = self.directory.join("meta.json.part");
         let write = || {
+            // For people who look at what is kept.
+            fs::write(self.directory.join("about"), &self.url)?;
             let mut file = File::create(&new)?;
             serde_json::to_writer(&mut file, meta)?;
             file.flush()?;
@@ -142,6 +144,14 @@ impl Entry {
     fn meta(&self) -> PathBuf {
         self.directory.join("meta.json")
     }
+}
+
+fn make_directory(path: &Path) -> Result<(), HttpError> {
+    fs::create_dir_all(path).map_err(|source| HttpError::File {
+        operation: "make the directory",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn copy_new(from: &Path, to: &Path) -> io::Result<()> {

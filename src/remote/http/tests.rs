@@ -73,7 +73,7 @@ fn a_file_comes_with_its_digest_time_and_name() {
     assert_eq!(fetched.last_modified, Some(784_111_777));
     assert_eq!(fetched.file_name.as_deref(), Some("b c"));
     assert_eq!(fetched.origin, Origin::Downloaded);
-    assert_eq!(place.kept(), ["body", "meta.json"]);
+    assert_eq!(place.kept(), ["about", "body", "meta.json"]);
     let head = &server.requests()[0];
     assert!(head.starts_with("GET /a/b%20c?x=1 HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("user-agent: strata/{}\r\n", env!("CARGO_PKG_VERSION"))), "{head}");
@@ -222,7 +222,7 @@ fn half_a_file_is_an_error_and_the_kept_one_stays() {
     for _ in 0..2 {
         let error = place.get(&url).unwrap_err();
         assert!(matches!(error, HttpError::Broken { .. }), "{error}");
-        assert_eq!(place.kept(), ["body", "meta.json"]);
+        assert_eq!(place.kept(), ["about", "body", "meta.json"]);
     }
     let fetched = place.get(&url).unwrap();
     assert_eq!(

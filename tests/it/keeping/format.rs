@@ -1,0 +1,66 @@
+//! Stores of earlier formats.
+
+use rusqlite::Connection;
+
+use crate::support::env::Env;
+
+/// What a database is made of, as SQLite remembers it.
+fn schema(env: &Env) -> Vec<String> {
+    let connection = Connection::open(env.root().join("strata.db")).unwrap();
+    let mut query =
+        connection.prepare("SELECT name || ': ' || sql FROM sqlite_master ORDER BY name").unwrap();
+    let found = query.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
+    found.map(Result::unwrap).flatten().collect()
+}
+
+fn version(env: &Env) -> i64 {
+    let connection = Connection::open(env.root().join("strata.db")).unwrap();
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+/// What the steps after the first format have added.
+const LATER: [&str; 4] = ["container_layers", "containers", "repo_digests", "distributed"];
+
+/// The first format had neither containers nor registries; all else was as it is.
+fn make_first_format(env: &Env) {
+    let connection = Connection::open(env.root().join("strata.db")).unwrap();
+    connection.execute_batch(&LATER.map(|table| format!("DROP TABLE {table};")).concat()).unwrap();
+    connection.execute_batch("PRAGMA user_version = 1").unwrap();
+}
+
+#[test]
+fn a_store_of_the_first_format_becomes_one_of_this() {
+    let env = Env::with_busybox();
+    let (now, id) = (schema(&env), env.image_id("busybox"));
+    make_first_format(&env);
+    assert_ne!(schema(&env), now);
+    let _ = env.strata(["run", "--name", "kept", "busybox", "touch", "/new"]).success();
+    assert_eq!((schema(&env), version(&env)), (now, 3));
+    assert_eq!(env.image_id("busybox"), id);
+    assert_eq!(env.strata(["diff", "kept"]).success().stdout, "A /new\n");
+}
+
+#[test]
+fn several_that_find_an_old_store_make_it_new_once() {
+    let env = Env::with_busybox();
+    make_first_format(&env);
+    let all: Vec<_> = (0..4).map(|_| env.spawn(["images", "-q"])).collect();
+    for one in all {
+        let (status, _, stderr) = one.end();
+        assert!(status.success(), "{stderr}");
+    }
+    assert_eq!(version(&env), 3);
+}
+
+#[test]
+fn a_store_of_a_later_format_is_refused_and_left_alone() {
+    let env = Env::with_busybox();
+    let database = Connection::open(env.root().join("strata.db")).unwrap();
+    database.execute_batch("PRAGMA user_version = 99").unwrap();
+    let refused = env.strata(["images"]).code(1).stderr;
+    assert_eq!(
+        refused,
+        "error: the store at [DIR]/store has format 99, and this strata reads formats up to 3\n"
+    );
+    assert_eq!(version(&env), 99);
+}
