@@ -13,6 +13,7 @@ mod dns;
 pub mod error;
 mod explain;
 mod files;
+mod flags;
 mod given;
 mod history;
 pub mod human;
@@ -184,7 +185,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = completions::answer() {
         return code;
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match flags::parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };

@@ -328,9 +328,13 @@ impl<'a> Solver<'a> {
     }
 }
 
-fn failed(step: &Step, source: StepError, kept: Option<String>) -> SolveError {
+fn failed(step: &Step, error: StepError, kept: Option<String>) -> SolveError {
     let (name, trigger) = (step.name.clone(), step.trigger.clone());
-    SolveError { name, span: step.span, trigger, kept, source: Box::new(source) }
+    let (span, source) = match error {
+        StepError::Source { number, error } => (step.sources.get(number).copied(), error),
+        error => (None, Box::new(error)),
+    };
+    SolveError { name, span: span.unwrap_or(step.span), trigger, kept, source }
 }
 
 /// Where a step stands among `nodes`, which are sorted and have it.

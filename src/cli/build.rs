@@ -267,7 +267,12 @@ fn kept(error: &EngineError) -> Option<&str> {
 pub(super) fn interruptible() -> Result<CancelToken, CliError> {
     let cancel = CancelToken::new().map_err(|error| CliError::from_error(ErrorKind::General, &error))?;
     let on_signal = cancel.clone();
-    signals::on_interrupt(move |_| on_signal.cancel())?;
+    signals::on_interrupt(move |signal| {
+        on_signal.cancel();
+        if on_signal.is_computing() {
+            signals::end(signal);
+        }
+    })?;
     Ok(cancel)
 }
 

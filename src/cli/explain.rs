@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError, KeysError, LookError};
-use crate::exec::{ExecError, UserProblem};
+use crate::exec::{ExecError, SpecProblem, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
@@ -216,6 +216,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
             vec!["flags come before the sources".to_owned()]
         }
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoAccountsForUser { .. } => {
+            vec!["use numbers, such as `USER 1000:1000`, or write `USER` behind the `WORKDIR`".to_owned()]
+        }
         StepError::NoSecret { id } => {
             vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
         }
@@ -238,6 +241,18 @@ fn step_hints(error: &StepError) -> Vec<String> {
             })
             .into_iter()
             .collect(),
+        StepError::Sandbox(
+            ExecError::Spec(SpecProblem::TooLong { .. }) | ExecError::Command { errno: libc::E2BIG, .. },
+        ) => vec![
+            "put a long text into a file: a heredoc whose first line is `#!/bin/sh` runs as one, and `COPY` brings a script"
+                .to_owned(),
+        ],
+        StepError::Sandbox(ExecError::Setup { step, errno: libc::ENOTDIR, .. }) if step.starts_with("mount /") => {
+            let path = step.trim_start_matches("mount ");
+            vec![format!(
+                "on the way to `{path}` the image has something that is no directory: with `--link`, a file that is copied to the name of a directory takes its place"
+            )]
+        }
         StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
         }

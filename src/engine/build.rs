@@ -24,7 +24,7 @@ use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
-use super::given::{AgentSource, Given, SecretSource};
+use super::given::{self, AgentSource, Given, SecretSource};
 use super::place::StepPlace;
 use super::pull::PullPolicy;
 use super::shell::Shell;
@@ -182,12 +182,12 @@ impl Engine {
         let options = options::for_plan(request)?;
         OutputSpec::refuse_destinations(&request.outputs)?;
         let work = self.store.work_dir()?;
-        let (store, clients) = (&*self.store, &request.clients);
+        let (store, clients) = (&*self.store, &given::clients(request)?);
         let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
         let input = context::prepare(&context, &request.dockerfile, bringing)?;
         let source = input.dockerfile.clone();
-        let parsed = dockerfile::parse(&source)
+        let parsed = computed(cancel, || dockerfile::parse(&source))?
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
@@ -196,15 +196,19 @@ impl Engine {
         let mut bases = BTreeMap::new();
         let found = self.find_bases(&options, &resolving, &mut bases);
         // Warnings come before errors: they may well say why.
-        let refusal = check::before_build(&source, &parsed, &options, &bases, &input.files, checked)?;
+        let refusal =
+            check::before_build(&source, &parsed, (&options, cancel), &bases, &input.files, checked)?;
         found?;
         refusal?;
         let (plan, stop) = match &request.shell_at {
-            None => (plan::lower(dockerfile, &options, &bases).map_err(refused)?, None),
+            None => {
+                let plan = computed(cancel, || plan::lower(dockerfile, &options, &bases))?;
+                (plan.map_err(refused)?, None)
+            }
             Some(place) => {
                 let named = place.find(dockerfile, &source).map_err(Box::new)?;
-                let (plan, stop) =
-                    plan::lower_until(dockerfile, &options, &bases, named.span).map_err(refused)?;
+                let plan = computed(cancel, || plan::lower_until(dockerfile, &options, &bases, named.span))?;
+                let (plan, stop) = plan.map_err(refused)?;
                 let stop = stop.ok_or_else(|| Box::new(place.blame(&named, dockerfile, &source)))?;
                 (plan, Some(stop))
             }
@@ -309,6 +313,12 @@ pub(super) fn keeping_git_dir(request: &BuildRequest) -> ContextSource {
             .get_or_insert(matches!(keep.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"));
     }
     context
+}
+
+/// Does something with a Dockerfile that may take any time, if its author is not kind. It reads and writes no file, so
+/// that a process that is to end may end in the middle of it.
+pub(super) fn computed<T>(cancel: &CancelToken, act: impl FnOnce() -> T) -> Result<T, EngineError> {
+    cancel.computing(act).ok_or_else(|| Box::new(BuildError::Interrupted).into())
 }
 
 /// The error for what is wrong with a Dockerfile.

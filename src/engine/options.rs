@@ -91,7 +91,7 @@ impl Engine {
             contexts,
             scope,
             no_cache: request.no_cache,
-            clients: request.clients.clone(),
+            clients: bringing.clients.clone(),
             jobs: request.jobs.unwrap_or((2 * cores).max(4)),
             hosts: self.host.hosts(),
             resolv_conf: self.host.resolv_conf.clone(),

@@ -1,6 +1,7 @@
 //! The engine's side: starts a stage, passes output on, waits, and says how it ended.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{self, IoSlice, PipeReader};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -331,8 +332,21 @@ fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
         ("the host name", has_nul(hostname.as_bytes())),
         ("the target of a mount", mounts.iter().any(|mount| has_nul(mount.target.as_bytes()))),
     ];
-    match places.into_iter().find(|(_, bad)| *bad) {
-        Some((place, _)) => Err(SpecProblem::Nul { place }.into()),
+    if let Some((place, _)) = places.into_iter().find(|(_, bad)| *bad) {
+        return Err(SpecProblem::Nul { place }.into());
+    }
+    check_lengths(args, env)
+}
+
+/// Refuses texts that execve(2) would refuse without saying which: its `MAX_ARG_STRLEN` is 32 pages, with a zero.
+fn check_lengths(args: &[OsString], env: &[(OsString, OsString)]) -> Result<(), ExecError> {
+    let max = 32 * rustix::param::page_size() - 1;
+    let arguments = args.iter().map(|arg| ("an argument of the command".to_owned(), arg.len()));
+    let variables = env.iter().map(|(name, value)| {
+        (format!("the variable `{}`", name.to_string_lossy()), name.len() + "=".len() + value.len())
+    });
+    match arguments.chain(variables).find(|(_, length)| *length > max) {
+        Some((place, length)) => Err(SpecProblem::TooLong { place, length, max }.into()),
         None => Ok(()),
     }
 }
