@@ -21,15 +21,20 @@ mod later;
 mod layers;
 mod limits;
 mod list;
+mod login;
 mod manifest;
 mod ports;
+mod prompt;
+mod registry_files;
 mod remotes;
 pub mod render;
 mod result_file;
 mod run;
+mod search;
 mod signals;
 pub mod table;
 pub mod template;
+mod transfer;
 mod usage;
 mod user;
 mod volumes;
@@ -45,6 +50,7 @@ use crate::engine::{Engine, EngineError, Host};
 use crate::exec::{self, Executor};
 use crate::network;
 use error::{CliError, ErrorKind};
+use registry_files::RegistryFiles;
 
 /// Build OCI images from Dockerfiles, without a daemon
 #[derive(Debug, Parser)]
@@ -65,6 +71,10 @@ struct Global {
     /// Directory of the store [env: STRATA_ROOT] [default: /var/lib/strata, or ~/.local/share/strata for users]
     #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL)]
     root: Option<PathBuf>,
+    /// File with settings of registries, in place of those of the system and the user
+    /// [env: STRATA_REGISTRY_CONFIG] [default: /etc/containers/registries.conf and ~/.config/containers/registries.conf]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
+    registry_config: Option<PathBuf>,
     /// Print an error as it is inside, too, for a report of a bug
     #[arg(long, global = true, help_heading = GLOBAL)]
     debug: bool,
@@ -83,6 +93,16 @@ enum Command {
     /// Containers
     #[command(subcommand)]
     Container(ContainerCommand),
+    /// Bring images of a registry into the store
+    Pull(transfer::PullArgs),
+    /// Bring images of the store into a registry
+    Push(transfer::PushArgs),
+    /// Log in to a registry
+    Login(login::LoginArgs),
+    /// Log out from a registry
+    Logout(login::LogoutArgs),
+    /// Search a registry for images
+    Search(search::SearchArgs),
     /// Write images to an archive
     Save(archives::SaveArgs),
     /// Read images from an archive
@@ -127,6 +147,8 @@ enum ContainerCommand {
 struct App {
     /// The store's directory, or why there can be none: not every command needs it.
     store: Result<PathBuf, CliError>,
+    /// Where registries' settings and credentials are.
+    registry_files: RegistryFiles,
 }
 
 impl App {
@@ -164,10 +186,16 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };
-    let Global { root, debug } = arguments.global;
+    let Global { root, registry_config, debug } = arguments.global;
+    // A user's files are looked for while the process is still the user's.
+    let registry_files = RegistryFiles::of_environment(registry_config);
     let root = root.or_else(root_of_environment).map_or_else(user::default_store, Ok);
-    let app = App { store: root.and_then(|root| user::become_root().map(|()| root)) };
-    dispatch(&app, arguments.command).unwrap_or_else(|error| failed(&error, debug))
+    let app = App { store: root.and_then(|root| user::become_root().map(|()| root)), registry_files };
+    let done = dispatch(&app, arguments.command);
+    for unknown in app.registry_files.settings.unknown() {
+        complain(&format!("warning: {unknown}\n"));
+    }
+    done.unwrap_or_else(|error| failed(&error, debug))
 }
 
 /// Says what failed; gives the exit code.
@@ -186,6 +214,11 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::Debug(args) => debug::run(app, &args),
         Command::Images(args) => images::list(app, &args),
         Command::Run(args) | Command::Container(ContainerCommand::Run(args)) => run::run(app, &args),
+        Command::Pull(args) => transfer::pull(app, &args),
+        Command::Push(args) => transfer::push(app, &args),
+        Command::Login(args) => login::login(app, &args),
+        Command::Logout(args) => login::logout(app, &args),
+        Command::Search(args) => search::run(app, &args),
         Command::Save(args) => archives::save(app, &args),
         Command::Load(args) => archives::load(app, &args),
         Command::Import(args) => archives::import(app, &args),

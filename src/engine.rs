@@ -22,6 +22,8 @@ mod layers;
 mod look_error;
 mod options;
 mod place;
+mod pull;
+mod push;
 mod run;
 mod shell;
 
@@ -43,6 +45,8 @@ pub use keys::KeysError;
 pub use layers::{LayerReport, LayerUse, Wasted};
 pub use look_error::LookError;
 pub use place::{StepPlace, StepPlaceError};
+pub use pull::{PullPolicy, PullReport, PullRequest};
+pub use push::PushReport;
 pub use run::{Connection, Ended, RunRequest};
 pub use shell::{FailedStep, Shell, ShellRequest};
 

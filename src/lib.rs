@@ -13,12 +13,14 @@ pub mod cgroup;
 pub mod dockerfile;
 pub mod tree;
 pub mod user;
+pub mod web;
 
 pub mod context;
 pub mod exec;
 pub mod layer;
 pub mod network;
 pub mod plan;
+pub mod registry;
 pub mod remote;
 pub mod store;
 

@@ -2,7 +2,7 @@
 //!
 //! Owns talking to servers, and what is kept of it: downloaded files with what is needed to ask whether they have
 //! changed, and a mirror of each repository. It takes a directory for that, and values; it gives files and
-//! directories. Only this module names the crates `reqwest`, `rustls` and `url`, and only it runs `git`. It must not
+//! directories. Only it runs `git`; registries are [`registry`](crate::registry)'s. It must not
 //! know stores, instructions or layers, nor the environment: proxies, tokens and sockets are values.
 //!
 //! How a remote source is *written* is a matter of [`dockerfile::remote`](crate::dockerfile::remote). Everything here
@@ -11,7 +11,6 @@
 
 pub mod git;
 pub mod http;
-mod proxies;
 #[cfg(test)]
 mod server;
 
@@ -20,9 +19,9 @@ use std::fmt;
 
 use git::Git;
 use http::HttpClient;
-pub use proxies::Proxies;
 
 use crate::progress::{Step, Stream};
+pub use crate::web::Proxies;
 
 /// How many bytes pass between two reports.
 const STRIDE: u64 = 1 << 20;

@@ -41,6 +41,7 @@ pub mod layers;
 mod mounts;
 mod records;
 mod recover;
+mod registries;
 mod work;
 
 use std::fs;

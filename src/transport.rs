@@ -1,8 +1,9 @@
-//! Images as files, both ways: what `save`, `load`, `import` and `--output` write and read.
+//! Images as files and in registries, both ways: what `save`, `load`, `import`, `--output`, `pull` and `push` write and
+//! read.
 //!
 //! Owns the formats: OCI image layouts (tar and directory), the combined archive that `docker save` writes, Docker's
 //! older archives, the plain tar and the plain directory of a root file system. Must not know builds, HTTP or the
-//! words that a user sees.
+//! words that a user sees; how registries are talked to is [`registry`](crate::registry)'s.
 //!
 //! Invariants
 //! - Nothing is held in memory but documents, indexes of archives and of layers; contents pass in buffers.
@@ -28,6 +29,8 @@ mod oci_layout;
 mod pack;
 mod plain_tar;
 mod publish;
+mod pull;
+mod push;
 
 use crate::exec::CancelToken;
 use crate::store::{Store, WorkDir};
@@ -45,6 +48,8 @@ pub use merged::Merged;
 pub use oci_layout::{write_oci, write_oci_directory};
 pub use pack::{Exported, Packing, SourceImage};
 pub use plain_tar::write_plain_tar;
+pub use pull::{PullError, PullOptions, Pulled, pull};
+pub use push::{PushError, Pushed, Target as PushTarget, push, put};
 
 /// What every transfer needs: the store, a work directory of it, and a way to be interrupted.
 #[derive(Debug, Clone, Copy)]

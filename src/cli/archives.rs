@@ -20,7 +20,7 @@ pub(super) struct SaveArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Names or ids
-    #[arg(required = true)]
+    #[arg(required = true, add = super::completions::images())]
     images: Vec<String>,
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
     Allow, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, EngineError, Made,
-    OutputDestination, OutputFormat, OutputSpec, StepPlace,
+    OutputDestination, OutputFormat, OutputSpec, PullPolicy, StepPlace,
 };
 use crate::exec::CancelToken;
 use crate::oci::Platform;
@@ -49,6 +49,9 @@ pub(super) struct BuildArgs {
     /// Platform of the image, such as `linux/arm64` [env: DOCKER_DEFAULT_PLATFORM] [default: this machine's]
     #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
     platforms: Vec<String>,
+    /// When the registry is asked for base images: `--pull` alone asks always [default: missing]
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "always")]
+    pull: Option<PullChoice>,
     /// Do every RUN, COPY and ADD anew
     #[arg(long)]
     no_cache: bool,
@@ -132,6 +135,29 @@ enum Entitlement {
     SecurityInsecure,
 }
 
+/// When a registry is asked, as flags say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum PullChoice {
+    /// Also for images that the store has
+    #[value(alias = "true")]
+    Always,
+    /// For images that the store does not have
+    #[value(alias = "false")]
+    Missing,
+    /// Never
+    Never,
+}
+
+impl PullChoice {
+    fn policy(self) -> PullPolicy {
+        match self {
+            Self::Always => PullPolicy::Always,
+            Self::Missing => PullPolicy::Missing,
+            Self::Never => PullPolicy::Never,
+        }
+    }
+}
+
 /// A network, as flags name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum NetworkChoice {
@@ -165,7 +191,7 @@ pub(super) fn run(app: &App, args: &BuildArgs) -> Result<ExitCode, CliError> {
         refuse_image(args)?;
         debug::refuse_without_terminal()?;
     }
-    let request = request(args)?;
+    let request = request(app, args)?;
     if call.method != Method::Build {
         return check::run(app, call, &request);
     }
@@ -269,7 +295,7 @@ fn tell(report: &BuildReport, outputs: &[OutputSpec], quiet: bool) -> Result<(),
 }
 
 /// What was typed, as the engine takes it.
-fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
+fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Usage, message);
     let flag = |error: LimitError| usage(error.to_string());
     if args.jobs == Some(0) {
@@ -288,6 +314,8 @@ fn request(args: &BuildArgs) -> Result<BuildRequest, CliError> {
         contexts: contexts.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
         platform,
         clients: remotes::from_environment(),
+        registries: remotes::registries(app),
+        pull: args.pull.map_or(PullPolicy::Missing, PullChoice::policy),
         no_cache_stages: args.no_cache_stages.clone(),
         tags,
         build_args: build_args(&args.build_args)?,

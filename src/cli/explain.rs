@@ -8,7 +8,7 @@ use crate::exec::{ExecError, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
-use crate::transport::{ExportError, LoadError, Looks};
+use crate::transport::{ExportError, LoadError, Looks, PullError, PushError};
 use crate::user;
 
 use super::error::{CliError, ErrorKind};
@@ -55,6 +55,14 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::Exec(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             general(error).hint(remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid }))
         }
+        EngineError::Pull { source, .. } if matches!(**source, PullError::Canceled) => {
+            interrupted("interrupted")
+        }
+        EngineError::Push { source, .. } if matches!(**source, PushError::Canceled) => {
+            interrupted("interrupted")
+        }
+        EngineError::Pull { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
+        EngineError::Push { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
         EngineError::Look(look) => hinted(error, look_hint(look)),
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),
@@ -251,6 +259,10 @@ fn with_disk_hint(text: CliError, error: &StoreError) -> CliError {
 
 fn disk_full(error: &EngineError) -> Option<CliError> {
     is_disk_full(error).then(|| general(error).hint(DISK_FULL))
+}
+
+fn full_disk_hint(error: &EngineError) -> Option<String> {
+    is_disk_full(error).then(|| DISK_FULL.to_owned())
 }
 
 /// Whether a full disk is at the bottom of an error.

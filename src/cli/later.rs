@@ -3,15 +3,15 @@
 
 /// Commands.
 const COMMANDS: &str = "attach builder buildx commit compose context create events exec export image \
-    info kill login logout logs network pause plugin port prune ps pull push rename restart rm search start \
+    info kill logs network pause plugin port prune ps rename restart rm start \
     stats stop system top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 8] = [
+const FLAGS: [(&str, &str); 10] = [
     (
         "build",
         "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
-         --force-rm --isolation --policy --provenance --pull --push --rm --sbom --security-opt --squash",
+         --force-rm --isolation --policy --provenance --push --rm --sbom --security-opt --squash",
     ),
     (
         "run",
@@ -27,6 +27,8 @@ const FLAGS: [(&str, &str); 8] = [
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
     ),
+    ("pull", "--disable-content-trust"),
+    ("push", "--disable-content-trust --platform"),
     ("save", "--platform"),
     ("load", "--platform"),
     ("import", "--platform"),

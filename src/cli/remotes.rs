@@ -3,19 +3,18 @@
 use std::env;
 use std::path::PathBuf;
 
+use crate::registry::{Access, Registries};
 use crate::remote::git::Git;
 use crate::remote::http::HttpClient;
 use crate::remote::{Clients, Proxies};
 
+use super::App;
+use super::registry_files::RegistryFiles;
+
 /// Clients that fetch as the user's other programs do: by the same proxies, trusting the same authorities and hosts,
 /// and with the same ssh agent.
 pub(super) fn from_environment() -> Clients {
-    let proxies = Proxies {
-        http: proxy("http_proxy"),
-        https: proxy("https_proxy"),
-        all: proxy("all_proxy"),
-        no_proxy: proxy("no_proxy"),
-    };
+    let proxies = proxies();
     let git = Git {
         search_path: env::var_os("PATH"),
         ssh_auth_sock: path("SSH_AUTH_SOCK"),
@@ -25,6 +24,21 @@ pub(super) fn from_environment() -> Clients {
         ..Git::default()
     };
     Clients { http: HttpClient { proxies, ..HttpClient::default() }, git }
+}
+
+/// Registries as the user's other programs know them.
+pub(super) fn registries(app: &App) -> Registries {
+    let RegistryFiles { settings, credentials } = app.registry_files.clone();
+    Registries::new(Access::new(settings, credentials, proxies()))
+}
+
+fn proxies() -> Proxies {
+    Proxies {
+        http: proxy("http_proxy"),
+        https: proxy("https_proxy"),
+        all: proxy("all_proxy"),
+        no_proxy: proxy("no_proxy"),
+    }
 }
 
 /// The value of a variable in either case; the small letters go first, as everywhere.

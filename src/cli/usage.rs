@@ -50,7 +50,7 @@ fn command(words: &[OsString]) -> String {
     let mut words = words.iter();
     let mut names = std::iter::from_fn(|| {
         while let Some(word) = words.next() {
-            if word == "--root" {
+            if word == "--root" || word == "--registry-config" {
                 words.next();
             } else if !word.to_string_lossy().starts_with('-') {
                 return Some(word.to_string_lossy());

@@ -7,14 +7,16 @@ use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
 use crate::oci::{DiffId, Platform, Reference, ReferenceError};
 use crate::plan::{self, BaseImage, Plan};
 use crate::progress::Reporter;
-use crate::store::WorkDir;
-use crate::transport::{self, ImageChoice, Input, LoadOptions, Session};
+use crate::registry::Registries;
+use crate::store::{ImageRow, WorkDir};
+use crate::transport::{self, ImageChoice, Input, LoadOptions, PullError, Session};
 
 use super::Engine;
 use super::build::findings;
 use super::context::{self, Bringing, ContextSpec, Layout, NamedSource};
 use super::error::{BuildError, EngineError};
 use super::find::Image;
+use super::pull::{PullPolicy, Pulling, Wanted};
 
 /// What finding images needs to know of the build.
 pub(super) struct Resolving<'a> {
@@ -22,6 +24,8 @@ pub(super) struct Resolving<'a> {
     pub(super) dockerfile: &'a Ast,
     pub(super) contexts: &'a [ContextSpec],
     pub(super) bringing: Bringing<'a>,
+    pub(super) registries: &'a Registries,
+    pub(super) pull: PullPolicy,
 }
 
 impl Engine {
@@ -45,39 +49,102 @@ impl Engine {
         }
     }
 
-    /// The images that the plan needs: from the store, or from a layout that a named context names.
+    /// The images that the plan needs: from the store, from a layout that a named context names, or from a registry.
     fn resolve_bases(
         &self,
         wanted: &[plan::BaseRef],
         resolving: &Resolving<'_>,
     ) -> Result<BTreeMap<String, BaseImage>, EngineError> {
         let mut bases = BTreeMap::new();
-        let mut missing = Vec::new();
+        let mut wrong = Vec::new();
+        let mut to_pull = Vec::new();
         for base in wanted {
             // A Dockerfile cannot name a layout: only what the user gave is looked for among the contexts.
             if let Some(layout) = layout(&base.reference, resolving.contexts) {
                 let image = self.load_layout(layout, &base.platform, resolving.bringing)?;
-                bases.insert(
-                    base.reference.clone(),
-                    BaseImage { name: base.reference.clone(), config: image.config },
-                );
+                let name = base.reference.clone();
+                bases.insert(name.clone(), BaseImage { name, config: image.config });
                 continue;
             }
-            match self.find(&base.reference) {
-                Ok(row) => {
-                    let name = base
-                        .reference
-                        .parse::<Reference>()
-                        .map_or_else(|_| base.reference.clone(), |r| r.to_string());
-                    let image = self.load_documents(row)?;
-                    bases.insert(base.reference.clone(), BaseImage { name, config: image.config });
-                }
-                Err(EngineError::NoImage { similar, .. }) => missing.push(unknown(base, similar, resolving)),
-                Err(EngineError::Name(error)) => missing.push(misnamed(base, &error, resolving)),
+            match self.stored_base(base, resolving.pull) {
+                Ok(Stored::Found(image)) => drop(bases.insert(base.reference.clone(), named(base, *image))),
+                Ok(Stored::Lacking { similar }) => match base.reference.parse::<Reference>() {
+                    Ok(reference) if resolving.pull != PullPolicy::Never => {
+                        to_pull.push((base, reference, similar));
+                    }
+                    _ => wrong.push(unknown(base, similar, resolving)),
+                },
+                Err(EngineError::Name(error)) => wrong.push(misnamed(base, &error, resolving)),
                 Err(error) => return Err(error),
             }
         }
-        if missing.is_empty() { Ok(bases) } else { Err(findings(resolving.source, missing)) }
+        // What is wrong without a registry is told without one.
+        if wrong.is_empty() {
+            self.pull_bases(to_pull, resolving, &mut bases, &mut wrong)?;
+        }
+        if wrong.is_empty() { Ok(bases) } else { Err(findings(resolving.source, wrong)) }
+    }
+
+    /// What the store has of an image.
+    fn stored_base(&self, base: &plan::BaseRef, pull: PullPolicy) -> Result<Stored, EngineError> {
+        let row = match self.find(&base.reference) {
+            Ok(row) => row,
+            Err(EngineError::NoImage { similar, .. }) => return Ok(Stored::Lacking { similar }),
+            Err(error) => return Err(error),
+        };
+        // An id, or the beginning of one, is no name that a registry would know.
+        let is_id =
+            base.reference.parse::<Reference>().is_ok_and(|name| !row.names.contains(&name.to_string()))
+                && row.id.digest().hex().starts_with(&base.reference);
+        if pull == PullPolicy::Always && !is_id {
+            return Ok(Stored::Lacking { similar: None });
+        }
+        let fits = |row: &ImageRow| self.is_for(row, &base.platform);
+        if fits(&row) || pull == PullPolicy::Never {
+            return Ok(Stored::Found(Box::new(self.load_documents(row)?)));
+        }
+        match self.sibling(&row, |other| Ok(fits(other)))? {
+            Some(sibling) => Ok(Stored::Found(Box::new(self.load_documents(sibling)?))),
+            // The registry that it is from may have one for the platform.
+            None if !self.store.repo_digests(&row.manifest)?.is_empty() => {
+                Ok(Stored::Lacking { similar: None })
+            }
+            None => Ok(Stored::Found(Box::new(self.load_documents(row)?))),
+        }
+    }
+
+    /// Pulls images; what is wrong with some of them goes to `wrong`.
+    fn pull_bases(
+        &self,
+        lacking: Vec<(&plan::BaseRef, Reference, Option<String>)>,
+        resolving: &Resolving<'_>,
+        bases: &mut BTreeMap<String, BaseImage>,
+        wrong: &mut Vec<Diagnostic>,
+    ) -> Result<(), EngineError> {
+        let wanted: Vec<Wanted> = lacking
+            .iter()
+            .map(|(base, reference, _)| Wanted {
+                reference: reference.clone(),
+                platform: base.platform.clone(),
+                strict: false,
+            })
+            .collect();
+        let Bringing { reporter, cancel, .. } = resolving.bringing;
+        let pulling = Pulling { registries: resolving.registries, cancel };
+        let results = self.pull_all(pulling, &wanted, reporter);
+        for ((base, reference, similar), result) in lacking.into_iter().zip(results) {
+            match result {
+                Ok(pulled) => {
+                    let image = self.load_documents(self.pulled_row(&pulled)?)?;
+                    bases.insert(base.reference.clone(), named(base, image));
+                }
+                Err(PullError::Canceled) => return Err(Box::new(BuildError::Interrupted).into()),
+                // The store's errors are no fault of the Dockerfile.
+                Err(PullError::Store(error)) => return Err(error.into()),
+                Err(error) => wrong.push(not_pulled(base, &reference, &error, similar, resolving)),
+            }
+        }
+        Ok(())
     }
 
     /// Brings an image of a layout into the store, where it has no name.
@@ -137,10 +204,59 @@ fn layout<'c>(reference: &str, contexts: &'c [ContextSpec]) -> Option<&'c Layout
     })
 }
 
+/// What the store has of an image.
+enum Stored {
+    /// It is there.
+    Found(Box<Image>),
+    /// It is not, or it is to be asked for anew.
+    Lacking {
+        /// A name that is near it.
+        similar: Option<String>,
+    },
+}
+
+/// An image as the plan takes it.
+fn named(base: &plan::BaseRef, image: Image) -> BaseImage {
+    let name = base.reference.parse::<Reference>().map_or_else(|_| base.reference.clone(), |r| r.to_string());
+    BaseImage { name, config: image.config }
+}
+
 fn unknown(base: &plan::BaseRef, similar: Option<String>, resolving: &Resolving<'_>) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(format!("there is no image `{}` in the store", base.reference))
-        .at(base.span)
-        .help("pulling from a registry is not supported yet: bring the image with `strata load` or `strata import`");
+    let diagnostic =
+        Diagnostic::error(format!("there is no image `{}` in the store", base.reference)).at(base.span).help(
+            "`--pull=never` keeps it from being pulled; `strata load` and `strata import` bring images, too",
+        );
+    with_hints(diagnostic, base, similar, resolving)
+}
+
+/// What is wrong with an image that a registry should have.
+fn not_pulled(
+    base: &plan::BaseRef,
+    reference: &Reference,
+    error: &PullError,
+    similar: Option<String>,
+    resolving: &Resolving<'_>,
+) -> Diagnostic {
+    let mut diagnostic =
+        Diagnostic::error(format!("cannot pull `{}`: {error}", reference.familiar())).at(base.span);
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        diagnostic = diagnostic.note(inner.to_string());
+        cause = inner.source();
+    }
+    if let Some(remedy) = error.remedy() {
+        diagnostic = diagnostic.help(remedy);
+    }
+    with_hints(diagnostic, base, similar, resolving)
+}
+
+/// Says what else a name may have been meant for.
+fn with_hints(
+    mut diagnostic: Diagnostic,
+    base: &plan::BaseRef,
+    similar: Option<String>,
+    resolving: &Resolving<'_>,
+) -> Diagnostic {
     let named = |context: &&ContextSpec| context.source == NamedSource::Image(base.reference.clone());
     if let Some(context) = resolving.contexts.iter().find(named) {
         let name = &context.name;

@@ -13,6 +13,7 @@ use crate::network::ExtraHost;
 use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
 use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
 use crate::progress::{Memory, Reporter, Usage};
+use crate::registry::Registries;
 use crate::remote::Clients;
 use crate::solve::{Limits, Runner, SolveError, Solved, Solver, StepError};
 use crate::store::{StoreError, WorkDir};
@@ -25,6 +26,7 @@ use super::error::{BuildError, EngineError};
 use super::export::{BuiltImage, OutputSpec};
 use super::given::{AgentSource, Given, SecretSource};
 use super::place::StepPlace;
+use super::pull::PullPolicy;
 use super::shell::Shell;
 use super::{Engine, options};
 
@@ -37,6 +39,10 @@ pub struct BuildRequest {
     pub dockerfile: Dockerfile,
     /// How what is elsewhere is fetched.
     pub clients: Clients,
+    /// Where images come from that the store does not have.
+    pub registries: Registries,
+    /// When registries are asked for the images that the build starts from.
+    pub pull: PullPolicy,
     /// What stands for stages, images and files of a name; of two of one name the last counts.
     pub contexts: Vec<ContextSpec>,
     /// Names for the image.
@@ -185,7 +191,8 @@ impl Engine {
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
-        let resolving = Resolving { source: &source, dockerfile, contexts, bringing };
+        let (registries, pull) = (&request.registries, request.pull);
+        let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let mut bases = BTreeMap::new();
         let found = self.find_bases(&options, &resolving, &mut bases);
         // Warnings come before errors: they may well say why.

@@ -15,7 +15,7 @@ use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
-use crate::transport::{ExportError, LoadError};
+use crate::transport::{ExportError, LoadError, PullError, PushError};
 
 use super::images::FilterError;
 use super::keys::KeysError;
@@ -82,6 +82,22 @@ pub enum EngineError {
     /// An archive cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// An image cannot be pulled.
+    #[error("cannot pull `{name}`")]
+    Pull {
+        /// As people write it.
+        name: String,
+        /// Why not.
+        source: Box<PullError>,
+    },
+    /// An image cannot be pushed.
+    #[error("cannot push `{name}`")]
+    Push {
+        /// As people write it.
+        name: String,
+        /// Why not.
+        source: Box<PushError>,
+    },
     /// A layer of an image cannot be used.
     #[error(transparent)]
     Layers(#[from] StepError),

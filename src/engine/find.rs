@@ -1,7 +1,9 @@
 //! Images by what people call them.
 
 use crate::diagnostic::nearest;
-use crate::oci::{BlobDigest, Document, ImageConfig, Manifest, Reference, ReferenceErrorKind};
+use crate::oci::{
+    BlobDigest, Document, ImageConfig, Manifest, ManifestDigest, Platform, Reference, ReferenceErrorKind,
+};
 use crate::store::{ImageRow, StoreError};
 
 use super::Engine;
@@ -46,9 +48,34 @@ impl Engine {
 
     fn find_reference(&self, reference: &Reference) -> Result<Option<ImageRow>, StoreError> {
         match reference.digest() {
-            Some(digest) => self.store.find_image(&digest),
+            Some(digest) => match self.store.find_image(&digest)? {
+                Some(row) => Ok(Some(row)),
+                None => self.find_repo_digest(reference, &digest),
+            },
             None => self.store.find_ref(&reference.to_string()),
         }
+    }
+
+    /// The image that a repository has under a digest, which may be that of an index: the one for this machine, or else
+    /// the one that came last.
+    fn find_repo_digest(
+        &self,
+        reference: &Reference,
+        digest: &ManifestDigest,
+    ) -> Result<Option<ImageRow>, StoreError> {
+        let mut rows = self.store.find_repo_digest(&reference.name(), digest)?;
+        let own = rows.iter().position(|row| self.is_for(row, &Platform::host()));
+        Ok(match own {
+            Some(own) => Some(rows.swap_remove(own)),
+            None => rows.into_iter().next(),
+        })
+    }
+
+    /// Whether an image is for a platform, by its config; one that cannot be read is for none.
+    pub(super) fn is_for(&self, row: &ImageRow, platform: &Platform) -> bool {
+        let config = self.store.read_blob(&BlobDigest(row.id.0)).ok();
+        let config = config.and_then(|json| ImageConfig::from_json(&json).ok());
+        config.is_some_and(|config| is_for(&config, platform))
     }
 
     /// An image's documents.
@@ -63,6 +90,12 @@ impl Engine {
         let config = ImageConfig::from_json(&bytes).map_err(|source| EngineError::Config { name, source })?;
         Ok(Image { row, manifest, config })
     }
+}
+
+/// Whether a config is one for a platform. Of variants it is assumed that the machine has what they need.
+pub(super) fn is_for(config: &ImageConfig, platform: &Platform) -> bool {
+    let own = Platform::normalized(&config.os, &config.architecture, "");
+    own.os == platform.os && own.architecture == platform.architecture
 }
 
 fn no_image(text: &str, images: &[ImageRow]) -> EngineError {

@@ -76,7 +76,7 @@ impl Engine {
     fn summaries(&self) -> Result<Vec<ImageSummary>, EngineError> {
         let mut summaries = Vec::new();
         for row in self.store.images()? {
-            let names = row.names.iter().filter_map(|name| name.parse().ok()).collect();
+            let names = self.shown_names(&row)?;
             let mut summary = ImageSummary {
                 id: row.id,
                 manifest: row.manifest,
@@ -101,6 +101,18 @@ impl Engine {
         }
         count_shared(&mut summaries);
         Ok(summaries)
+    }
+
+    /// An image's names. One that was pulled by its digest alone has that for a name.
+    fn shown_names(&self, row: &ImageRow) -> Result<Vec<Reference>, EngineError> {
+        let names: Vec<Reference> = row.names.iter().filter_map(|name| name.parse().ok()).collect();
+        if !names.is_empty() {
+            return Ok(names);
+        }
+        let digests = self.store.repo_digests(&row.manifest)?;
+        // A repository has an image under its own digest and perhaps that of an index: one will do.
+        let first = digests.first().map(|(name, digest)| format!("{name}@{digest}"));
+        Ok(first.and_then(|name| name.parse().ok()).into_iter().collect())
     }
 
     /// How much of what the image's layers hold other images have too, in bytes.

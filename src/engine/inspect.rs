@@ -1,9 +1,11 @@
 //! An image as `docker inspect` shows it, and its documents as they are stored.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::oci::{BlobDigest, Document, Index, ManifestDigest, Platform, Reference};
-use crate::store::Driver;
+use crate::store::{Driver, ImageRow};
 
 use super::Engine;
 use super::error::EngineError;
@@ -65,16 +67,27 @@ impl Engine {
         Ok(manifests)
     }
 
+    /// Under which digests an image is known: those that registries have it under, and where it has a name and has
+    /// never been in a registry, that of its manifest here.
+    fn digests(&self, row: &ImageRow) -> Result<Vec<String>, EngineError> {
+        let known = self.store.repo_digests(&row.manifest)?;
+        let mut digests: BTreeSet<String> =
+            known.iter().map(|(name, digest)| familiar(&format!("{name}@{digest}"))).collect();
+        for name in row.names.iter().filter_map(|name| name.parse::<Reference>().ok()) {
+            if !known.iter().any(|(repository, _)| *repository == name.name()) {
+                digests.insert(format!("{}@{}", name.familiar_name(), row.manifest));
+            }
+        }
+        Ok(digests.into_iter().collect())
+    }
+
     /// The image that `text` names, in the fields of Docker's JSON; with `sizes` also what it shares with other images.
     pub fn inspect(&self, text: &str, sizes: bool) -> Result<Value, EngineError> {
         let image = self.load_documents(self.find(text)?)?;
         let size = self.image_size(&image)?;
         let config = &image.config;
         let names: Vec<String> = image.row.names.iter().map(|name| familiar(name)).collect();
-        let digests = image.row.names.iter().filter_map(|name| name.parse::<Reference>().ok());
-        let mut digests: Vec<String> =
-            digests.map(|name| format!("{}@{}", name.familiar_name(), image.row.manifest)).collect();
-        digests.dedup();
+        let digests = self.digests(&image.row)?;
         let comment = config.history.last().and_then(|entry| entry.comment.clone());
         let stored = jiff::Timestamp::from_second(image.row.stored).unwrap_or_default();
         let driver = match self.store.driver() {

@@ -47,6 +47,7 @@ impl Store {
                 ],
             )?;
             t.execute("DELETE FROM encodings WHERE diff_id NOT IN (SELECT diff_id FROM layers)", [])?;
+            t.execute("DELETE FROM distributed WHERE digest NOT IN (SELECT digest FROM blobs)", [])?;
             Keep::read(t)
         })?;
         self.sweep_blobs(&keep)?;

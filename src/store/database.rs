@@ -11,10 +11,14 @@ use rusqlite::{Connection, Row, ToSql, Transaction, TransactionBehavior};
 use super::error::StoreError;
 use crate::oci::Digest;
 
-/// What `PRAGMA user_version` must say. A change of the schema changes it.
-const FORMAT: i64 = 1;
+/// What `PRAGMA user_version` must say, once the steps that a database lacks have been taken.
+const FORMAT: i64 = STEPS.len() as i64;
 
-const SCHEMA: &str = "
+/// What makes a database of each format from one of the format before; the first makes it from nothing. A step that has
+/// been released is never changed.
+const STEPS: [&str; 2] = [FIRST, REGISTRIES];
+
+const FIRST: &str = "
 CREATE TABLE blobs (
     digest BLOB PRIMARY KEY, size INTEGER NOT NULL, boot TEXT NOT NULL, synced INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
@@ -48,6 +52,17 @@ CREATE TABLE encodings (
 CREATE TABLE leases (work TEXT NOT NULL, diff_id BLOB NOT NULL, PRIMARY KEY (work, diff_id)) WITHOUT ROWID;
 ";
 
+const REGISTRIES: &str = "
+CREATE TABLE repo_digests (
+    repository TEXT NOT NULL, digest BLOB NOT NULL, manifest BLOB NOT NULL REFERENCES images ON DELETE CASCADE,
+    PRIMARY KEY (repository, digest, manifest)
+) WITHOUT ROWID;
+CREATE INDEX repo_digests_by_manifest ON repo_digests (manifest);
+CREATE TABLE distributed (
+    digest BLOB NOT NULL, repository TEXT NOT NULL, last_use INTEGER NOT NULL, PRIMARY KEY (digest, repository)
+) WITHOUT ROWID;
+";
+
 /// The connection, shared by the threads of one process.
 #[derive(Debug)]
 pub(super) struct Database(Mutex<Connection>);
@@ -76,21 +91,20 @@ impl Database {
         let version = |connection: &Connection| {
             connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
         };
-        let found = self.read("read the format", version)?;
-        let found = if found == 0 {
+        let mut found = self.read("read the format", version)?;
+        if (0..FORMAT).contains(&found) {
             // Two processes may make the store at once: the one that comes second finds the schema there.
-            self.write("make the schema", |transaction| {
+            found = self.write("make the schema", |transaction| {
                 let found = version(transaction)?;
-                if found != 0 {
-                    return Ok(found);
+                let lacking = usize::try_from(found).ok().and_then(|found| STEPS.get(found..)).unwrap_or(&[]);
+                for step in lacking {
+                    transaction.execute_batch(step)?;
                 }
-                transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", FORMAT)?;
-                Ok(FORMAT)
-            })?
-        } else {
-            found
-        };
+                let format = found.max(FORMAT);
+                transaction.pragma_update(None, "user_version", format)?;
+                Ok(format)
+            })?;
+        }
         if found == FORMAT {
             return Ok(());
         }

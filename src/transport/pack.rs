@@ -197,7 +197,7 @@ fn plan_layer(
     match packing {
         Packing::AsListed if is_tar => Ok(tar(listed.clone(), layer()?)),
         Packing::AsListed if kept => Ok(keep(listed.clone())),
-        Packing::AsListed => Err(StoreError::NoBlob(listed_blob).into()),
+        Packing::AsListed => plan_anew(session, listed, diff_id, &listed_blob),
         Packing::Compressed { force: false, .. } if kept => Ok(keep(oci_layer(listed))),
         Packing::Compressed { compression, force } => {
             let layer = layer()?;
@@ -217,6 +217,23 @@ fn plan_layer(
             }
         }
     }
+}
+
+/// A listed blob that the store does not have, because the layer was there in another form when the image came: the layer
+/// is compressed in the same way, and gets another digest if that was another program's.
+fn plan_anew(
+    session: Session<'_>,
+    listed: &Descriptor,
+    diff_id: &DiffId,
+    blob: &BlobDigest,
+) -> Result<Plan, ExportError> {
+    let compression = match listed.media_type.compression() {
+        Some(oci::Compression::Gzip) => Compression::GZIP,
+        Some(oci::Compression::Zstd) => Compression::ZSTD,
+        Some(oci::Compression::None) | None => return Err(StoreError::NoBlob(*blob).into()),
+    };
+    let layer = session.store.layer(diff_id, session.work)?.ok_or(StoreError::NoBlob(*blob))?;
+    Ok(Plan { descriptor: listed.clone(), choice: Choice::Compress(layer, compression) })
 }
 
 impl Plan {

@@ -4,7 +4,7 @@
 //! been gathered lies in the work directory until then, and goes with it after an error.
 
 use std::fs::{self, File, Permissions};
-use std::io::Read;
+use std::io::{self, Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -86,7 +86,7 @@ pub(super) fn unpack_into(
     max_bytes: u64,
     tar: impl Read,
 ) -> Result<(Applied, UnpackedLayer), UnpackError> {
-    let directory = session.work.path().join(format!("layer-{}", name.digest().hex()));
+    let directory = directory_of(session, name);
     fs::create_dir(&directory).map_err(|source| LoadError::io("make", &directory, source))?;
     // The root of every layer looks alike, because no tar says anything of it.
     fs::set_permissions(&directory, Permissions::from_mode(0o755))
@@ -104,6 +104,36 @@ pub(super) fn unpack_into(
         index,
     };
     Ok((applied, layer))
+}
+
+/// Writes what is read to a blob of the store.
+pub(super) struct Keeping<'s, R> {
+    pub(super) from: R,
+    pub(super) to: BlobWriter<'s>,
+}
+
+impl<R: Read> Read for Keeping<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(buffer)?;
+        self.to.write_all(&buffer[..n])?;
+        Ok(n)
+    }
+}
+
+/// Removes what was unpacked under this name, or the part of it that there is.
+pub(super) fn clear_unpacked(session: Session<'_>, name: DiffId) -> Result<(), LoadError> {
+    let directory = directory_of(session, name);
+    let index = directory.with_extension("index");
+    let gone = |removed: io::Result<()>| match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    gone(fs::remove_dir_all(&directory)).map_err(|source| LoadError::io("remove", &directory, source))?;
+    gone(fs::remove_file(&index)).map_err(|source| LoadError::io("remove", &index, source))
+}
+
+fn directory_of(session: Session<'_>, name: DiffId) -> PathBuf {
+    session.work.path().join(format!("layer-{}", name.digest().hex()))
 }
 
 /// Writes the index of an unpacked layer beside its directory.

@@ -4,6 +4,7 @@ mod context;
 mod export;
 mod ignore;
 mod lint;
+mod registry;
 mod start;
 mod steps;
 
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[Workload] = &[
     Workload { name: "w6", about: "stages that do not need each other", run: steps::parallel },
     Workload { name: "w7", about: "six layers in and out", run: export::archives },
     Workload { name: "w8", about: "a RUN that makes 22,000 files", run: steps::many_files },
+    Workload { name: "w9", about: "six layers to a registry and back", run: registry::transfers },
     Workload { name: "lint", about: "a check of 2,000 lines", run: lint::lint },
     Workload { name: "start", about: "a cached step, from start to end", run: start::cached },
     Workload {

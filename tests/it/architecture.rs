@@ -10,7 +10,7 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 22] = [
+const MAP: [(&str, u32); 24] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
@@ -19,11 +19,13 @@ const MAP: [(&str, u32); 22] = [
     ("dockerfile", 1),
     ("tree", 1),
     ("user", 1),
+    ("web", 1),
     ("context", 2),
     ("exec", 2),
     ("layer", 2),
     ("network", 2),
     ("plan", 2),
+    ("registry", 2),
     ("remote", 2),
     ("store", 2),
     ("cache", 3),

@@ -20,6 +20,7 @@ mod lint;
 mod looking;
 mod mounts;
 mod readers;
+mod registries;
 mod remote;
 mod support;
 mod transport;

@@ -27,6 +27,8 @@ const HELD_MAX: usize = 64 << 10;
 const TAIL: usize = 20;
 /// So many characters of why a step failed are shown.
 const REASON_MAX: usize = 100;
+/// How long a transfer runs before it is said how fast it is.
+const RATE_AFTER: Duration = Duration::from_millis(500);
 /// Time between two lines on how far a transfer has come.
 const TRANSFER: Duration = Duration::from_secs(5);
 
@@ -227,7 +229,8 @@ impl Screen for Plain {
                 *bytes = done;
                 if now.saturating_sub(*shown) >= TRANSFER {
                     *shown = now;
-                    let _ = writeln!(step.held, "#{number} {}", transfer(done, total));
+                    let elapsed = now.saturating_sub(step.started);
+                    let _ = writeln!(step.held, "#{number} {}", transfer(done, total, elapsed));
                 }
             }),
             Event::Cached { step } => drop(self.end(step, now, "CACHED")),
@@ -293,13 +296,18 @@ fn short(reason: &str) -> String {
     }
 }
 
-/// How far a transfer has come: `12.5MB / 40MB`.
-pub(super) fn transfer(done: u64, total: Option<u64>) -> String {
-    let done = human::size_with_digits(done, 4);
-    match total {
-        Some(total) => format!("{done} / {}", human::size_with_digits(total, 4)),
-        None => done,
+/// How far a transfer has come in a time, and how fast it was: `12.5MB / 40MB, 2.5MB/s`.
+pub(super) fn transfer(done: u64, total: Option<u64>, elapsed: Duration) -> String {
+    let mut text = human::size_with_digits(done, 4);
+    if let Some(total) = total {
+        text += &format!(" / {}", human::size_with_digits(total, 4));
     }
+    // Right at the beginning a rate says nothing.
+    if done > 0 && elapsed >= RATE_AFTER {
+        let rate = done as f64 / elapsed.as_secs_f64();
+        text += &format!(", {}/s", human::size_with_digits(rate as u64, 3));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::lines::{Splitter, Tail, clean, clean_name};
+use super::plain::transfer;
 use super::{Output, Screen, TerminalSize};
 use crate::progress::Event;
 use frame::{Frame, Line};
@@ -53,8 +54,8 @@ struct Step {
     log: Tail,
     /// The same lines with their times, in case the step fails.
     tail: Tail,
-    /// Bytes moved, and bytes in all.
-    transfer: Option<(u64, Option<u64>)>,
+    /// How far a transfer has come.
+    transfer: Option<String>,
 }
 
 /// How a step stands; the durations are how long it took.
@@ -174,7 +175,7 @@ impl Screen for Tty {
             Event::Used { .. } => {}
             Event::Transfer { step, done, total } => {
                 if let Some(step) = self.steps.get_mut(&step) {
-                    step.transfer = Some((done, total));
+                    step.transfer = Some(transfer(done, total, now.saturating_sub(step.started)));
                 }
             }
             Event::Cached { step } => self.end(step, State::Cached, now),

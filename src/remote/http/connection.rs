@@ -5,7 +5,6 @@
 //! canceled; then it goes away, and the thread ends at its next step or timeout. The thread touches no file.
 
 use std::io::Read as _;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -16,8 +15,10 @@ use reqwest::header::{
 };
 use url::Url;
 
+use crate::web::{USER_AGENT, innermost, install_ciphers};
+
 use super::super::Watch;
-use super::error::{About, causes};
+use super::error::About;
 use super::{HttpClient, HttpError, HttpRequest};
 
 /// After how many redirects it is taken for a loop.
@@ -31,8 +32,6 @@ const QUEUED: usize = 4;
 
 /// How often the caller looks whether it was canceled.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
-
-const USER_AGENT: &str = concat!("strata/", env!("CARGO_PKG_VERSION"));
 
 /// What to ask for.
 #[derive(Debug)]
@@ -170,9 +169,8 @@ fn send(exchange: &Exchange, about: &About) -> Result<Response, HttpError> {
 }
 
 fn client(options: &HttpClient, is_secure: bool) -> Result<Client, HttpError> {
-    let failed = |error: &reqwest::Error| HttpError::Client {
-        reason: causes(error).last().map(ToString::to_string).unwrap_or_default(),
-    };
+    let failed = |error: &reqwest::Error| HttpError::Client { reason: innermost(error) };
+    let proxies = options.proxies.list().map_err(|error| HttpError::Proxy { reason: innermost(&error) })?;
     let builder = || {
         let builder = Client::builder()
             .user_agent(USER_AGENT)
@@ -181,20 +179,16 @@ fn client(options: &HttpClient, is_secure: bool) -> Result<Client, HttpError> {
             // Only a redirect could use a connection again, and the server may be closing it.
             .pool_max_idle_per_host(0)
             // For the response to begin, and then for each read.
-            .timeout(options.stall_timeout);
-        options.proxies.apply(builder).map_err(|error| HttpError::Proxy { reason: proxy_reason(&error) })
+            .timeout(options.stall_timeout)
+            .no_proxy();
+        proxies.iter().cloned().fold(builder, reqwest::blocking::ClientBuilder::proxy)
     };
-    let _: Result<(), Arc<_>> = rustls::crypto::ring::default_provider().install_default();
-    match builder()?.build() {
+    install_ciphers();
+    match builder().build() {
         // A machine without authorities can still speak to servers that need none.
-        Err(_) if !is_secure => builder()?.tls_certs_only([]).build().map_err(|error| failed(&error)),
+        Err(_) if !is_secure => builder().tls_certs_only([]).build().map_err(|error| failed(&error)),
         result => result.map_err(|error| failed(&error)),
     }
-}
-
-/// Why a proxy cannot be used, without its URL, which may hold a password.
-fn proxy_reason(error: &reqwest::Error) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn headers(exchange: &Exchange, about: &About) -> Result<HeaderMap, HttpError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::oci::Digest;
 use crate::sys::lock::LockError;
+use crate::web::causes;
 
 /// A file could not be fetched. URLs are without passwords and tokens.
 #[derive(Debug, thiserror::Error)]
@@ -95,19 +96,4 @@ impl About {
             HttpError::Broken { url, reason }
         }
     }
-}
-
-/// An error and what caused it. What an [`io::Error`] wraps is not among its sources, so it is unwrapped.
-pub(super) fn causes<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'static)> {
-    let mut causes = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        causes.push(error);
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    causes
 }

@@ -5,7 +5,7 @@
 //! Nothing is published here.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -14,13 +14,13 @@ use crate::layer::{Applied, Decompressor, Limits};
 use crate::oci::digest::Digester;
 use crate::oci::{self, BlobDigest, Descriptor, DiffId, Digest, MediaType};
 use crate::progress::{Reporter, Step};
-use crate::store::{BlobWriter, TarSource};
+use crate::store::TarSource;
 
 use super::super::Session;
 use super::super::archive::{Member, PLAIN};
 use super::super::load_error::{LoadError, Part, end};
 use super::super::meter::Meter;
-use super::super::publish::{NewBlob, NewParts, UnpackedLayer, unpack_into};
+use super::super::publish::{Keeping, NewBlob, NewParts, UnpackedLayer, unpack_into};
 use super::{ForeignLayer, Image};
 
 /// Layers that are unpacked at once. Each uses more than one core where it can.
@@ -254,18 +254,4 @@ fn digest_of(member: &Member) -> io::Result<Digest> {
     let mut digester = Digester::new(io::sink());
     io::copy(&mut member.reader(), &mut digester)?;
     Ok(digester.finish().1)
-}
-
-/// Writes what is read to a blob of the store.
-struct Keeping<'s, R> {
-    from: R,
-    to: BlobWriter<'s>,
-}
-
-impl<R: Read> Read for Keeping<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.from.read(buffer)?;
-        self.to.write_all(&buffer[..n])?;
-        Ok(n)
-    }
 }

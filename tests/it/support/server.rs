@@ -3,8 +3,7 @@
 //! A file is told from its earlier versions by a tag and its time, unless its name ends in `.bare`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,6 +12,7 @@ use std::thread;
 use strata::oci::Digest;
 
 use super::env::Env;
+use super::http::{self, Request, status};
 
 /// A server that runs until the tests end.
 pub(crate) struct Server {
@@ -27,31 +27,15 @@ struct Site {
     requests: Mutex<Vec<String>>,
 }
 
-/// What a client asks for.
-struct Request {
-    method: String,
-    path: String,
-    query: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
 impl Server {
     /// Serves the directories of cases in `env`.
     pub(crate) fn start(env: &Env) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
         let site = Arc::new(Site { root: env.path(""), requests: Mutex::default() });
-        thread::spawn({
+        let address = http::serve({
             let site = Arc::clone(&site);
-            move || {
-                for client in listener.incoming().flatten() {
-                    let site = Arc::clone(&site);
-                    // A client that goes away is none of our business.
-                    thread::spawn(move || site.serve(&client).ok());
-                }
-            }
+            move |request| site.serve(request)
         });
+        let address = format!("http://{address}");
         Self { address, site }
     }
 
@@ -76,72 +60,23 @@ impl Server {
 }
 
 impl Site {
-    fn serve(&self, client: &TcpStream) -> std::io::Result<()> {
-        let mut reader = BufReader::new(client);
-        let Some(request) = Request::read(&mut reader)? else { return Ok(()) };
+    fn serve(&self, request: &Request) -> std::io::Result<Vec<u8>> {
         // The name of a case may be empty.
         let mut parts = request.path.splitn(4, '/').skip(1);
         let (case, kind, rest) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
         let plain = Path::new(rest).components().all(|part| matches!(part, Component::Normal(_)));
         let response = match (case, kind) {
             (Some(case), Some("http")) if plain => {
-                file(&request, &self.root.join(case).join("http").join(rest))
+                file(request, &self.root.join(case).join("http").join(rest))
             }
-            (Some(case), Some("git")) if plain => git(&request, &self.root.join(case).join("git"), rest)?,
+            (Some(case), Some("git")) if plain => git(request, &self.root.join(case).join("git"), rest)?,
             _ => status("404 Not Found"),
         };
         let code = String::from_utf8_lossy(&response[9..12]);
         let line = format!("{code} {} {}/{rest}\n", request.method, kind.unwrap_or_default());
         self.requests.lock().unwrap().push(line);
-        (&mut &*client).write_all(&response)
+        Ok(response)
     }
-}
-
-impl Request {
-    fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Self>> {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let mut words = line.split_whitespace().map(str::to_owned);
-        let (Some(method), Some(target)) = (words.next(), words.next()) else { return Ok(None) };
-        let mut headers = Vec::new();
-        for line in reader.lines() {
-            let line = line?;
-            let Some((name, value)) = line.split_once(':') else { break };
-            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
-        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let mut request =
-            Self { method, path: path.to_owned(), query: query.to_owned(), headers, body: Vec::new() };
-        if request.header("transfer-encoding") == "chunked" {
-            request.body = chunks(reader)?;
-        } else if let Ok(length) = request.header("content-length").parse() {
-            request.body = vec![0; length];
-            reader.read_exact(&mut request.body)?;
-        }
-        Ok(Some(request))
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
-    }
-}
-
-fn chunks(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let mut size = String::new();
-        reader.read_line(&mut size)?;
-        let size = u64::from_str_radix(size.trim(), 16).unwrap_or(0);
-        reader.by_ref().take(size).read_to_end(&mut body)?;
-        reader.read_line(&mut String::new())?;
-        if size == 0 {
-            return Ok(body);
-        }
-    }
-}
-
-fn status(status: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
 /// A file, or that it is still the one that is known.

@@ -230,7 +230,7 @@ fn transfers_are_told_of_now_and_then() {
         (6000, transfer(40_000_000)),
         (6000, done(1, 6000)),
     ]);
-    assert_eq!(text, "#1 load\n#1 12.35MB / 40MB\n#1 transferred 40MB\n#1 DONE 6.0s\n");
+    assert_eq!(text, "#1 load\n#1 12.35MB / 40MB, 2.47MB/s\n#1 transferred 40MB\n#1 DONE 6.0s\n");
 }
 
 #[test]

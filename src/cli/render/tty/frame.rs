@@ -6,7 +6,6 @@ use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
 use super::{State, Step};
-use crate::cli::render::plain::transfer;
 
 /// How many lines of output a running step shows at most.
 pub(super) const LOG: usize = 6;
@@ -150,9 +149,8 @@ impl Frame<'_> {
         if step.state != State::Running {
             return Vec::new();
         }
-        let transfer = step.transfer.map(|(done, total)| transfer(done, total));
-        let mut details: Vec<String> =
-            step.notes.last().cloned().into_iter().chain(transfer).take(max).collect();
+        let told = step.notes.last().into_iter().chain(&step.transfer);
+        let mut details: Vec<String> = told.take(max).cloned().collect();
         let room = max - details.len();
         details.extend(step.log.last(room).map(|line| format!("# {}", expand_tabs(line))));
         details

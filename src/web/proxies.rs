@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use reqwest::blocking::ClientBuilder;
 use reqwest::{NoProxy, Proxy};
 
 /// The proxies that the usual variables name. The values may hold passwords.
@@ -20,7 +19,7 @@ pub struct Proxies {
 
 impl Proxies {
     /// The variables that tell a program of them, in the spelling that all programs read.
-    pub(super) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let values = [
             ("http_proxy", &self.http),
             ("https_proxy", &self.https),
@@ -30,21 +29,21 @@ impl Proxies {
         values.into_iter().filter_map(|(name, value)| Some((name, set(value.as_deref())?)))
     }
 
-    /// Makes a client use these proxies and no others.
-    pub(super) fn apply(&self, builder: ClientBuilder) -> reqwest::Result<ClientBuilder> {
+    /// These proxies in the order in which they are looked at: the first one that fits is taken. A client must be told
+    /// to use no others.
+    pub fn list(&self) -> reqwest::Result<Vec<Proxy>> {
         let except = self.no_proxy.as_deref().and_then(NoProxy::from_string);
-        let mut builder = builder.no_proxy();
-        // The first one that fits is taken.
+        let mut proxies = Vec::new();
         if let Some(url) = set(self.http.as_deref()) {
-            builder = builder.proxy(Proxy::http(url)?.no_proxy(except.clone()));
+            proxies.push(Proxy::http(url)?.no_proxy(except.clone()));
         }
         if let Some(url) = set(self.https.as_deref()) {
-            builder = builder.proxy(Proxy::https(url)?.no_proxy(except.clone()));
+            proxies.push(Proxy::https(url)?.no_proxy(except.clone()));
         }
         if let Some(url) = set(self.all.as_deref()) {
-            builder = builder.proxy(Proxy::all(url)?.no_proxy(except));
+            proxies.push(Proxy::all(url)?.no_proxy(except));
         }
-        Ok(builder)
+        Ok(proxies)
     }
 }
 

@@ -1,0 +1,9 @@
+//! Registries: images to them and back, who we are to them, and by which way they are reached.
+
+mod images;
+mod login;
+mod place;
+mod search;
+mod servers;
+mod trouble;
+mod ways;
