@@ -9,9 +9,11 @@ mod check;
 mod completions;
 mod debug;
 mod diff;
+mod dns;
 pub mod error;
 mod explain;
 mod files;
+mod flags;
 mod given;
 mod history;
 pub mod human;
@@ -29,6 +31,7 @@ mod registry_files;
 mod remotes;
 pub mod render;
 mod result_file;
+mod rights;
 mod run;
 mod search;
 mod signals;
@@ -182,7 +185,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = completions::answer() {
         return code;
     }
-    let arguments = match Arguments::try_parse() {
+    let arguments: Arguments = match flags::parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };

@@ -10,6 +10,7 @@ mod change;
 mod check;
 mod compare;
 mod context;
+mod epoch;
 mod error;
 mod export;
 mod find;
@@ -21,6 +22,7 @@ mod keys;
 mod layers;
 mod look_error;
 mod options;
+mod output;
 mod place;
 mod pull;
 mod push;
@@ -30,13 +32,12 @@ mod shell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use archives::ImportRequest;
+pub use archives::{ArchiveForm, ImportRequest, ImportSource, SaveRequest};
 pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
-pub use error::{BuildError, EngineError, NearStep};
-pub use export::{OutputDestination, OutputFormat, OutputSpec};
+pub use error::{BuildError, EngineError, NearStep, OtherPlatform};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
 pub use inside::{CopyRequest, CopyTarget, ImageFiles, Shown};
@@ -44,6 +45,10 @@ pub use inspect::StoredDocument;
 pub use keys::KeysError;
 pub use layers::{LayerReport, LayerUse, Wasted};
 pub use look_error::LookError;
+pub use output::{
+    Annotation, AnnotationError, EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, Level,
+    OutputError, OutputForm, OutputRefusal, OutputSpec, PushChoice, Target,
+};
 pub use place::{StepPlace, StepPlaceError};
 pub use pull::{PullPolicy, PullReport, PullRequest};
 pub use push::PushReport;

@@ -28,6 +28,7 @@
 
 mod bpf;
 mod cancel;
+mod capabilities;
 mod cgroups;
 mod channel;
 mod devices;
@@ -52,6 +53,7 @@ mod terminal;
 mod user;
 
 pub use cancel::{CancelToken, Signals};
+pub use capabilities::Capabilities;
 pub use emulation::emulated;
 pub use engine::{Executor, Io, Outcome, Output, Stage, Status, Stdin, Usage};
 pub use error::{ExecError, SpecProblem, UserProblem};

@@ -20,6 +20,7 @@ mod hosts;
 mod name_servers;
 mod netavark;
 mod pasta;
+mod pool;
 mod slot;
 mod subnet;
 
@@ -28,7 +29,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -36,10 +36,11 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 pub use error::NetworkError;
 pub use guard::guard_entry;
 pub use hosts::{ExtraHost, HostAddress, machine_address, with_hosts};
-pub use name_servers::without_loopback;
+pub use name_servers::{Dns, without_loopback};
 use netavark::Netavark;
 pub use pasta::Lack;
 use pasta::Tap;
+use pool::Pool;
 use slot::Slot;
 
 /// Where networks are kept track of, unless somebody says otherwise: gone after a boot, as they are.
@@ -81,19 +82,27 @@ impl Protocol {
 /// when this is dropped.
 #[derive(Debug)]
 pub struct Networks {
-    maker: Maker,
-    free: Mutex<Vec<Connected>>,
+    pool: Pool,
     /// Whether it was said that there are none.
     told: AtomicBool,
 }
 
 /// How namespaces are connected.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Maker {
     /// By bridges of the machine's, kept track of in this directory.
     Bridges(PathBuf),
     /// By processes, each below a guard: this program.
     Processes(PathBuf),
+}
+
+impl Maker {
+    fn make(&self, ports: &[PublishedPort]) -> Result<Connected, NetworkError> {
+        match self {
+            Self::Bridges(directory) => Slot::make(directory, ports).map(Connected::Slot),
+            Self::Processes(guard) => Tap::make(guard, ports).map(Connected::Tap),
+        }
+    }
 }
 
 /// A namespace with its connection.
@@ -149,13 +158,13 @@ impl Networks {
     }
 
     fn of(maker: Maker) -> Self {
-        Self { maker, free: Mutex::default(), told: AtomicBool::new(false) }
+        Self { pool: Pool::new(maker), told: AtomicBool::new(false) }
     }
 
     /// What an ordinary user lacks for a namespace of one's own: then sandboxes are to have the machine's network.
     /// What root lacks is an error of [`Networks::take`].
     pub fn lack(&self) -> Option<Lack> {
-        match self.maker {
+        match self.pool.maker() {
             Maker::Bridges(_) => None,
             Maker::Processes(_) => pasta::lack(),
         }
@@ -173,42 +182,42 @@ impl Networks {
 
     /// A namespace that nobody else uses.
     pub fn take(&self) -> Result<Network<'_>, NetworkError> {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connected = match free {
-            Some(connected) => connected,
-            None => self.make(&[])?,
-        };
+        let connected = self.pool.take()?;
         Ok(Network { networks: self, connected: Some(connected), reserved: Vec::new() })
     }
 
-    fn make(&self, ports: &[PublishedPort]) -> Result<Connected, NetworkError> {
-        match &self.maker {
-            Maker::Bridges(directory) => Slot::make(directory, ports).map(Connected::Slot),
-            Maker::Processes(guard) => Tap::make(guard, ports).map(Connected::Tap),
+    /// Begins to make the first namespace, which will be wanted soon, on a thread of its own.
+    pub fn begin(&self) {
+        if !self.pool.is_begun() && self.lack().is_none() {
+            self.pool.begin();
         }
     }
 
     /// A namespace of which these ports are the machine's, too.
     pub fn publish(&self, ports: &[PublishedPort]) -> Result<Network<'_>, NetworkError> {
         let mut reserved: Vec<OwnedFd> = ports.iter().map(reserve).collect::<Result<_, _>>()?;
-        if matches!(self.maker, Maker::Processes(_)) {
+        if matches!(self.pool.maker(), Maker::Processes(_)) {
             // The process listens itself.
             reserved.clear();
         }
-        let connected = Some(self.make(ports)?);
+        let connected = Some(self.pool.maker().make(ports)?);
         Ok(Network { networks: self, connected, reserved })
+    }
+
+    /// Begins to take the namespaces down that nobody uses now, on a thread of its own: none will be wanted.
+    pub fn begin_close(&self) {
+        self.pool.begin_close();
     }
 
     /// Takes the namespaces down that nobody uses now. What fails is tried again by the next command's
     /// [`Networks::clean`].
     pub fn close_free(&self) {
-        let free = std::mem::take(&mut *self.free.lock().unwrap_or_else(PoisonError::into_inner));
-        free.into_iter().for_each(Connected::remove);
+        self.pool.close();
     }
 
     /// Takes down what processes left that were killed. Costs next to nothing if there is nothing.
     pub fn clean(&self) {
-        if let Maker::Bridges(directory) = &self.maker {
+        if let Maker::Bridges(directory) = self.pool.maker() {
             slot::clean(directory);
         }
     }
@@ -231,6 +240,14 @@ impl Network<'_> {
     pub fn gateway(&self) -> Option<Ipv4Addr> {
         match self.used() {
             Connected::Slot(slot) => Some(slot.subnet.gateway()),
+            Connected::Tap(_) => None,
+        }
+    }
+
+    /// The namespace's own address, if strata chose it.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        match self.used() {
+            Connected::Slot(slot) => Some(slot.subnet.container()),
             Connected::Tap(_) => None,
         }
     }
@@ -262,7 +279,7 @@ impl Drop for Network<'_> {
         if connected.has_ports() {
             connected.remove();
         } else {
-            self.networks.free.lock().unwrap_or_else(PoisonError::into_inner).push(connected);
+            self.networks.pool.give_back(connected);
         }
         self.reserved.clear();
     }

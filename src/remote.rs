@@ -9,6 +9,7 @@
 //! waits in the calling thread and is given up soon after [`Watch::is_canceled`] says so. No message holds a password
 //! or a token.
 
+mod authorization;
 pub mod git;
 pub mod http;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use std::fmt;
 
 use git::Git;
 use http::HttpClient;
+
+pub use authorization::{Authorization, Logins};
 
 use crate::progress::{Step, Stream};
 pub use crate::web::Proxies;
@@ -33,16 +36,8 @@ pub struct Clients {
     pub http: HttpClient,
     /// Trees from Git repositories.
     pub git: Git,
-}
-
-/// The value of an `Authorization` header, as `Bearer …`. It is not shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Authorization(pub String);
-
-impl fmt::Debug for Authorization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Authorization(…)")
-    }
+    /// Who the user is to servers.
+    pub logins: Logins,
 }
 
 /// What a fetch asks and tells while it runs.

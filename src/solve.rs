@@ -11,6 +11,7 @@ mod archive;
 mod aside;
 mod assemble;
 mod choose;
+mod connect;
 mod context;
 mod copy;
 mod error;
@@ -54,6 +55,7 @@ use crate::progress::{Reporter, Usage};
 use crate::remote::Clients;
 use crate::store::{Layer, Store, StoreError, WorkDir};
 use aside::Aside;
+use connect::Connections;
 use context::Context;
 use scheduler::Results;
 use state::{Opened, State};
@@ -125,7 +127,7 @@ pub struct Solver<'a> {
     options: &'a SolveOptions,
     reporter: &'a Reporter,
     executor: &'a Executor,
-    networks: &'a Networks,
+    connections: Connections<'a>,
     cgroups: &'a Cgroups,
     cancel: &'a CancelToken,
     /// The plan's contexts, each once a step asked for it.
@@ -214,7 +216,7 @@ impl<'a> Solver<'a> {
             options,
             reporter,
             executor,
-            networks,
+            connections: Connections::new(plan, networks),
             cgroups,
             cancel,
             contexts: options.contexts.iter().map(|_| Mutex::default()).collect(),
@@ -251,6 +253,8 @@ impl<'a> Solver<'a> {
             .map(|&node| needed_steps(&self.plan.steps[node]))
             .map(|needed| needed.into_iter().map(|step| position(nodes, step)).collect())
             .collect();
+        let steps = nodes.iter().map(|&node| &self.plan.steps[node]);
+        self.connections.foresee(steps, self.options.no_cache, self.store);
         let stop = || self.cancel.cancel();
         let result =
             scheduler::run(&needs, self.options.jobs, stop, |number, results: &Results<StepResult>| {
@@ -324,9 +328,13 @@ impl<'a> Solver<'a> {
     }
 }
 
-fn failed(step: &Step, source: StepError, kept: Option<String>) -> SolveError {
+fn failed(step: &Step, error: StepError, kept: Option<String>) -> SolveError {
     let (name, trigger) = (step.name.clone(), step.trigger.clone());
-    SolveError { name, span: step.span, trigger, kept, source: Box::new(source) }
+    let (span, source) = match error {
+        StepError::Source { number, error } => (step.sources.get(number).copied(), error),
+        error => (None, Box::new(error)),
+    };
+    SolveError { name, span: span.unwrap_or(step.span), trigger, kept, source }
 }
 
 /// Where a step stands among `nodes`, which are sorted and have it.

@@ -28,8 +28,8 @@ pub use format::{IndexFile, IndexFileError, write_index};
 pub use hidden::{Hidden, hidden};
 pub use index::{Index, OrderError};
 pub use lookup::{
-    LastLink, Lookup, Node, ResolveError, SelectError, Selected, has_wildcards, resolve, resolve_new, select,
-    select_below,
+    LastLink, Lookup, Node, ResolveError, SelectError, Selected, check_source, has_wildcards, resolve,
+    resolve_new, select, select_below,
 };
 pub use path::TreePath;
 pub(crate) use path::compare;

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::hierarchy::Kind;
+
 /// A group cannot be made as it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum CgroupError {
@@ -37,6 +39,14 @@ pub enum CgroupError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The groups where one is to be made are another user's.
+    #[error("cannot make a cgroup in `{}`, which is not this user's", path.display())]
+    NotOurs {
+        /// The group that cannot be changed.
+        path: PathBuf,
+        /// Whether it is of version 2.
+        unified: bool,
     },
     /// The kernel refuses a limit.
     #[error("cannot write `{value}` to `{}`", path.display())]
@@ -79,6 +89,19 @@ pub enum CgroupError {
 }
 
 impl CgroupError {
+    /// The same, if the hierarchy is of this kind and who asks may change nothing there.
+    pub(super) fn in_hierarchy(self, kind: &Kind) -> Self {
+        let denied = |source: &io::Error| source.kind() == io::ErrorKind::PermissionDenied;
+        let unified = *kind == Kind::Unified;
+        match self {
+            Self::Make { path, source } if denied(&source) => {
+                Self::NotOurs { path: path.parent().unwrap_or(&path).to_owned(), unified }
+            }
+            Self::Enable { path, source, .. } if denied(&source) => Self::NotOurs { path, unified },
+            other => other,
+        }
+    }
+
     /// What the user can do about it.
     pub fn remedy(&self) -> Option<String> {
         let remedy = match self {
@@ -91,6 +114,13 @@ impl CgroupError {
             Self::Enable { .. } => {
                 "name a cgroup without processes with `--cgroup-parent`; in a container, give it the machine's \
                  cgroups (`--cgroupns=host`)"
+            }
+            Self::NotOurs { unified: true, .. } => {
+                "run it in a cgroup that systemd made for this user: `systemd-run --user --scope strata ...`"
+            }
+            Self::NotOurs { unified: false, .. } => {
+                "cgroups of version 1 are root's: let root make one in each hierarchy, give it to this user \
+                 (`chown -R`), and name it with `--cgroup-parent`"
             }
             Self::Make { source, .. } if source.raw_os_error() == Some(libc::EROFS) => {
                 "the cgroups are mounted read-only: in a container, give it writable ones, or build without limits"

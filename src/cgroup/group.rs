@@ -90,7 +90,7 @@ impl Group {
         for wanted in wanted {
             let place = match &self.limits.parent {
                 Some(parent) => Some(wanted.below(parent)),
-                None => wanted.near()?,
+                None => wanted.near().map_err(|error| error.in_hierarchy(&wanted.hierarchy.kind))?,
             };
             places.extend(place.map(|place| (wanted, place)));
         }
@@ -101,15 +101,16 @@ impl Group {
         }
         let directories: Vec<PathBuf> = places.iter().map(|(_, place)| place.parent.join(&name)).collect();
         self.slot.record(&directories)?;
-        for (_, place) in &places {
-            parents.as_ref().map_or(Ok(()), |parents| parents.make(&place.missing))?;
+        for (wanted, place) in &places {
+            let made = parents.as_ref().map_or(Ok(()), |parents| parents.make(&place.missing));
+            made.map_err(|error| error.in_hierarchy(&wanted.hierarchy.kind))?;
         }
         for (wanted, place) in places {
             match Part::make(wanted, &place, &name, &self.limits) {
                 Ok(part) => self.parts.push(part),
                 // A hierarchy that only counts may be missing.
                 Err(_) if wanted.required.is_empty() && self.limits.parent.is_none() => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.in_hierarchy(&wanted.hierarchy.kind)),
             }
         }
         Ok(())

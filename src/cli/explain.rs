@@ -4,7 +4,7 @@ use std::error::Error;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::engine::{BuildError, EngineError, KeysError, LookError};
-use crate::exec::{ExecError, UserProblem};
+use crate::exec::{ExecError, SpecProblem, UserProblem};
 use crate::layer::Unrepresentable;
 use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
@@ -30,6 +30,9 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         }
         EngineError::Name(name) => hinted(error, name.remedy()),
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
+        EngineError::NoCommand(image) => {
+            general(error).hint(format!("name one, such as `strata run -it {image} sh`"))
+        }
         EngineError::NotRoot => general(error).hint("run it with `sudo`"),
         EngineError::Change(messages) => {
             let text = messages.iter().fold(String::new(), |text, message| format!("{text}\n{message}"));
@@ -132,6 +135,8 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
         }
+        BuildError::NoEpoch => general(error).hint("set `SOURCE_DATE_EPOCH` instead of `--reproducible`"),
+        BuildError::Outputs(refusal) => hinted(error, refusal.remedy()),
         BuildError::Http(http) => http.remedy().into_iter().fold(general(error), CliError::hint),
         BuildError::Git(git) => git.remedy().into_iter().fold(general(error), CliError::hint),
         BuildError::NoNamedContext { .. } => {
@@ -213,6 +218,9 @@ fn step_hints(error: &StepError) -> Vec<String> {
             vec!["flags come before the sources".to_owned()]
         }
         StepError::NoAccounts { .. } => vec!["use numbers, such as `--chown=1000:1000`".to_owned()],
+        StepError::NoAccountsForUser { .. } => {
+            vec!["use numbers, such as `USER 1000:1000`, or write `USER` behind the `WORKDIR`".to_owned()]
+        }
         StepError::NoSecret { id } => {
             vec![format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VARIABLE`")]
         }
@@ -235,6 +243,18 @@ fn step_hints(error: &StepError) -> Vec<String> {
             })
             .into_iter()
             .collect(),
+        StepError::Sandbox(
+            ExecError::Spec(SpecProblem::TooLong { .. }) | ExecError::Command { errno: libc::E2BIG, .. },
+        ) => vec![
+            "put a long text into a file: a heredoc whose first line is `#!/bin/sh` runs as one, and `COPY` brings a script"
+                .to_owned(),
+        ],
+        StepError::Sandbox(ExecError::Setup { step, errno: libc::ENOTDIR, .. }) if step.starts_with("mount /") => {
+            let path = step.trim_start_matches("mount ");
+            vec![format!(
+                "on the way to `{path}` the image has something that is no directory: with `--link`, a file that is copied to the name of a directory takes its place"
+            )]
+        }
         StepError::Sandbox(ExecError::User { reason: UserProblem::Unmapped { uid, gid }, .. }) => {
             vec![remedy_for(Unrepresentable::Owner { uid: *uid, gid: *gid })]
         }

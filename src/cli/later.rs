@@ -7,31 +7,28 @@ const COMMANDS: &str = "attach builder buildx commit compose context create even
     stats stop system top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 10] = [
+const FLAGS: [(&str, &str); 7] = [
     (
         "build",
-        "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
-         --force-rm --isolation --policy --provenance --push --rm --sbom --security-opt --squash",
+        "--attest --builder --cache-from --cache-to --compress --disable-content-trust \
+         --force-rm --isolation --policy --provenance --rm --sbom --security-opt --squash",
     ),
     (
         "run",
-        "--annotation -a --attach --blkio-weight --blkio-weight-device --cap-add --cap-drop --cgroupns \
+        "--annotation -a --attach --blkio-weight --blkio-weight-device --cgroupns \
          --cidfile --cpu-count --cpu-percent --cpu-rt-period --cpu-rt-runtime -d --detach --detach-keys \
          --device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps \
-         --device-write-iops --disable-content-trust --dns --dns-opt --dns-option --dns-search --domainname \
-         --expose --gpus --group-add --health-cmd --health-interval --health-retries --health-start-interval \
+         --device-write-iops --disable-content-trust --domainname \
+         --expose --gpus --health-cmd --health-interval --health-retries --health-start-interval \
          --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
          --memory-reservation --memory-swappiness --mount --name --net-alias --network-alias --no-healthcheck \
-         --oom-kill-disable --oom-score-adj --pid --platform --privileged -P --publish-all --pull -q --quiet \
+         --oom-kill-disable --oom-score-adj --pid --platform -P --publish-all --pull -q --quiet \
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
     ),
     ("pull", "--disable-content-trust"),
     ("push", "--disable-content-trust --platform"),
-    ("save", "--platform"),
-    ("load", "--platform"),
-    ("import", "--platform"),
     ("history", "--platform"),
     ("inspect", "--platform"),
     ("rmi", "--no-prune --platform"),

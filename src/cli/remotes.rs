@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::registry::{Access, Registries};
 use crate::remote::git::Git;
 use crate::remote::http::HttpClient;
-use crate::remote::{Clients, Proxies};
+use crate::remote::{Clients, Logins, Proxies};
 
 use super::App;
 use super::registry_files::RegistryFiles;
@@ -23,7 +23,7 @@ pub(super) fn from_environment() -> Clients {
         proxies: proxies.clone(),
         ..Git::default()
     };
-    Clients { http: HttpClient { proxies, ..HttpClient::default() }, git }
+    Clients { http: HttpClient { proxies, ..HttpClient::default() }, git, logins: Logins::default() }
 }
 
 /// Registries as the user's other programs know them.

@@ -14,8 +14,10 @@ use crate::network::PublishedPort;
 use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
+use super::dns::DnsArgs;
 use super::error::{CliError, ErrorKind};
 use super::limits::{self, LimitArgs, LimitError, extra_host};
+use super::rights::RightsArgs;
 use super::{App, complain, ports, signals, volumes};
 
 /// Run a command in a container of an image
@@ -62,15 +64,16 @@ pub(super) struct RunArgs {
     /// Mount the root file system read-only
     #[arg(long)]
     read_only: bool,
-    /// `seccomp=unconfined` lets the command make all system calls, as strata in a container needs
-    #[arg(long = "security-opt", value_name = "OPTION")]
-    security: Vec<String>,
     /// Run the command below a process that forwards signals and reaps, which is what always happens
     #[arg(long)]
     init: bool,
     /// Name in /etc/hosts; the address `host-gateway` is this machine's; may be repeated
     #[arg(long = "add-host", value_name = "NAME:ADDRESS")]
     add_hosts: Vec<String>,
+    #[command(flatten)]
+    dns: DnsArgs,
+    #[command(flatten)]
+    rights: RightsArgs,
     #[command(flatten)]
     limits: LimitArgs,
     /// Most processes and threads; `-1` for any number
@@ -151,6 +154,7 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         hostname: args.hostname.clone(),
         network: args.network.mode(),
         ports: published.concat(),
+        dns: args.dns.dns()?,
         extra_hosts: args
             .add_hosts
             .iter()
@@ -160,7 +164,10 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         limits: args.limits.limits(pids).map_err(flag)?,
         mounts: mounts(args)?,
         read_only: args.read_only,
-        unfiltered: unfiltered(&args.security)?,
+        groups: args.rights.group_add.clone(),
+        capabilities: args.rights.capabilities()?,
+        privileged: args.rights.privileged,
+        unfiltered: args.rights.unfiltered()?,
     })
 }
 
@@ -172,19 +179,6 @@ fn mounts(args: &RunArgs) -> Result<Vec<Mount>, CliError> {
     let mut mounts = mounts.map_err(|error| CliError::from_error(ErrorKind::Run, &error))?;
     mounts.sort_by_key(|mount| Path::new(&mount.target).components().count());
     Ok(mounts)
-}
-
-/// Whether the options take the seccomp rules off.
-fn unfiltered(options: &[String]) -> Result<bool, CliError> {
-    let other =
-        options.iter().find(|option| !["seccomp=unconfined", "seccomp:unconfined"].contains(&&***option));
-    match other {
-        None => Ok(!options.is_empty()),
-        Some(other) => {
-            Err(CliError::new(ErrorKind::Run, format!("not supported yet: `--security-opt {other}`"))
-                .hint("`seccomp=unconfined` is there"))
-        }
-    }
 }
 
 /// The variables of files and, over them, of flags.

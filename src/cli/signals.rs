@@ -28,13 +28,18 @@ pub(super) fn on_interrupt(first: impl Fn(i32) + Send + 'static) -> Result<(), C
     thread::spawn(move || {
         for (i, signal) in signals.forever().enumerate() {
             if i > 0 {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
+                end(signal);
             }
             FIRST.store(signal, Ordering::SeqCst);
             first(signal);
         }
     });
     Ok(())
+}
+
+/// Ends the process as the signal would have done.
+pub(super) fn end(signal: i32) {
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
 }
 
 /// From now on passes every signal that asks to end on to `forward`, and, for a command with a terminal, those about
@@ -61,7 +66,7 @@ pub(super) fn on_stop(around: impl Fn(&dyn Fn()) + Send + 'static) {
     thread::spawn(move || {
         for signal in signals.forever() {
             around(&|| {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
+                end(signal);
             });
         }
     });

@@ -7,6 +7,8 @@
 
 mod git;
 
+use std::net::Ipv6Addr;
+
 pub use git::{GitRef, ModificationTime, is_full_commit};
 
 /// What kind of thing a text names.
@@ -48,6 +50,8 @@ pub enum RemoteError {
     NoHost,
     #[error("invalid host `{host}`")]
     Host { host: String },
+    #[error("invalid port `{port}`: expected a number up to 65535")]
+    Port { port: String },
     #[error("the address has a space or a control character in it")]
     Space,
     #[error("a password in the address of a Git repository works only with `http` and `https`")]
@@ -170,11 +174,25 @@ fn check_authority(url: &str) -> Result<(), RemoteError> {
     if host.is_empty() || host.starts_with(':') {
         return Err(RemoteError::NoHost);
     }
-    // Ssh would take it for an option.
-    if host.starts_with('-') {
-        return Err(RemoteError::Host { host: host.to_owned() });
+    // The colons in brackets are the address's.
+    let port_at = host.rfind(':').filter(|&colon| !host.starts_with('[') || host[..colon].ends_with(']'));
+    let (name, port) = port_at.map_or((host, ""), |colon| (&host[..colon], &host[colon + 1..]));
+    if !is_host(name) {
+        return Err(RemoteError::Host { host: name.to_owned() });
+    }
+    let is_number = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if !port.is_empty() && !is_number {
+        return Err(RemoteError::Port { port: port.to_owned() });
     }
     Ok(())
+}
+
+/// Whether a host is a name, or an address of IPv6 in brackets. What begins with `-`, ssh would take for an option.
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => !host.starts_with('-') && !host.contains([':', '<', '>', '@', '[', '\\', ']', '^', '|']),
+    }
 }
 
 /// A URL without user and password.
@@ -289,11 +307,25 @@ mod tests {
             ("https:///f", RemoteError::NoHost),
             ("http://u@:80/f", RemoteError::NoHost),
             ("https://-oProxyCommand=x/f", host("-oProxyCommand=x")),
+            ("http://[::1", host("[::1")),
+            ("http://[::1]x/f", host("[::1]x")),
+            ("http://[::g]:80/f", host("[::g]")),
+            ("http://::1/f", RemoteError::NoHost),
+            ("http://a:b:1/f", host("a:b")),
+            ("http://a|b/f", host("a|b")),
+            ("http://h:x/f", RemoteError::Port { port: "x".to_owned() }),
+            ("http://h:65536/f", RemoteError::Port { port: "65536".to_owned() }),
+            ("http://h:+1/f", RemoteError::Port { port: "+1".to_owned() }),
             ("https://h/a b", RemoteError::Space),
             ("https://h/a\nb", RemoteError::Space),
         ];
         for (text, expected) in cases {
             assert_eq!(HttpUrl::new(text), Err(expected), "{text}");
+        }
+        for text in
+            ["http://[::1]/f", "http://[::1]:8080", "http://u:p@h:80/f", "http://h:/f", "http://ü.example/f"]
+        {
+            assert!(HttpUrl::new(text).is_ok(), "{text}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::store::{ImageRow, WorkDir};
 use crate::transport::{self, ImageChoice, Input, LoadOptions, PullError, Session};
 
 use super::Engine;
-use super::build::findings;
+use super::build::{computed, findings};
 use super::context::{self, Bringing, ContextSpec, Layout, NamedSource};
 use super::error::{BuildError, EngineError};
 use super::find::Image;
@@ -39,7 +39,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let refused = |found| findings(resolving.source, found);
         loop {
-            let wanted = plan::bases(resolving.dockerfile, options, bases).map_err(refused)?;
+            let cancel = resolving.bringing.cancel;
+            let wanted = computed(cancel, || plan::bases(resolving.dockerfile, options, bases))?;
+            let wanted = wanted.map_err(refused)?;
             let new: Vec<_> =
                 wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
             if new.is_empty() {

@@ -2,20 +2,21 @@
 //! store, no root and no image is needed.
 
 use std::collections::BTreeMap;
+use std::{panic, thread};
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile::{self, Parsed};
 use crate::exec::CancelToken;
 use crate::lint::{self, Context, Extent, Finding, Input, Outline, Report, Target};
-use crate::oci::ImageConfig;
-use crate::plan::{self, BaseImage, Options};
+use crate::oci::{ImageConfig, Reference};
+use crate::plan::{self, BaseImage, NamedContext, Options};
 use crate::progress::Reporter;
 use crate::store::WorkDir;
 
-use super::build::{BuildRequest, findings, keeping_git_dir};
+use super::build::{BuildRequest, computed, findings, keeping_git_dir};
 use super::context::{self, Bringing, BuildInput, Directory};
 use super::error::EngineError;
-use super::{Engine, Host, options};
+use super::{Engine, Host, given, options};
 
 /// What is known of images without a store.
 static NO_IMAGES: BTreeMap<String, BaseImage> = BTreeMap::new();
@@ -46,6 +47,7 @@ pub struct Inspection {
     source: Source,
     files: Directory,
     options: Options,
+    cancel: CancelToken,
     /// Where the files are if they were brought.
     _work: Option<WorkDir>,
 }
@@ -60,11 +62,11 @@ impl Inspection {
     ) -> Result<Option<Self>, EngineError> {
         let options = options::for_plan(request)?;
         let input = context::in_place(&request.context, &request.dockerfile, (host, cancel))?;
-        Ok(input.map(|input| Self::new(input, options, None)))
+        Ok(input.map(|input| Self::new(input, options, cancel, None)))
     }
 
-    fn new(input: BuildInput, options: Options, work: Option<WorkDir>) -> Self {
-        Self { source: input.dockerfile, files: input.files, options, _work: work }
+    fn new(input: BuildInput, options: Options, cancel: &CancelToken, work: Option<WorkDir>) -> Self {
+        Self { source: input.dockerfile, files: input.files, options, cancel: cancel.clone(), _work: work }
     }
 
     /// The Dockerfile.
@@ -76,6 +78,10 @@ impl Inspection {
     ///
     /// What only images could tell is not told: a variable is taken for undefined only where no image will set it.
     pub fn check(&self) -> Result<Checked, EngineError> {
+        computed(&self.cancel, || self.checked())?
+    }
+
+    fn checked(&self) -> Result<Checked, EngineError> {
         let parsed = match dockerfile::parse(&self.source) {
             Ok(parsed) => parsed,
             Err(errors) => {
@@ -83,23 +89,28 @@ impl Inspection {
                 return Ok(Checked::new(self.source.clone(), Report::default(), errors));
             }
         };
-        let report = match lint::check(&self.input(&parsed)) {
-            Ok(report) => report,
-            Err(error) => return Err(findings(&self.source, vec![*error])),
-        };
-        Ok(Checked::new(self.source.clone(), report, errors(&parsed, &self.options)))
+        // Neither needs the other.
+        let (report, errors) = thread::scope(|scope| {
+            let errors = scope.spawn(|| errors(&parsed, &self.options));
+            let report = lint::check(&self.input(&parsed));
+            (report, errors.join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+        });
+        let report = report.map_err(|error| findings(&self.source, vec![*error]))?;
+        Ok(Checked::new(self.source.clone(), report, errors))
     }
 
     /// What the target can be given.
     pub fn outline(&self) -> Result<Outline, EngineError> {
-        let parsed = self.parse()?;
-        let outline = lint::outline(&self.input(&parsed));
-        outline.ok_or_else(|| findings(&self.source, errors(&parsed, &self.options)))
+        computed(&self.cancel, || {
+            let parsed = self.parse()?;
+            let outline = lint::outline(&self.input(&parsed));
+            outline.ok_or_else(|| findings(&self.source, errors(&parsed, &self.options)))
+        })?
     }
 
     /// The stages.
     pub fn targets(&self) -> Result<Vec<Target>, EngineError> {
-        Ok(lint::targets(&self.parse()?.dockerfile))
+        computed(&self.cancel, || Ok(lint::targets(&self.parse()?.dockerfile)))?
     }
 
     fn parse(&self) -> Result<Parsed, EngineError> {
@@ -129,11 +140,11 @@ impl Engine {
     ) -> Result<Inspection, EngineError> {
         let options = options::for_plan(request)?;
         let work = self.store.work_dir()?;
-        let clients = &request.clients;
+        let clients = &given::clients(request)?;
         let (host, store) = (&self.host, &*self.store);
         let bringing = Bringing { host, store, work: &work, clients, reporter, cancel };
         let input = context::prepare(&keeping_git_dir(request), &request.dockerfile, bringing)?;
-        Ok(Inspection::new(input, options, Some(work)))
+        Ok(Inspection::new(input, options, cancel, Some(work)))
     }
 }
 
@@ -149,12 +160,29 @@ fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
         Ok(bases) => bases,
         Err(errors) => return errors,
     };
+    let mut wrong: Vec<Diagnostic> = bases.iter().filter_map(|base| misnamed(base, options)).collect();
     let unknown = |base: plan::BaseRef| {
         let image = BaseImage { name: base.reference.clone(), config: ImageConfig::default() };
         (base.reference, image)
     };
     let images = bases.into_iter().map(unknown).collect();
-    plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default()
+    wrong.extend(plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default());
+    wrong
+}
+
+/// What is wrong with a reference. Those of named contexts were looked at with the command line.
+fn misnamed(base: &plan::BaseRef, options: &Options) -> Option<Diagnostic> {
+    let is_given = NamedContext::Image(base.reference.clone());
+    let error = base
+        .reference
+        .parse::<Reference>()
+        .err()
+        .filter(|_| !options.contexts.values().any(|it| *it == is_given))?;
+    let diagnostic = Diagnostic::error(error.to_string()).at(base.span);
+    Some(match error.remedy() {
+        Some(remedy) => diagnostic.help(remedy),
+        None => diagnostic,
+    })
 }
 
 /// Leaves the warnings of a build that is about to begin in `checked`. `bases` are the images that are known. The inner
@@ -162,14 +190,14 @@ fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
 pub(super) fn before_build(
     source: &Source,
     parsed: &Parsed,
-    options: &Options,
+    (options, cancel): (&Options, &CancelToken),
     bases: &BTreeMap<String, BaseImage>,
     files: &Directory,
     checked: &mut Option<Checked>,
 ) -> Result<Result<(), EngineError>, EngineError> {
     let context = Some(files.lint_context());
     let input = Input { source, parsed, options, bases, context, extent: Extent::Build };
-    let report = lint::check(&input).map_err(|error| findings(source, vec![*error]))?;
+    let report = computed(cancel, || lint::check(&input))?.map_err(|error| findings(source, vec![*error]))?;
     let refusal = report.refusal().map(|message| {
         let mut error = Diagnostic::error(message);
         error.span = parsed.dockerfile.directives.check.as_ref().map(|check| check.span);

@@ -7,8 +7,10 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use crate::exec::Secret;
+use crate::remote::{Clients, Logins};
 use crate::store::WorkDir;
 
+use super::build::BuildRequest;
 use super::error::{BuildError, EngineError};
 use super::keys::KeyAgent;
 
@@ -71,6 +73,15 @@ impl Given {
         let started = self.keys.iter().map(|(id, agent)| (id.clone(), agent.socket().to_owned()));
         self.sockets.clone().into_iter().chain(started).collect()
     }
+}
+
+/// What fetches, with the secrets that are for servers.
+pub(super) fn clients(request: &BuildRequest) -> Result<Clients, EngineError> {
+    let mut clients = request.clients.clone();
+    for (id, source) in request.secrets.iter().filter(|(id, _)| Logins::is_one(id)) {
+        clients.logins.add(id, &String::from_utf8_lossy(&secret(id, source)?.0));
+    }
+    Ok(clients)
 }
 
 fn secret(id: &str, source: &SecretSource) -> Result<Secret, EngineError> {

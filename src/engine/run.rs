@@ -1,12 +1,15 @@
 //! Running a command in a container of an image.
 
+mod automatic;
+
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use crate::exec::{self, CancelToken, Io, Output, Signals, Spec, Status, Stdin, Terminal};
+use crate::exec::{self, CancelToken, Capabilities, Io, Output, Signals, Spec, Status, Stdin, Terminal};
 use crate::network::{
-    ExtraHost, Lack, Network, PublishedPort, machine_address, with_hosts, without_loopback,
+    Dns, ExtraHost, Lack, Network, PublishedPort, machine_address, with_hosts, without_loopback,
 };
 use crate::oci::{Config, DEFAULT_PATH};
 use crate::plan::NetworkMode;
@@ -38,6 +41,8 @@ pub struct RunRequest {
     pub network: NetworkMode,
     /// Ports of the machine that lead into the container. They need a network of its own.
     pub ports: Vec<PublishedPort>,
+    /// What its `/etc/resolv.conf` has in the place of the machine's.
+    pub dns: Dns,
     /// Further names in `/etc/hosts`.
     pub extra_hosts: Vec<ExtraHost>,
     /// What it may use.
@@ -46,6 +51,12 @@ pub struct RunRequest {
     pub mounts: Vec<exec::Mount>,
     /// Whether the root file system cannot be written to.
     pub read_only: bool,
+    /// Groups that the command is in besides, by name or number.
+    pub groups: Vec<String>,
+    /// What the command may do if it is root's.
+    pub capabilities: Capabilities,
+    /// Whether the command has the rights of the machine's root, and its devices.
+    pub privileged: bool,
     /// Whether the command may make all system calls, as far as its capabilities go.
     pub unfiltered: bool,
 }
@@ -89,6 +100,16 @@ impl Engine {
         if own { self.networks.lack() } else { None }
     }
 
+    /// What `/etc/resolv.conf` of a container holds.
+    fn resolv_conf(&self, mode: NetworkMode, dns: &Dns) -> Option<Vec<u8>> {
+        let machine = self.host.resolv_conf.as_deref();
+        let text = match mode {
+            NetworkMode::Private => Some(without_loopback(machine.unwrap_or_default())),
+            NetworkMode::Host | NetworkMode::None => machine.map(<[u8]>::to_vec),
+        };
+        if dns.is_empty() { text } else { Some(dns.apply_to(&text.unwrap_or_default())) }
+    }
+
     /// Runs a command in a container that is removed when it ends.
     pub fn run(
         &self,
@@ -113,38 +134,50 @@ impl Engine {
         let work = self.store.work_dir()?;
         let stack = Stack::open(&image.config.rootfs.diff_ids, &self.store, &work)?;
         let mut ground = stack.ground(&self.store, work.path(), cancel)?;
-        if request.read_only {
-            ground.root.upper = None;
-        }
         let id = work.path().file_name().map(|name| name.to_string_lossy().chars().take(12).collect());
         let network = match mode {
             NetworkMode::Private => Some(self.networks.publish(&request.ports)?),
             NetworkMode::Host | NetworkMode::None => None,
         };
+        let hostname = request.hostname.clone().or(id).unwrap_or_default();
+        let cwd = working_directory(request, config);
+        let mut mounts = vec![automatic::hostname(&hostname)];
+        if request.read_only {
+            ground.root.upper = None;
+            let (image, scratch) = ((&stack, &ground.root), work.path());
+            mounts.extend(automatic::volumes(config, &request.mounts, image, scratch)?);
+        }
+        // Those of the user may cover the others.
+        mounts.extend(request.mounts.iter().cloned());
+        if request.read_only {
+            automatic::mount_points(&mut ground.root, (&mounts, &cwd), work.path())?;
+        }
+        let own_name = own_name(&hostname, network.as_ref(), mode);
         let spec = Spec {
             root: ground.root,
             args,
-            env: environment(&config.env, request, connection.terminal.is_some()),
-            cwd: working_directory(request, config),
+            env: environment(&config.env, request, &hostname, connection.terminal.is_some()),
+            cwd,
             user: request.user.clone().unwrap_or_else(|| config.user.clone()),
-            hostname: request.hostname.clone().or(id).unwrap_or_default(),
+            groups: request.groups.clone(),
+            hostname,
             network: match mode {
                 NetworkMode::Host => exec::Network::Host,
                 NetworkMode::None => exec::Network::None,
                 NetworkMode::Private => exec::Network::Given,
             },
-            hosts: with_hosts(&self.host.hosts(), &request.extra_hosts, machine_address(network.as_ref()))?,
-            resolv_conf: match mode {
-                NetworkMode::Private => {
-                    Some(without_loopback(self.host.resolv_conf.as_deref().unwrap_or_default()))
-                }
-                NetworkMode::Host | NetworkMode::None => self.host.resolv_conf.clone(),
-            },
+            hosts: with_hosts(
+                &[self.host.hosts(), own_name.into_bytes()].concat(),
+                &request.extra_hosts,
+                machine_address(network.as_ref()),
+            )?,
+            resolv_conf: self.resolv_conf(mode, &request.dns),
             script: None,
-            insecure: false,
+            insecure: request.privileged,
             resources: request.limits.resources.clone(),
             shm_size: request.limits.shm_size,
-            mounts: request.mounts.clone(),
+            mounts,
+            capabilities: request.capabilities,
             filtered: !request.unfiltered,
         };
         let limits = &request.limits;
@@ -162,6 +195,17 @@ impl Engine {
         let remarks = [out_of_memory(outcome.hits, limits), too_many_processes(outcome.hits, limits)];
         Ok(Ended { status: outcome.status, remarks: remarks.into_iter().flatten().collect() })
     }
+}
+
+/// The line of `/etc/hosts` for the container itself. With the machine's network it has the machine's names.
+fn own_name(hostname: &str, network: Option<&Network<'_>>, mode: NetworkMode) -> String {
+    /// Debian's choice for a machine whose address is not known.
+    const SOME_LOOPBACK: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+    if mode == NetworkMode::Host || hostname.is_empty() {
+        return String::new();
+    }
+    let address = network.and_then(Network::address).unwrap_or(SOME_LOOPBACK);
+    format!("{address}\t{hostname}\n")
 }
 
 /// Entrypoint and command, each the user's or the image's; the image's command belongs to the image's entrypoint.
@@ -184,10 +228,15 @@ fn working_directory(request: &RunRequest, config: &Config) -> PathBuf {
     request.workdir.as_ref().map_or(image.clone(), |path| image.join(path))
 }
 
-/// The image's variables with the user's, `PATH` always and, for a terminal, `TERM`, as Docker has them.
-fn environment(image: &[String], request: &RunRequest, terminal: bool) -> Vec<(OsString, OsString)> {
+/// The image's variables with the user's, `PATH` and `HOSTNAME` always and, for a terminal, `TERM`, as Docker has them.
+fn environment(
+    image: &[String],
+    request: &RunRequest,
+    hostname: &str,
+    terminal: bool,
+) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(&str, &str)> = image.iter().filter_map(|pair| pair.split_once('=')).collect();
-    let mut defaults = vec![("PATH", DEFAULT_PATH)];
+    let mut defaults = vec![("PATH", DEFAULT_PATH), ("HOSTNAME", hostname)];
     if terminal {
         defaults.push(("TERM", "xterm"));
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -14,6 +15,8 @@ use super::error::ExecError;
 pub struct CancelToken {
     /// An eventfd that is written once and never read, so that it stays readable for every poller.
     event: Arc<OwnedFd>,
+    /// How many computations are running that do not look at the token.
+    computing: Arc<AtomicUsize>,
 }
 
 impl CancelToken {
@@ -21,7 +24,22 @@ impl CancelToken {
     pub fn new() -> Result<Self, ExecError> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|errno| ExecError::Engine { doing: "make an eventfd", source: errno.into() })?;
-        Ok(Self { event: Arc::new(event) })
+        Ok(Self { event: Arc::new(event), computing: Arc::default() })
+    }
+
+    /// Does something that takes no notice of the token, and leaves nothing behind that would have to be cleaned up;
+    /// `None` if it was canceled before.
+    pub fn computing<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let running = Running::new(&self.computing);
+        let result = (!self.is_canceled()).then(act);
+        drop(running);
+        result
+    }
+
+    /// Whether something is going on that will not notice that the token is canceled. Nothing begins after
+    /// [`CancelToken::cancel`], so that whoever asks then may end the process.
+    pub fn is_computing(&self) -> bool {
+        self.computing.load(Ordering::SeqCst) > 0
     }
 
     /// Makes every sandbox that runs with this token end at once, and those that would start, fail.
@@ -39,6 +57,22 @@ impl CancelToken {
     /// Readable once canceled.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.event.as_fd()
+    }
+}
+
+/// Counts a computation as long as it lives.
+struct Running<'t>(&'t AtomicUsize);
+
+impl<'t> Running<'t> {
+    fn new(count: &'t AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

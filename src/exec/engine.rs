@@ -1,5 +1,7 @@
 //! The engine's side: starts a stage, passes output on, waits, and says how it ended.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{self, IoSlice, PipeReader};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
@@ -244,7 +246,8 @@ impl Stage {
         cancel: &CancelToken,
     ) -> Result<Outcome, ExecError> {
         let Self { mut sandbox, output, has_entered } = self;
-        let seccomp = if spec.filtered { seccomp::program() } else { &[] };
+        let seccomp =
+            if spec.filtered { seccomp::program(spec.capabilities) } else { Cow::Borrowed(&[][..]) };
         let terminal = match io.terminal {
             Some(terminal) => Some((terminal, socket_pair()?)),
             None => None,
@@ -261,7 +264,7 @@ impl Stage {
             limited: group.is_some_and(|group| !group.limits().is_empty()),
             entered: has_entered,
         };
-        let request = Request::encode(spec, seccomp, input, io.foreground, &cgroup);
+        let request = Request::encode(spec, &seccomp, input, io.foreground, &cgroup);
         let theirs = terminal.as_ref().map(|(_, (_, theirs))| theirs.as_fd());
         let mut fds: Vec<BorrowedFd<'_>> = theirs.or(stdin).into_iter().chain(io.network).collect();
         fds.extend(group.into_iter().flat_map(Group::directories));
@@ -329,8 +332,21 @@ fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
         ("the host name", has_nul(hostname.as_bytes())),
         ("the target of a mount", mounts.iter().any(|mount| has_nul(mount.target.as_bytes()))),
     ];
-    match places.into_iter().find(|(_, bad)| *bad) {
-        Some((place, _)) => Err(SpecProblem::Nul { place }.into()),
+    if let Some((place, _)) = places.into_iter().find(|(_, bad)| *bad) {
+        return Err(SpecProblem::Nul { place }.into());
+    }
+    check_lengths(args, env)
+}
+
+/// Refuses texts that execve(2) would refuse without saying which: its `MAX_ARG_STRLEN` is 32 pages, with a zero.
+fn check_lengths(args: &[OsString], env: &[(OsString, OsString)]) -> Result<(), ExecError> {
+    let max = 32 * rustix::param::page_size() - 1;
+    let arguments = args.iter().map(|arg| ("an argument of the command".to_owned(), arg.len()));
+    let variables = env.iter().map(|(name, value)| {
+        (format!("the variable `{}`", name.to_string_lossy()), name.len() + "=".len() + value.len())
+    });
+    match arguments.chain(variables).find(|(_, length)| *length > max) {
+        Some((place, length)) => Err(SpecProblem::TooLong { place, length, max }.into()),
         None => Ok(()),
     }
 }

@@ -100,6 +100,16 @@ pub enum SpecProblem {
         /// Where: `an argument`, `the environment`, …
         place: &'static str,
     },
+    /// A text that is longer than the kernel takes.
+    #[error("{place} has {length} bytes, and Linux takes no more than {max} in one argument or variable")]
+    TooLong {
+        /// Which: `an argument`, `the variable …`.
+        place: String,
+        /// Its length.
+        length: usize,
+        /// The longest.
+        max: usize,
+    },
     /// A working directory that is not absolute.
     #[error("the working directory `{}` is not absolute", .0.display())]
     RelativeCwd(PathBuf),
@@ -142,10 +152,12 @@ impl ExecError {
 fn command_problem(errno: i32) -> String {
     match errno {
         libc::ENOENT => "no such file or directory, in the image or in its `PATH`".to_owned(),
+        libc::ENOTDIR => "on the way to it the image has something that is not a directory".to_owned(),
         libc::EACCES => "permission denied".to_owned(),
         libc::ENOEXEC => {
             "exec format error: neither a program for this machine nor a script with `#!`".to_owned()
         }
+        libc::E2BIG => "its arguments and variables together are longer than Linux allows".to_owned(),
         other => io::Error::from_raw_os_error(other).to_string(),
     }
 }

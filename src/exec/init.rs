@@ -109,7 +109,7 @@ fn prepare(request: &Request, socket: BorrowedFd<'_>) -> Result<User, Failure> {
         loopback_up().step("take the loopback interface up")?;
     }
     umask(Mode::from_raw_mode(0o022));
-    let user = user::find(&spec.user, Path::new("/"), IdMap::current())?;
+    let user = user::find((&spec.user, &spec.groups), Path::new("/"), IdMap::current())?;
     enter(&spec.cwd)?;
     Ok(user)
 }
@@ -187,7 +187,7 @@ fn become_command(request: &Request, socket: BorrowedFd<'_>, stdin: Option<Owned
         close_all_but(socket).step("close descriptors")?;
         reset_signals().step("reset signals")?;
         resources::limit(&request.spec.resources)?;
-        rights::reduce(user, &request.seccomp, request.spec.insecure)
+        rights::reduce(user, &request.seccomp, &request.spec)
     })();
     match prepared {
         Err(failure) => failure,

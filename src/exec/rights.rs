@@ -11,32 +11,18 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 
+use super::capabilities::Capabilities;
 use super::channel::Failure;
 use super::init::Step as _;
+use super::spec::Spec;
 use super::user::User;
 use crate::sys::process::load_seccomp;
 use crate::user::IdMap;
 
-/// Docker's default capabilities, 00000000a80425fb.
-const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::FOWNER)
-    .union(CapabilitySet::FSETID)
-    .union(CapabilitySet::KILL)
-    .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::SETUID)
-    .union(CapabilitySet::SETPCAP)
-    .union(CapabilitySet::NET_BIND_SERVICE)
-    .union(CapabilitySet::NET_RAW)
-    .union(CapabilitySet::SYS_CHROOT)
-    .union(CapabilitySet::MKNOD)
-    .union(CapabilitySet::AUDIT_WRITE)
-    .union(CapabilitySet::SETFCAP);
-
 /// Gives up everything that the command must not have. The next call is exec. An empty filter allows all calls.
-pub(super) fn reduce(user: &User, seccomp: &[u8], insecure: bool) -> Result<(), Failure> {
-    let allowed = if insecure { CapabilitySet::from_bits_retain(u64::MAX) } else { CAPABILITIES };
-    if !insecure && !seccomp.is_empty() {
+pub(super) fn reduce(user: &User, seccomp: &[u8], spec: &Spec) -> Result<(), Failure> {
+    let allowed = if spec.insecure { Capabilities::ALL } else { spec.capabilities }.set();
+    if !spec.insecure && !seccomp.is_empty() {
         load_seccomp(seccomp).step("load the seccomp filter")?;
     }
     bound(allowed).step("drop capabilities")?;

@@ -1,17 +1,19 @@
-//! The seccomp filter of every command, made once in a process from the [profile](super::seccomp_profile).
+//! The seccomp filter of commands, for the usual ones made once in a process from the [profile](super::seccomp_profile).
 //!
 //! libseccomp only tells which number a name has on which architecture. Its compiler takes 10 to 20 ms, more than a
 //! whole sandbox; a test compares what both compilers' programs answer.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use libseccomp::{ScmpArch, ScmpSyscall};
 
 use super::bpf::{Instruction, bytes, choose, give, if_bits, load};
+use super::capabilities::Capabilities;
 use super::seccomp_profile::{
-    ALLOWED, ALLOWED_HERE, CLONE_FORBIDDEN, I386_DIRECT, IOCTLS_FORBIDDEN, LAST_KNOWN, NEW_ALLOWED,
-    PERSONALITIES, SOCKET_FAMILIES, X32_OWN,
+    ALLOWED, ALLOWED_HERE, ALLOWED_WITH, CLONE_FORBIDDEN, I386_DIRECT, IOCTLS_FORBIDDEN, LAST_KNOWN,
+    NEW_ALLOWED, PERSONALITIES, SOCKET_FAMILIES, X32_OWN,
 };
 
 /// Where `struct seccomp_data` has the call's number, the architecture, the two halves of the first argument and the
@@ -55,20 +57,32 @@ const ARCHITECTURES: &[(u32, &[ScmpArch])] =
 const ARCHITECTURES: &[(u32, &[ScmpArch])] =
     &[(0xc000_00b7, &[ScmpArch::Aarch64]), (0x4000_0028, &[ScmpArch::Arm])];
 
-/// The program, an array of `struct sock_filter`.
-pub(super) fn program() -> &'static [u8] {
-    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
-    PROGRAM.get_or_init(|| bytes(&compile()))
+/// The program for a command with these capabilities, an array of `struct sock_filter`.
+pub(super) fn program(capabilities: Capabilities) -> Cow<'static, [u8]> {
+    static USUAL: OnceLock<Vec<u8>> = OnceLock::new();
+    let more = allowed_with(capabilities);
+    if more.is_empty() {
+        Cow::Borrowed(USUAL.get_or_init(|| bytes(&compile(&more))))
+    } else {
+        Cow::Owned(bytes(&compile(&more)))
+    }
 }
 
-fn compile() -> Vec<Instruction> {
+/// What is allowed besides, because there are capabilities that guard it.
+fn allowed_with(capabilities: Capabilities) -> Vec<&'static str> {
+    let held = |name: &str| Capabilities::named(name).is_some_and(|one| capabilities.contains(one));
+    let rows = ALLOWED_WITH.iter().filter(|(name, _)| held(name));
+    rows.flat_map(|(_, calls)| calls.split_whitespace()).collect()
+}
+
+fn compile(more: &[&str]) -> Vec<Instruction> {
     let mut runs = vec![(0, vec![give(libc::SECCOMP_RET_KILL_PROCESS)])];
     let mut architectures = ARCHITECTURES.to_vec();
     architectures.sort_unstable_by_key(|(audit, _)| *audit);
     for (audit, abis) in architectures {
         let mut calls = BTreeMap::new();
         for abi in abis {
-            add_calls(*abi, &mut calls);
+            add_calls(*abi, more, &mut calls);
         }
         let mut code = vec![load(NUMBER)];
         code.extend(choose(&verdict_runs(&calls)));
@@ -81,7 +95,7 @@ fn compile() -> Vec<Instruction> {
 }
 
 /// Adds the calls of an ABI that are not simply refused.
-fn add_calls(abi: ScmpArch, calls: &mut BTreeMap<u32, Verdict>) {
+fn add_calls(abi: ScmpArch, more: &[&str], calls: &mut BTreeMap<u32, Verdict>) {
     // libseccomp gives calls that an ABI lacks negative numbers.
     let number = |name| {
         ScmpSyscall::from_name_by_arch(name, abi)
@@ -108,6 +122,7 @@ fn add_calls(abi: ScmpArch, calls: &mut BTreeMap<u32, Verdict>) {
         (number("clone3"), Verdict::Absent),
     ];
     calls.extend(conditional.into_iter().filter_map(|(number, verdict)| Some((number?, verdict))));
+    calls.extend(more.iter().copied().filter_map(number).map(|number| (number, Verdict::Allow)));
 }
 
 /// Runs of numbers with the same verdict, each as code; a number that is not in `calls` is refused.
@@ -239,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_program_answers_as_libseccomps_does() {
-        let (ours, reference) = (program(), reference());
+        let (ours, reference) = (program(Capabilities::default()), reference());
         let arguments: Vec<u64> = (0..64)
             .chain([0x2_0000, 0x2_0008, 0x7e02_0000, 0x1000_0000, 0x11, 0xffff_ffff, 0x1_0000_0001, u64::MAX])
             .collect();
@@ -253,8 +268,8 @@ mod tests {
                 for number in known.clone().chain(own) {
                     // Programs of 32-bit ABIs have no larger arguments; libseccomp looks at the low half only.
                     for &argument in arguments.iter().filter(|&&a| wide.contains(abi) || a < 1 << 32) {
-                        let ask = |program| answer(program, number | mark, *audit, argument);
-                        let (ours, theirs) = (ask(ours), ask(&reference));
+                        let ask = |program: &[u8]| answer(program, number | mark, *audit, argument);
+                        let (ours, theirs) = (ask(&ours), ask(&reference));
                         assert_eq!(ours, theirs, "{abi:?} call {number} with {argument:#x}");
                     }
                 }
@@ -267,7 +282,7 @@ mod tests {
         for (audit, abis) in ARCHITECTURES {
             for abi in *abis {
                 let mark = if *abi == ScmpArch::X32 { X32_BIT } else { 0 };
-                let ask = |number: u32| answer(program(), number | mark, *audit, 0);
+                let ask = |number: u32| answer(&program(Capabilities::default()), number | mark, *audit, 0);
                 assert!(NEW_ALLOWED.iter().all(|&number| ask(number) == ALLOW), "{abi:?}");
                 assert_eq!([459, 460, 461].map(ask), [REFUSE; 3], "{abi:?}: lsm_*");
                 assert_eq!([467, 511, 1023].map(ask), [ABSENT; 3], "{abi:?}");
@@ -277,11 +292,29 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn what_a_capability_guards_is_allowed_with_it_alone() {
+        let (audit, call) =
+            (0xc000_003e, |name| ScmpSyscall::from_name(name).unwrap().as_raw_syscall() as u32);
+        let admin = Capabilities::default().with(Capabilities::named("SYS_ADMIN").unwrap());
+        let namespaces = u64::from(CLONE_FORBIDDEN);
+        for (name, argument) in [("mount", 0), ("unshare", namespaces), ("clone", namespaces), ("clone3", 0)]
+        {
+            let ask = |capabilities| answer(&program(capabilities), call(name), audit, argument);
+            assert_ne!(ask(Capabilities::default()), ALLOW, "{name}");
+            assert_eq!(ask(admin), ALLOW, "{name}");
+            assert_ne!(ask(Capabilities::named("SYS_TIME").unwrap()), ALLOW, "{name}");
+        }
+        assert_eq!(answer(&program(admin), call("init_module"), audit, 0), REFUSE);
+        assert_eq!(answer(&program(Capabilities::ALL), call("init_module"), audit, 0), ALLOW);
+    }
+
+    #[test]
     fn input_cannot_be_put_into_a_terminal() {
         for (audit, abis) in ARCHITECTURES {
             for abi in *abis {
                 let ioctl = ScmpSyscall::from_name_by_arch("ioctl", *abi).unwrap().as_raw_syscall() as u32;
-                let ask = |request| answer(program(), ioctl, *audit, request);
+                let ask = |request| answer(&program(Capabilities::default()), ioctl, *audit, request);
                 let around: [u64; 5] = [0, 0x5411, 0x5413, 0x541b, 0x541d];
                 assert!(around.into_iter().all(|request| ask(request) == ALLOW), "{abi:?}");
                 // The kernel does not look at the upper half.
@@ -294,7 +327,11 @@ mod tests {
     #[test]
     fn calls_of_other_architectures_kill() {
         for arch in [0, 0xc000_00f3, u32::MAX] {
-            assert_eq!(answer(program(), 1, arch, 0), libc::SECCOMP_RET_KILL_PROCESS, "{arch:#x}");
+            assert_eq!(
+                answer(&program(Capabilities::default()), 1, arch, 0),
+                libc::SECCOMP_RET_KILL_PROCESS,
+                "{arch:#x}"
+            );
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Docker's default seccomp profile (moby/profiles, `seccomp/default.json`) as data, for a process with the default
-//! capabilities: rules for other capabilities, of which the default ones have none, are left out.
+//! Docker's default seccomp profile (moby/profiles, `seccomp/default.json`) as data.
 
 /// Allowed with any arguments, on every architecture that has them.
 pub(super) const ALLOWED: &str = "
@@ -49,6 +48,27 @@ pub(super) const ALLOWED_HERE: &str =
     "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls";
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!("the seccomp profile covers x86-64 and aarch64 only");
+
+/// Allowed as well, with any arguments, to who has a capability that Docker does not give by default.
+pub(super) const ALLOWED_WITH: &[(&str, &str)] = &[
+    ("BPF", "bpf"),
+    ("DAC_READ_SEARCH", "open_by_handle_at"),
+    ("PERFMON", "perf_event_open"),
+    (
+        "SYS_ADMIN",
+        "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount \
+         open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare",
+    ),
+    ("SYS_BOOT", "reboot"),
+    ("SYS_MODULE", "delete_module finit_module init_module"),
+    ("SYS_NICE", "get_mempolicy mbind set_mempolicy set_mempolicy_home_node"),
+    ("SYS_PACCT", "acct"),
+    ("SYS_PTRACE", "kcmp pidfd_getfd process_madvise"),
+    ("SYS_RAWIO", "ioperm iopl"),
+    ("SYS_TIME", "clock_settime clock_settime64 settimeofday stime"),
+    ("SYS_TTY_CONFIG", "vhangup"),
+    ("SYSLOG", "syslog"),
+];
 
 /// Address families, the first argument of socket(2), that are allowed; left out are DECnet, SECURITY, KEY, ASH,
 /// RDS, WANPIPE, IRDA, ALG, VSOCK and all from 46.

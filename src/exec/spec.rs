@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
+use super::capabilities::Capabilities;
 use super::resources::ResourceLimit;
 
 /// The most directories that [`Root::lowers`] may hold: overlayfs takes 500, and the skeleton is one of them.
@@ -25,6 +26,8 @@ pub struct Spec {
     /// `name|id[:group|id]` as in Docker's `USER`, looked up in the root's `/etc/passwd` and `/etc/group`. Empty
     /// means user 0.
     pub user: String,
+    /// Groups that the command is in besides, by name or number.
+    pub groups: Vec<String>,
     /// Host name inside, at most 64 bytes.
     pub hostname: String,
     /// Which network the process sees.
@@ -44,6 +47,8 @@ pub struct Spec {
     pub shm_size: Option<u64>,
     /// What is mounted besides, in this order.
     pub mounts: Vec<Mount>,
+    /// What a command of root's may do, and everybody else at the most.
+    pub capabilities: Capabilities,
     /// Whether Docker's seccomp rules hold. Without them the command may make namespaces of its own.
     pub filtered: bool,
 }

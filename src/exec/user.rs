@@ -40,9 +40,15 @@ struct Account {
 }
 
 /// Looks `user` up in the files under `root`; see [`Spec::user`](super::Spec::user) for its form. One whose ids do not
-/// exist here is an error; supplementary groups that do not are left out.
-pub(super) fn find(user: &str, root: &Path, ids: &IdMap) -> Result<User, Failure> {
+/// exist here is an error; supplementary groups that do not are left out. It is in `groups`, by name or number, besides.
+pub(super) fn find((user, groups): (&str, &[String]), root: &Path, ids: &IdMap) -> Result<User, Failure> {
     let mut found = look_up(user, root)?;
+    for group in groups {
+        let group = find_group(group, number(group)?, root)?;
+        if !found.groups.contains(&group) {
+            found.groups.push(group);
+        }
+    }
     let User { uid, gid, .. } = found;
     if !ids.has_owner((uid, gid)) {
         return Err(Failure::User(UserProblem::Unmapped { uid, gid }));

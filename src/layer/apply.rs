@@ -14,6 +14,8 @@
 //!   is present; if it is a directory it is opaque. A character device 0:0 is what overlayfs calls a whiteout, and
 //!   so do we.
 //! - In a tar that is no layer ([`Contents::Files`]) there are no marks, and what looks like one is refused.
+//! - Files that are stored without their holes have them on disk, too. A hole is content like any other: its zeros
+//!   count for digests and limits.
 //! - Attributes that are no part of a layer ([`crate::tree::Xattr::is_kept`]) are dropped.
 //!
 //! Metadata of directories and whiteouts come last: by then nothing changes a time or needs a permission.
@@ -22,6 +24,7 @@ mod archive;
 mod fields;
 mod names;
 mod pool;
+mod sparse;
 mod unpack;
 
 use std::io::Read;
@@ -30,6 +33,7 @@ use std::thread;
 
 pub use self::archive::ArchiveError;
 use self::archive::Reader;
+pub(super) use self::archive::{Header, HeaderKind};
 pub(super) use self::fields::checksum_is_right;
 use self::pool::Pool;
 use self::unpack::{Stop, Unpacking};
@@ -206,8 +210,13 @@ pub fn begins_tar(input: impl Read) -> bool {
     match Reader::new(input).next() {
         Ok(first) => first.is_some(),
         // A tar, but none that can be unpacked.
-        Err(error) => matches!(error, ArchiveError::Type { .. } | ArchiveError::Sparse { .. }),
+        Err(error) => matches!(error, ArchiveError::Type { .. }),
     }
+}
+
+/// The header that `blocks` hold: an entry's, with the extended ones before it.
+pub(super) fn header_of(blocks: &[u8]) -> Result<Option<Header>, ArchiveError> {
+    Reader::new(blocks).next()
 }
 
 /// Unpacks `tar`, which is not compressed, into the empty directory `dir`. After an error the directory holds parts

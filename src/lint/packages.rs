@@ -53,6 +53,18 @@ pub(super) fn commands(run: &Run) -> Vec<Simple> {
     }
 }
 
+/// How the words begin that the rules look for: programs that fetch packages.
+const MANAGERS: [&str; 15] = [
+    "apk", "apt", "bundle", "cargo", "composer", "dnf", "go", "microdnf", "npm", "pip", "pnpm", "poetry",
+    "uv", "yarn", "yum",
+];
+
+/// Whether a text may have anything that a rule looks at. Most have nothing, and need not be split.
+fn may_manage_packages(text: &str) -> bool {
+    let mut words = text.as_bytes().split(|b| !b.is_ascii_alphanumeric());
+    words.any(|word| MANAGERS.iter().any(|name| word.starts_with(name.as_bytes())))
+}
+
 /// `state` is that at the end of the stage.
 pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &mut Findings) {
     if !state.shell_is_posix() {
@@ -60,7 +72,11 @@ pub(super) fn check(facts: &Facts<'_>, index: usize, state: &State, findings: &m
     }
     let instructions = &facts.stage(index).instructions;
     let runs = instructions.iter().filter_map(|instruction| match &instruction.kind {
-        InstructionKind::Run(run) => Some(RunAt { instruction, run, commands: commands(run) }),
+        InstructionKind::Run(run) => {
+            let text = facts.text(instruction.span);
+            let commands = if may_manage_packages(text) { commands(run) } else { Vec::new() };
+            Some(RunAt { instruction, run, commands })
+        }
         _ => None,
     });
     let runs: Vec<RunAt<'_>> = runs.collect();

@@ -17,6 +17,44 @@ pub fn without_loopback(text: &[u8]) -> Vec<u8> {
     kept.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect()
 }
 
+/// What a user says about the look-up of names, see resolv.conf(5). Where it is empty, what the machine has stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// Name servers.
+    pub servers: Vec<IpAddr>,
+    /// Domains to look a name up in; `.` alone is none.
+    pub search: Vec<String>,
+    /// Options.
+    pub options: Vec<String>,
+}
+
+impl Dns {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// A `resolv.conf` in which this stands in the place of what there is of it.
+    pub fn apply_to(&self, text: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(text);
+        let replaced = |line: &&str| match line.split_whitespace().next() {
+            Some("nameserver") => !self.servers.is_empty(),
+            Some("search" | "domain") => !self.search.is_empty(),
+            Some("options") => !self.options.is_empty(),
+            _ => false,
+        };
+        let mut lines: Vec<String> = text.lines().filter(|line| !replaced(line)).map(str::to_owned).collect();
+        lines.extend(self.servers.iter().map(|server| format!("nameserver {server}")));
+        if !self.search.is_empty() && self.search != ["."] {
+            lines.push(format!("search {}", self.search.join(" ")));
+        }
+        if !self.options.is_empty() {
+            lines.push(format!("options {}", self.options.join(" ")));
+        }
+        lines.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect()
+    }
+}
+
 fn is_loopback(line: &str) -> bool {
     name_server(line).is_some_and(|address| address.is_loopback())
 }
@@ -46,6 +84,30 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(String::from_utf8(without_loopback(text.as_bytes())).unwrap(), expected, "{text:?}");
+        }
+    }
+    #[test]
+    fn what_the_user_says_takes_the_place_of_the_machines() {
+        let machine = b"nameserver 10.0.0.1\nsearch a b\noptions ndots:2\n";
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let dns = |servers: &[&str], search: &[&str], options: &[&str]| Dns {
+            servers: servers.iter().map(|server| server.parse().unwrap()).collect(),
+            search: words(search),
+            options: words(options),
+        };
+        for (dns, expected) in [
+            (dns(&[], &[], &[]), "nameserver 10.0.0.1\nsearch a b\noptions ndots:2\n"),
+            (
+                dns(&["1.1.1.1", "::1"], &[], &[]),
+                "search a b\noptions ndots:2\nnameserver 1.1.1.1\nnameserver ::1\n",
+            ),
+            (
+                dns(&[], &["x"], &["rotate", "ndots:1"]),
+                "nameserver 10.0.0.1\nsearch x\noptions rotate ndots:1\n",
+            ),
+            (dns(&[], &["."], &[]), "nameserver 10.0.0.1\noptions ndots:2\n"),
+        ] {
+            assert_eq!(String::from_utf8(dns.apply_to(machine)).unwrap(), expected, "{dns:?}");
         }
     }
 }

@@ -58,6 +58,30 @@ fn sandboxes_get_out_but_not_to_each_other() {
 }
 
 #[test]
+fn one_that_is_begun_is_the_first_that_is_taken_and_both_ways_are_waited_for() {
+    let networks = networks();
+    networks.begin();
+    networks.begin();
+    let one = networks.take().unwrap();
+    let two = networks.take().unwrap();
+    let bridges = [one.slot().name(), two.slot().name()];
+    assert!(bridges.iter().all(|bridge| exists(bridge)), "{bridges:?}");
+    drop(one);
+    networks.begin_close();
+    drop(two);
+    networks.close_free();
+    assert!(!bridges.iter().any(|bridge| exists(bridge)), "bridges of {bridges:?} are left");
+
+    // One that nobody takes goes, too, and is not in the way of another.
+    let unused = self::networks();
+    unused.begin();
+    unused.begin_close();
+    let bridge = unused.take().unwrap().slot().name();
+    drop(unused);
+    assert!(!exists(&bridge), "{bridge} is left");
+}
+
+#[test]
 fn a_published_port_leads_inside_and_is_taken() {
     let networks = networks();
     // A port that is free now.

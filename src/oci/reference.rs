@@ -119,7 +119,7 @@ impl ReferenceError {
             ReferenceErrorKind::UpperCase { .. } => Some(format!("write `{}`", lower_case_name(&self.text))),
             ReferenceErrorKind::Scheme { scheme } => {
                 let rest = &self.text[scheme.len() + "://".len()..];
-                (!rest.is_empty()).then(|| format!("write `{rest}`"))
+                rest.parse::<Reference>().is_ok().then(|| format!("write `{rest}`"))
             }
             ReferenceErrorKind::Id => Some("give the image a name with `strata tag`".to_owned()),
             ReferenceErrorKind::Empty => Some("write a name such as `app` or `app:1.0`".to_owned()),

@@ -14,8 +14,10 @@ pub(super) struct Graph<'i> {
     base_ids: HashMap<&'i str, BaseId>,
     contexts: Vec<ContextName>,
     steps: Vec<Step>,
-    /// The steps from each root, which are few: a root is mostly the one before.
-    step_ids: HashMap<Root, Vec<StepId>>,
+    /// The last step from each root, and the one before it from the same root, by step. They are few: a root is mostly
+    /// the one before.
+    last_from: BTreeMap<Root, StepId>,
+    before: Vec<Option<StepId>>,
 }
 
 impl<'i> Graph<'i> {
@@ -27,7 +29,8 @@ impl<'i> Graph<'i> {
             base_ids: HashMap::new(),
             contexts: Vec::new(),
             steps: Vec::new(),
-            step_ids: HashMap::new(),
+            last_from: BTreeMap::new(),
+            before: Vec::new(),
         }
     }
 
@@ -61,15 +64,16 @@ impl<'i> Graph<'i> {
 
     /// The number of a step; that of the earlier one, if one does the same to the same root.
     pub(super) fn step(&mut self, step: Step) -> StepId {
-        let siblings = self.step_ids.entry(step.from).or_default();
-        let steps = &mut self.steps;
-        if let Some(&id) = siblings.iter().find(|id| steps[id.0 as usize].kind == step.kind) {
-            steps[id.0 as usize].no_cache |= step.no_cache;
+        let last = self.last_from.get(&step.from).copied();
+        let mut siblings = std::iter::successors(last, |id| self.before[id.0 as usize]);
+        if let Some(id) = siblings.find(|id| self.steps[id.0 as usize].kind == step.kind) {
+            self.steps[id.0 as usize].no_cache |= step.no_cache;
             return id;
         }
-        let id = StepId(steps.len() as u32);
-        steps.push(step);
-        siblings.push(id);
+        let id = StepId(self.steps.len() as u32);
+        self.last_from.insert(step.from, id);
+        self.before.push(last);
+        self.steps.push(step);
         id
     }
 

@@ -11,6 +11,7 @@ mod platform;
 mod remote;
 mod run;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Span;
@@ -41,18 +42,17 @@ pub(super) fn lower(
         errors: Vec::new(),
         stop: Stopping { place, stop: None },
     };
-    let mut target = None;
     for needed in &stages.needed {
         let errors = lowering.errors.len();
         if let Some(stage) = lowering.stage(needed)
             && errors == lowering.errors.len()
         {
-            target = Some((needed, stage.clone()));
             lowering.done.insert(needed.index, stage);
         }
     }
-    let Lowering { graph, errors, stop, .. } = lowering;
-    let Some((needed, stage)) = target.filter(|_| errors.is_empty()) else {
+    let Lowering { graph, errors, mut done, stop, .. } = lowering;
+    let last = stages.needed.last().and_then(|needed| Some((needed, done.remove(&needed.index)?)));
+    let Some((needed, stage)) = last.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
@@ -100,7 +100,8 @@ struct Counter {
     /// The stage's name with a blank, or nothing.
     stage: String,
     next: usize,
-    total: usize,
+    /// `/total] `
+    end: String,
 }
 
 impl Counter {
@@ -117,13 +118,22 @@ impl Counter {
         };
         let triggers = needed.triggers.iter().map(|trigger| &trigger.instruction);
         let counted = triggers.chain(needed.instructions()).filter(counts).count();
-        Self { stage, next: 1, total: from + counted }
+        Self { stage, next: 1, end: format!("/{}] ", from + counted) }
     }
 
-    fn name(&mut self, text: &str) -> String {
-        let Self { stage, next, total } = self;
-        let width = total.to_string().len();
-        let name = format!("[{stage}{next:width$}/{total}] {text}");
+    /// The parts of `text` as what progress shows.
+    fn name(&mut self, text: &[&str]) -> String {
+        let Self { stage, next, end } = self;
+        let number = next.to_string();
+        let width = end.len() - "/] ".len();
+        let mut name = String::with_capacity(
+            1 + stage.len() + width + end.len() + text.iter().map(|part| part.len()).sum::<usize>(),
+        );
+        name.push('[');
+        name.push_str(stage);
+        name.extend(std::iter::repeat_n(' ', width.saturating_sub(number.len())));
+        name.extend([&number, end.as_str()]);
+        name.extend(text.iter().copied());
         self.next += 1;
         name
     }
@@ -203,7 +213,7 @@ impl Lowering<'_> {
         if !config.working_dir.is_empty() {
             config.working_dir = config::absolute("", &config.working_dir);
         }
-        let name = counter.name(&format!("FROM {}", image.name));
+        let name = counter.name(&["FROM ", &image.name]);
         let base = self.graph.base(image, reference, name, span);
         let author = image.config.author.clone().filter(|author| !author.is_empty());
         let base_platform = platform::of_image(image);
@@ -215,8 +225,9 @@ impl Lowering<'_> {
     fn files(&mut self, name: &str, needed: &Needed<'_>, counter: &mut Counter) -> State {
         let context = self.graph.context(ContextName::Named(name.to_owned()));
         let step = self.graph.step(Step {
-            name: counter.name(&format!("FROM {name}")),
+            name: counter.name(&["FROM ", name]),
             span: needed.stage.from.kind.image.span,
+            sources: Vec::new(),
             trigger: None,
             no_cache: is_without_cache(needed, self.options),
             shell: run::shell_of(&Config::default())[0].clone(),
@@ -352,11 +363,12 @@ impl<'s> Stage<'s, '_> {
         self.state.history.push(HistoryItem { created_by: Some(created_by), step: None });
     }
 
-    /// Does `kind`. `text` is what progress shows, `created_by` what the history says.
-    fn step(&mut self, kind: StepKind, text: &str, created_by: String, span: Span) {
+    /// Does `kind`. `text` is what progress shows, `created_by` what the history says, `sources` where the sources stand
+    /// in the file.
+    fn step(&mut self, kind: StepKind, text: &str, created_by: String, span: Span, sources: Vec<Span>) {
         let name = match self.trigger {
-            Some(_) => self.counter.name(&format!("ONBUILD {text}")),
-            None => self.counter.name(text),
+            Some(_) => self.counter.name(&["ONBUILD ", text]),
+            None => self.counter.name(&[text]),
         };
         let trigger = self.trigger.map(|(trigger, _)| trigger.text.clone());
         let span = self.place(span);
@@ -368,7 +380,8 @@ impl<'s> Stage<'s, '_> {
                 self.seen_by(vec![shell.clone()], self.options.network)
             }
         });
-        let step = Step { name, span, trigger, no_cache: self.no_cache, shell, from: self.state.root, kind };
+        let (from, no_cache) = (self.state.root, self.no_cache);
+        let step = Step { name, span, sources, trigger, no_cache, shell, from, kind };
         let step = self.graph.step(step);
         if let Some(run) = run {
             self.stop.stop = Some(Stop { step, run });
@@ -381,14 +394,21 @@ impl<'s> Stage<'s, '_> {
     fn shown<T>(&self, statement: &Statement<T>) -> String {
         let scope = &self.state.scope;
         let expanded = scope.with_lookup(|lookup| expand_text(&statement.text, lookup, scope.escape()));
-        upper_case_keyword(&expanded.map_or_else(|_| statement.text.clone(), |expanded| expanded.text))
+        let text = expanded.map_or_else(|_| statement.text.clone(), |expanded| expanded.text);
+        match upper_case_keyword(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(text) => text,
+        }
     }
 }
 
 /// Writes the first word in capitals.
-fn upper_case_keyword(text: &str) -> String {
+fn upper_case_keyword(text: &str) -> Cow<'_, str> {
     let end = text.find(char::is_whitespace).unwrap_or(text.len());
-    format!("{}{}", text[..end].to_ascii_uppercase(), &text[end..])
+    if !text[..end].bytes().any(|b| b.is_ascii_lowercase()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text[..end].to_ascii_uppercase() + &text[end..])
 }
 
 /// The variable that images without one get.

@@ -3,6 +3,7 @@
 //! ARG and ENV write into one table, so that the last one wins while the image is built, as in BuildKit. What the
 //! image config keeps is not decided here.
 
+use std::cell::OnceCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,13 +27,15 @@ pub(crate) struct Scope {
     variables: Arc<BTreeMap<String, String>>,
     /// Each ARG so far, in order, with its value at that place. A name may come several times.
     arguments: Vec<(String, Option<String>)>,
+    /// What [`Scope::shown_arguments`] gives, until a variable changes.
+    shown: OnceCell<Box<str>>,
     escape: Escape,
 }
 
 impl Scope {
     /// No variables.
     pub(crate) fn new(escape: Escape) -> Self {
-        Self { variables: Arc::default(), arguments: Vec::new(), escape }
+        Self { variables: Arc::default(), arguments: Vec::new(), shown: OnceCell::new(), escape }
     }
 
     /// The variables of FROM lines: the predefined ones and the ARGs before the first FROM.
@@ -53,6 +56,7 @@ impl Scope {
     /// Sets a variable.
     pub(crate) fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
         Arc::make_mut(&mut self.variables).insert(name.into(), value.into());
+        self.shown.take();
     }
 
     /// The value of a variable.
@@ -93,11 +97,27 @@ impl Scope {
             self.set(&name, value);
         }
         self.arguments.push((name.clone(), value.clone()));
+        self.shown.take();
         Ok(Declared { name, value, unmatched })
     }
 
+    /// The ARGs so far as the history has them, with a blank before: ` |2 a=1 b=2`; nothing if there are none.
+    pub(super) fn shown_arguments(&self) -> &str {
+        self.shown.get_or_init(|| {
+            let arguments = self.arguments();
+            let mut text = String::new();
+            if !arguments.is_empty() {
+                text.extend([" |", &arguments.len().to_string()]);
+            }
+            for (name, value) in arguments {
+                text.extend([" ", name, "=", value]);
+            }
+            text.into()
+        })
+    }
+
     /// The ARGs so far with their values of now, each name once, in the order of first declarations.
-    pub(super) fn arguments(&self) -> Vec<(&str, &str)> {
+    fn arguments(&self) -> Vec<(&str, &str)> {
         let mut arguments: Vec<(&str, &str)> = Vec::new();
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for (name, declared) in &self.arguments {

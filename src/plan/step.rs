@@ -21,6 +21,8 @@ pub struct Step {
     pub name: String,
     /// The instruction, or the FROM that runs it as a trigger.
     pub span: Span,
+    /// Where each of a copy's sources stands in it.
+    pub sources: Vec<Span>,
     /// The text of the ONBUILD trigger that it comes from.
     pub trigger: Option<String>,
     /// Whether it is done anew, whatever the cache has.

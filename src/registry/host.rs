@@ -115,8 +115,10 @@ impl Host {
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Response, RegistryError> {
         let mut introduced = false;
         loop {
-            let url = self.url(ask.target)?;
-            let is_own = self.is_own(&url);
+            // Once for both: another thread may find out in between that there is no TLS.
+            let is_plain = self.is_plain.load(Ordering::Relaxed);
+            let url = self.url(ask.target, is_plain)?;
+            let is_own = self.is_own(&url, is_plain);
             let authorization = if is_own { self.authorization(ask.scope).await? } else { None };
             let is_secure = is_own && url.scheme() == "https";
             let response = match self.send(ask, url, authorization.as_ref()).await {
@@ -175,12 +177,12 @@ impl Host {
         RegistryError::Protocol { host: self.name.clone(), reason: reason.into() }
     }
 
-    fn url(&self, target: Target<'_>) -> Result<Url, RegistryError> {
+    fn url(&self, target: Target<'_>, is_plain: bool) -> Result<Url, RegistryError> {
         match target {
             Target::At(url) => Ok(url.clone()),
-            Target::Api(path) => self.url(Target::Root(&format!("v2/{path}"))),
+            Target::Api(path) => self.url(Target::Root(&format!("v2/{path}")), is_plain),
             Target::Root(path) => {
-                let scheme = if self.is_plain.load(Ordering::Relaxed) { "http" } else { "https" };
+                let scheme = if is_plain { "http" } else { "https" };
                 let text = format!("{scheme}://{}/{path}", self.address);
                 Url::parse(&text).map_err(|error| RegistryError::Client { reason: error.to_string() })
             }
@@ -188,8 +190,8 @@ impl Host {
     }
 
     /// Whether a request to this URL reaches the endpoint itself.
-    fn is_own(&self, url: &Url) -> bool {
-        self.url(Target::Api("")).is_ok_and(|own| own.origin() == url.origin())
+    fn is_own(&self, url: &Url, is_plain: bool) -> bool {
+        self.url(Target::Api(""), is_plain).is_ok_and(|own| own.origin() == url.origin())
     }
 
     /// Whether to go on with plain HTTP after TLS has failed in this way. A certificate that is not right is no reason for it.

@@ -121,9 +121,10 @@ impl Solver<'_> {
             }
             SourceTree::Context(id) => {
                 let context = self.context(*id)?;
+                let place = self.plan.contexts.get(id.0 as usize);
                 let choose = |pattern: &String| {
                     let choices = context.choose(pattern, &choosing);
-                    choices.map_err(|error| no_context_source(pattern, &error, &context))
+                    choices.map_err(|error| no_context_source(pattern, &error, &context, place))
                 };
                 from_context(&context, &each_pattern(copy, choose)?)?
             }
@@ -164,7 +165,12 @@ impl Solver<'_> {
                 assembly.copy(inline(file, &path, now)?, to)?;
             }
             for item in items {
-                assembly.copy(if copy.unpacks(source) { unpacker.unpacked(item)? } else { item }, to)?;
+                let item = if copy.unpacks(source) {
+                    unpacker.unpacked(item).map_err(|error| error.of_source(number))?
+                } else {
+                    item
+                };
+                assembly.copy(item, to)?;
             }
         }
         Ok(assembly.finish())
@@ -239,7 +245,8 @@ fn each_pattern<T>(
         Source::Pattern(pattern) => choose(pattern),
         Source::Inline(_) | Source::Http { .. } | Source::Git(_) => Ok(Vec::new()),
     };
-    copy.sources.iter().map(one).collect()
+    let numbered = copy.sources.iter().enumerate();
+    numbered.map(|(number, source)| one(source).map_err(|error| error.of_source(number))).collect()
 }
 
 /// A file that the Dockerfile itself holds; its content is written to `path`.

@@ -82,6 +82,14 @@ pub enum StepError {
         /// The names that are near it.
         similar: Option<String>,
     },
+    /// Something is wrong with one of a copy's sources.
+    #[error("{error}")]
+    Source {
+        /// Which one, from 0.
+        number: usize,
+        /// What.
+        error: Box<StepError>,
+    },
     /// A COPY needs a context, and the build has none.
     #[error("there is no build context to copy from")]
     NoContext,
@@ -101,6 +109,14 @@ pub enum StepError {
     NoAccounts {
         /// As written.
         owner: String,
+    },
+    /// The user of a WORKDIR cannot be looked up because there is nothing to look in.
+    #[error(
+        "the directory shall belong to the user `{user}`, and an image from `scratch` has no accounts to look it up"
+    )]
+    NoAccountsForUser {
+        /// As USER says.
+        user: String,
     },
     /// A name in `--chown` cannot be looked up because of `--link`.
     #[error("`--chown={owner}` has a name in it, and with `--link` nothing is looked up in the image")]
@@ -204,6 +220,14 @@ impl From<GitError> for StepError {
 }
 
 impl StepError {
+    /// The error as one about a copy's source, counted from 0.
+    pub(super) fn of_source(self, number: usize) -> Self {
+        match self {
+            Self::Canceled => Self::Canceled,
+            error => Self::Source { number, error: Box::new(error) },
+        }
+    }
+
     /// The message for a place where the step's command stands already.
     pub(super) fn without_command(&self) -> String {
         match self {

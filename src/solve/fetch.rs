@@ -80,12 +80,13 @@ impl Solver<'_> {
         let is_excluded = |url| exclude.verdict(&TreePath::clean(file_name(url).as_bytes())).is_hidden();
         let mut fetched = Vec::new();
         for (number, source) in copy.sources.iter().enumerate() {
-            let (digest, content) = match source {
+            let found = match source {
                 Source::Pattern(_) | Source::Inline(_) => continue,
                 Source::Http { url, .. } if is_excluded(url) => continue,
-                Source::Http { url, checksum } => self.fetch_file(url, *checksum)?,
-                Source::Git(tree) => self.resolve(tree, &copy.exclude)?,
+                Source::Http { url, checksum } => self.fetch_file(url, *checksum),
+                Source::Git(tree) => self.resolve(tree, &copy.exclude),
             };
+            let (digest, content) = found.map_err(|error| error.of_source(number))?;
             fetched.push(Fetched { number, digest, content });
         }
         Ok(fetched)
@@ -104,7 +105,8 @@ impl Solver<'_> {
                 Content::Here(brought) => brought,
                 Content::Known(tree) => {
                     let line = self.reporter.start(&tree.request.source.to_string());
-                    ended(self.check_out(&tree, &copy.exclude, &line), line, |line, _| line.done())?
+                    let out = self.check_out(&tree, &copy.exclude, &line);
+                    ended(out, line, |line, _| line.done()).map_err(|error| error.of_source(number))?
                 }
             };
             selection.sources[number].push(item);
@@ -135,7 +137,8 @@ impl Solver<'_> {
         line: &progress::Step<'_>,
     ) -> Result<(FetchedFile, Temporary), StepError> {
         let directory = Temporary(self.scratch()?);
-        let request = HttpRequest { url: url.clone(), checksum, authorization: None };
+        let authorization = self.options.clients.logins.of_file(url);
+        let request = HttpRequest { url: url.clone(), checksum, authorization };
         let (keep, into) = (self.store.sources("http")?, directory.0.join("fetched"));
         let http = &self.options.clients.http;
         let file = self.watched(line, |watch| http.fetch(&request, &keep, &into, watch))?;
@@ -148,7 +151,8 @@ impl Solver<'_> {
     /// Asks which commit is meant, and checks it out if it is not known what its files are.
     fn resolve(&self, source: &GitRef, exclude: &[String]) -> Result<(ContentDigest, Content), StepError> {
         let line = self.reporter.start(&source.to_string());
-        let request = GitRequest { source: source.clone(), authorization: None };
+        let authorization = self.options.clients.logins.of_tree(source);
+        let request = GitRequest { source: source.clone(), authorization };
         let known = self.known(request, exclude, &line);
         ended(known, line, |line, (_, content)| match content {
             Content::Here(_) => line.done(),

@@ -3,22 +3,27 @@
 use std::convert::Infallible;
 
 use crate::diagnostic::nearest;
+use crate::plan::ContextName;
 use crate::tree::{IndexFileError, Lookup as _, ResolveError, SelectError, TreePath, View};
 
 use super::context::Context;
 use super::error::StepError;
 
-/// A source that the context has not.
+/// A source that the context has not. `place` is what the context is called.
 pub(super) fn no_context_source(
     pattern: &str,
     error: &SelectError<Infallible>,
     context: &Context,
+    place: Option<&ContextName>,
 ) -> StepError {
     match DeadEnd::of(error) {
         None => bad(pattern, error),
         Some(dead_end) => StepError::NoSource {
             source_path: pattern.to_owned(),
-            place: "the build context".to_owned(),
+            place: match place {
+                Some(ContextName::Named(name)) => format!("the named context `{name}`"),
+                Some(ContextName::Main) | None => "the build context".to_owned(),
+            },
             why: dead_end.tell(|| Some(context.absence(dead_end.at))),
             similar: dead_end.similar(|dir| context.names_in(dir)),
         },

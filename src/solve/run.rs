@@ -55,6 +55,7 @@ impl Solver<'_> {
             let mounts =
                 self.prepare(&Preparing { run, contents: &contents, state, scratch, caches, running })?;
             let ended = self.execute(run, &ground, &mounts, (running, &mut usage));
+            self.connections.close_unwanted();
             let stubs = ended.inspect_err(|error| {
                 if is_of_the_command(error) {
                     *kept = self.keep_scene(&Scene::new(step, run, state, self.options), &ground);
@@ -70,7 +71,11 @@ impl Solver<'_> {
             };
             Ok(Product { made, observed: Vec::new() })
         });
-        Ok(StepResult { usage, ..result? })
+        let result = result?;
+        if result.cached {
+            self.connections.pass(run);
+        }
+        Ok(StepResult { usage, ..result })
     }
 
     /// A root for a command. The first time that it cannot be an overlay is said, because it takes longer.
@@ -135,7 +140,7 @@ impl Solver<'_> {
     /// A network of a command's own, if it is to have one and can.
     pub(super) fn network(&self, mode: NetworkMode) -> Result<Option<Network<'_>>, StepError> {
         match mode {
-            NetworkMode::Private => Ok(self.networks.take_or_tell(|line| self.reporter.warn(line))?),
+            NetworkMode::Private => Ok(self.connections.take(|line| self.reporter.warn(line))?),
             NetworkMode::Host | NetworkMode::None => Ok(None),
         }
     }
@@ -185,6 +190,8 @@ impl Solver<'_> {
             shm_size: options.limits.shm_size,
             mounts: mounts.mounts.clone(),
             filtered: true,
+            groups: Vec::new(),
+            capabilities: exec::Capabilities::default(),
         })
     }
 }

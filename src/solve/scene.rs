@@ -131,6 +131,7 @@ impl Scene {
         let step = Step {
             name: self.name.clone(),
             span: Span::default(),
+            sources: Vec::new(),
             trigger: None,
             no_cache: true,
             shell: self.shell.clone(),

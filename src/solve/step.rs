@@ -68,6 +68,7 @@ impl Solver<'_> {
         } else {
             None
         };
+        self.expect_networks(request.step);
         self.explain(request, running)?;
         let scratch = self.scratch()?;
         let created = jiff::Timestamp::now().as_nanosecond() as i64;
@@ -178,6 +179,13 @@ impl Solver<'_> {
             running.note(format!("not cached: {why}"));
         }
         Ok(())
+    }
+
+    /// A step is made, and so, most probably, will be what comes after it.
+    fn expect_networks(&self, step: &Step) {
+        if let Some(number) = self.plan.steps.iter().position(|other| std::ptr::eq(other, step)) {
+            self.connections.missed(number);
+        }
     }
 
     /// An empty directory of the step's own, on the store's file system.

@@ -8,7 +8,7 @@ use crate::tree::Time;
 use super::assemble::{Assembly, Manner};
 use super::error::StepError;
 use super::make::make;
-use super::owner::resolve_owner;
+use super::owner::{needs_accounts, resolve_owner};
 use super::state::State;
 use super::step::{Product, Request, text};
 use super::{Solver, StepResult};
@@ -21,6 +21,9 @@ impl Solver<'_> {
         from: &State,
         running: &progress::Step<'_>,
     ) -> Result<StepResult, StepError> {
+        if needs_accounts(&workdir.user) && from.layers.is_empty() {
+            return Err(StepError::NoAccountsForUser { user: workdir.user.clone() });
+        }
         let request = Request {
             step,
             from,

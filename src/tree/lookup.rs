@@ -122,6 +122,8 @@ fn follow<E>(
     // What is still to be walked, the next component at the end.
     let mut ahead: Vec<Box<[u8]>> = path.components().rev().map(Into::into).collect();
     let mut links = 0;
+    // Where nothing is, nothing is below it either, and needs no look.
+    let mut absent: Option<TreePath> = None;
     while let Some(component) = ahead.pop() {
         match &component[..] {
             b"" | b"." => continue,
@@ -132,8 +134,13 @@ fn follow<E>(
             _ => {}
         }
         let at = real.child(&component);
+        if absent.as_ref().is_some_and(|absent| at.is_below(absent)) {
+            real = at;
+            continue;
+        }
         let target = match node(&at).map_err(ResolveError::Lookup)? {
             None if new => {
+                absent = Some(at.clone());
                 real = at;
                 continue;
             }
@@ -181,6 +188,13 @@ pub fn select<L: Lookup>(tree: &L, source: &[u8]) -> Result<Vec<Selected>, Selec
         selected.push(Selected { named, real });
     }
     Ok(selected)
+}
+
+/// Fails for a source that nothing could ever fit, because its wildcards are malformed. [`select`] takes
+/// [`Stars::Single`], [`select_below`] [`Stars::Double`].
+pub fn check_source(source: &[u8], stars: Stars) -> Result<(), PatternError> {
+    let (_, wild) = split_wildcards(&TreePath::clean(source));
+    if wild.is_root() { Ok(()) } else { Pattern::new(wild.as_bytes(), stars).map(|_| ()) }
 }
 
 /// What `source` selects below the directory `base`, which no link is on the way to, by paths below it: what a source

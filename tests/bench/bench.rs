@@ -11,6 +11,7 @@ mod generate;
 mod measure;
 mod subject;
 mod table;
+mod user;
 mod volume;
 mod workloads;
 

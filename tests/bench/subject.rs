@@ -1,12 +1,14 @@
 //! The bench's surroundings: a scratch directory, stores in it, the release binary and shell commands run against them.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use crate::Result;
 use crate::measure::{self, Sample};
+use crate::user::User;
 
 /// The binary that is measured, built by the same `cargo bench`.
 const STRATA: &str = env!("CARGO_BIN_EXE_strata");
@@ -48,7 +50,16 @@ impl Bench {
 
     /// An empty store; a store of the same name is removed.
     pub(crate) fn store(&self, name: &str) -> Result<Store<'_>> {
-        Ok(Store { root: self.fresh(name)?, bench: self })
+        self.store_of(name, None)
+    }
+
+    /// The same for an ordinary user, as whom the store's commands run then.
+    pub(crate) fn store_of(&self, name: &str, user: Option<User>) -> Result<Store<'_>> {
+        let root = self.fresh(name)?;
+        if let Some(user) = user {
+            chown(&root, Some(user.uid), Some(user.gid))?;
+        }
+        Ok(Store { root, user, bench: self })
     }
 
     /// Measures a shell command, run in the scratch directory. What earlier commands left unwritten is written before.
@@ -111,6 +122,7 @@ impl Bench {
 /// A store of strata's in the scratch directory.
 pub(crate) struct Store<'b> {
     root: PathBuf,
+    user: Option<User>,
     bench: &'b Bench,
 }
 
@@ -120,6 +132,9 @@ impl Store<'_> {
         self.bench.settle()?;
         let mut command = Command::new(STRATA);
         command.arg("--root").arg(&self.root).args(arguments).current_dir(&self.bench.scratch);
+        if let Some(user) = self.user {
+            user.is_to_run(&mut command);
+        }
         measure::run(&mut command, &self.bench.log())
     }
 

@@ -5,6 +5,7 @@ mod export;
 mod ignore;
 mod lint;
 mod registry;
+mod run;
 mod start;
 mod steps;
 
@@ -26,7 +27,7 @@ pub(crate) const ALL: &[Workload] = &[
     Workload { name: "w4", about: "1 GiB, and its compression", run: export::large_files },
     Workload { name: "w4-text", about: "the compression of text", run: export::text },
     Workload { name: "w4-elf", about: "the compression of programs", run: export::programs },
-    Workload { name: "w5", about: "what a RUN costs", run: steps::overhead },
+    Workload { name: "w5", about: "what a RUN costs", run: run::overhead },
     Workload { name: "w6", about: "stages that do not need each other", run: steps::parallel },
     Workload { name: "w7", about: "six layers in and out", run: export::archives },
     Workload { name: "w8", about: "a RUN that makes 22,000 files", run: steps::many_files },

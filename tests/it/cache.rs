@@ -1,6 +1,7 @@
 //! Which edit makes which steps run again: `testdata/cache`, a table of contexts, edits and builds.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::case;
 use crate::support::env::Env;
@@ -51,4 +52,41 @@ fn a_file_that_becomes_a_directory_is_copied_anew() {
     fs::create_dir(context.join("a")).unwrap();
     fs::rename(context.join("t"), context.join("a/a")).unwrap();
     assert_eq!(build(), "/d\n/d/a\n");
+}
+
+/// With a helper that writes down what it is called for, among networks of nobody else's.
+#[test]
+fn a_network_is_made_once_and_only_for_commands_that_run() {
+    let env = Env::with_busybox();
+    let context = env.dockerfile(
+        "context",
+        "FROM busybox\nCOPY f /\nRUN ip addr show dev eth0 >/a\nRUN ip addr show dev eth0 >/b\n",
+    );
+    let helper = "/usr/lib/podman/netavark";
+    fs::copy(helper, env.path("real")).unwrap();
+    let (real, log, fake) = (env.path("real"), env.path("log"), env.path("fake"));
+    let text = format!("#!/bin/sh\necho $3 >>{}\nexec {} \"$@\"\n", log.display(), real.display());
+    fs::write(&fake, text).unwrap();
+    fs::set_permissions(&fake, Permissions::from_mode(0o755)).unwrap();
+    let calls = |flags: &str| {
+        fs::write(&log, "").unwrap();
+        let script = format!(
+            "mount --bind {} {helper} && mkdir -p /run/strata && mount -t tmpfs none /run/strata && \
+             exec \"$STRATA\" --root \"$STRATA_STORE\" build -q --network=default {flags} .",
+            fake.display()
+        );
+        env.host(
+            &context,
+            &format!("unshare --mount --net --propagation private sh -c '{script}' >/dev/null"),
+        );
+        fs::read_to_string(&log).unwrap()
+    };
+    let once = "setup\nteardown\n";
+    fs::write(context.join("f"), "1").unwrap();
+    assert_eq!(calls(""), once);
+    assert_eq!(calls(""), "");
+    assert_eq!(calls("--no-cache"), once);
+    // Begun for the commands after a COPY that was a miss.
+    fs::write(context.join("f"), "2").unwrap();
+    assert_eq!(calls(""), once);
 }

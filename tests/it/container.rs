@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use crate::support::client::{ask, free_port};
 use crate::support::env::Env;
 use crate::support::terminal::on_a_terminal;
+use crate::support::user::User;
 
 #[test]
 fn flags_reach_the_command() {
@@ -26,6 +27,30 @@ fn flags_reach_the_command() {
         (&["-u", "u"], "id -u; id -g; id -G; echo $HOME", "1000\n1001\n1001 50\n/home/u\n"),
         (&["-u", "7:8"], "id -u; id -g", "7\n8\n"),
         (&["-h", "somebody", "--network=none"], "hostname", "somebody\n"),
+        (
+            &["-h", "somebody", "--network=none"],
+            "cat /etc/hostname; echo $HOSTNAME; grep somebody /etc/hosts",
+            "somebody\nsomebody\n127.0.1.1\tsomebody\n",
+        ),
+        (&["-e", "HOSTNAME=x"], "echo $HOSTNAME", "x\n"),
+        (&["-u", "7:8", "--group-add", "root", "--group-add", "77"], "id -G", "8 0 77\n"),
+        (
+            &["--network=none", "--dns=192.0.2.9", "--dns-search=x", "--dns-option=ndots:3"],
+            "grep -E '^(nameserver|search|options)' /etc/resolv.conf",
+            "nameserver 192.0.2.9\nsearch x\noptions ndots:3\n",
+        ),
+        (
+            &["--cap-add", "net_admin", "--cap-drop", "CAP_MKNOD"],
+            "grep CapEff /proc/self/status",
+            "CapEff:\t00000000a00435fb\n",
+        ),
+        (
+            &["--cap-drop=ALL", "--cap-add=CHOWN"],
+            "grep CapBnd /proc/self/status",
+            "CapBnd:\t0000000000000001\n",
+        ),
+        (&["--cap-add", "SYS_ADMIN"], "mkdir /m && mount -t tmpfs m /m && echo mounted", "mounted\n"),
+        (&["--privileged"], "grep Seccomp: /proc/self/status", "Seccomp:\t0\n"),
         (&["--read-only"], "touch /f 2>/dev/null || echo refused", "refused\n"),
         (&["-v", "./shared:/v"], "cat /v/f; echo written > /v/g; mkdir /v/d", "from the machine\n"),
         (
@@ -44,6 +69,43 @@ fn flags_reach_the_command() {
     assert!(env.path("made/here").is_dir(), "as in Docker, what is missing is made");
     let said = env.strata(["run", "--rm", "--entrypoint", "/bin/echo", "busybox", "a", "b"]).success().stdout;
     assert_eq!(said, "a b\n");
+}
+
+#[test]
+fn volumes_of_the_image_can_be_written_to_in_a_read_only_container() {
+    let dockerfile = "FROM busybox\nRUN mkdir /data && echo one >/data/f && chown 5:6 /data && ln -s data /link\n\
+                      VOLUME /link /fresh/sub\n";
+    let script = "cat /data/f; stat -Lc %u:%g /link; echo two >>/link/f; cat /link/f; echo x >/fresh/sub/x; cat /fresh/sub/x; \
+                  for f in /y /fresh/y; do touch $f 2>/dev/null || echo refused; done; touch /t/t/x; ls /t/t; pwd; \
+                  wc -l </etc/hostname";
+    for env in [Env::new(), Env::as_user(User::with_ranges()), Env::without_overlays()] {
+        env.add_busybox();
+        let context = env.dockerfile("context", dockerfile);
+        let _ = env.strata(["build", "-q", "-t", "image", context.to_str().unwrap()]).success();
+        for _ in 0..2 {
+            let flags = ["run", "--rm", "--read-only", "--network=none", "--tmpfs=/t/t", "-w", "/no/where"];
+            let said = env.strata(flags.iter().chain(&["image", "sh", "-c", script])).success().stdout;
+            assert_eq!(said, "one\n5:6\none\ntwo\nx\nrefused\nrefused\nx\n/no/where\n1\n");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_capability_is_said() {
+    let env = Env::with_busybox();
+    for (flag, expected) in [
+        (
+            "--cap-add=SYS_ROOT",
+            "error: `--cap-add SYS_ROOT` is no capability\nhelp: capabilities(7) has their names\n",
+        ),
+        (
+            "--security-opt=no-new-privileges",
+            "error: not supported yet: `--security-opt no-new-privileges`\nhelp: `seccomp=unconfined` is there\n",
+        ),
+        ("--dns-search=a b", "error: `--dns-search a b` is not one word\n"),
+    ] {
+        assert_eq!(env.strata(["run", "--rm", flag, "busybox", "true"]).code(125).stderr, expected);
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_text_on_standard_input_is_the_dockerfile() {
     fs::write(&text, "FROM busybox\nCOPY a /\n").unwrap();
     let empty = build_from(&env, &text, &["-"]).code(1).stderr;
     assert!(
-        empty.contains("`a` is not found in the build context: it does not exist\n --> <stdin>:2:1"),
+        empty.contains("`a` is not found in the build context: it does not exist\n --> <stdin>:2:6"),
         "{empty}"
     );
 

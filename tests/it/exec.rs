@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use strata::cgroup::{Cgroups, Limits};
 use strata::exec::{
-    CancelToken, ExecError, Executor, Io, MountApi, Network, Outcome, Output, Root, Spec, SpecProblem,
-    Status, Upper, skeleton,
+    CancelToken, Capabilities, ExecError, Executor, Io, MountApi, Network, Outcome, Output, Root, Spec,
+    SpecProblem, Status, Upper, skeleton,
 };
 use strata::progress::Stream;
 use tempfile::TempDir;
@@ -89,6 +89,8 @@ impl Bench {
             script: None,
             mounts: Vec::new(),
             filtered: true,
+            groups: Vec::new(),
+            capabilities: Capabilities::default(),
             insecure: false,
             resources: Vec::new(),
             shm_size: None,

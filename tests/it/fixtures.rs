@@ -29,6 +29,19 @@ fn with_base(name: &str) -> Env {
     env
 }
 
+/// The same of an ordinary user.
+fn users_with_base(name: &str) -> Env {
+    open_tun();
+    let env = Env::as_user(User::with_ranges());
+    let made = Command::new(fixture("bases/make")).args(["--tar", name]).output().unwrap();
+    assert!(made.status.success(), "fixtures/bases/make: {}", String::from_utf8_lossy(&made.stderr));
+    let tar = File::open(String::from_utf8(made.stdout).unwrap().trim_end()).unwrap();
+    let mut import = env.command(["import", "-", name]);
+    import.stdin(tar);
+    let _ = env.run(import).success();
+    env
+}
+
 fn build(env: &Env, name: &str, network: &str) {
     let context = fixture(name);
     let args = ["build", "-q", "--network", network, "-t", name, context.to_str().unwrap()];
@@ -84,14 +97,7 @@ fn the_koa_server_is_built_and_answers() {
 
 #[test]
 fn the_koa_server_of_an_ordinary_user_has_networks_of_its_own_and_answers() {
-    open_tun();
-    let env = Env::as_user(User::with_ranges());
-    let made = Command::new(fixture("bases/make")).args(["--tar", "node:12.20.1"]).output().unwrap();
-    assert!(made.status.success(), "fixtures/bases/make: {}", String::from_utf8_lossy(&made.stderr));
-    let tar = File::open(String::from_utf8(made.stdout).unwrap().trim_end()).unwrap();
-    let mut import = env.command(["import", "-", "node:12.20.1"]);
-    import.stdin(tar);
-    let _ = env.run(import).success();
+    let env = users_with_base("node:12.20.1");
     build(&env, "koa-server", "default");
     let port = free_port();
     let publish = format!("127.0.0.1:{port}:3000");
@@ -101,4 +107,19 @@ fn the_koa_server_of_an_ordinary_user_has_networks_of_its_own_and_answers() {
     server.signal(Signal::TERM);
     let _ = server.end();
     assert!(answer.trim_end().ends_with("hello koa"), "{answer}");
+}
+
+#[test]
+fn packages_are_installed_by_root_and_by_a_user() {
+    for env in [with_base("debian:12-slim"), users_with_base("debian:12-slim")] {
+        let dockerfile =
+            "FROM debian:12-slim\nRUN apt-get update && apt-get install -y curl\nRUN curl --version\n";
+        let context = env.dockerfile("context", dockerfile);
+        let args =
+            ["build", "--progress=plain", "--network=default", "-t", "curl", context.to_str().unwrap()];
+        let said = env.strata(args).success().stderr;
+        assert!(said.contains("Setting up curl"), "{said}");
+        assert!(said.contains("Protocols: "), "{said}");
+        assert!(!said.contains("the machine's network"), "{said}");
+    }
 }

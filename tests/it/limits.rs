@@ -2,12 +2,14 @@
 //! version 1 or 2.
 
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
 use crate::support::env::{Env, Output};
 use crate::support::leftovers::{marker, wait_for_no_processes};
+use crate::support::user::User;
 
 /// Doubles a string until it has 128 MiB.
 const HUNGRY: &str = "awk 'BEGIN { s = \"x\"; for (i = 0; i < 27; i++) s = s s; print length(s) }'";
@@ -202,6 +204,60 @@ fn a_limit_that_the_machine_refuses_is_an_error() {
     );
     let typo = sh(&env, &["--memory=12x"], "true").code(125);
     assert_eq!(typo.stderr, "error: `--memory 12x` is no size, as in `512m` or `1.5g`\n");
+}
+
+/// Groups of version 1, one in each hierarchy, that root made for a user.
+struct Given(Vec<PathBuf>);
+
+impl Given {
+    fn make(name: &str, user: User) -> Self {
+        let hierarchies = fs::read_dir("/sys/fs/cgroup").unwrap().map(|entry| entry.unwrap().path());
+        let of_version_1 = |path: &PathBuf| path.join("tasks").exists();
+        let made: Vec<PathBuf> = hierarchies.filter(of_version_1).map(|path| path.join(name)).collect();
+        for group in &made {
+            fs::create_dir(group).unwrap();
+            let files = fs::read_dir(group).unwrap().map(|entry| entry.unwrap().path());
+            for path in files.chain([group.clone()]) {
+                chown(path, Some(user.uid), Some(user.gid)).unwrap();
+            }
+        }
+        Self(made)
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        for group in &self.0 {
+            let _ = fs::remove_dir(group);
+        }
+    }
+}
+
+#[test]
+fn limits_of_a_user_need_groups_of_the_users() {
+    let user = User::with_ranges();
+    let env = Env::as_user(user);
+    env.add_busybox();
+    let refused = sh(&env, &["--network=none", "--memory=64m"], "true").code(125).stderr;
+    assert!(refused.starts_with("error: cannot make a cgroup in `/sys/fs/cgroup"), "{refused}");
+    assert!(refused.contains("which is not this user's\nhelp: "), "{refused}");
+
+    let name = format!("strata-given-{}", std::process::id());
+    let given = Given::make(&name, user);
+    if given.0.is_empty() {
+        // In version 2 only what already is in a user's group can be moved about by the user.
+        return;
+    }
+    let parent = format!("--cgroup-parent=/{name}");
+    let flags = ["--network=none", &parent, "--memory=64m", "--pids-limit=20"];
+    let script = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max";
+    assert_eq!(sh(&env, &flags, script).success().stdout, "67108864\n20\n");
+    let killed = sh(&env, &["--network=none", &parent, "--memory=64m"], HUNGRY).code(137).stderr;
+    assert!(killed.contains("64MiB (`--memory`)"), "{killed}");
+    for group in &given.0 {
+        let left = fs::read_dir(group).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
+        assert_eq!(left, 0, "{}", group.display());
+    }
 }
 
 /// Where no groups can be made: `unshare` hides those that there are.

@@ -21,7 +21,7 @@ fn mounts_do_what_they_say() {
 fn so_they_do_for_an_ordinary_user() {
     let user = User::with_ranges();
     // `ssh-add` has another opinion of key files that belong to somebody else.
-    case::run_all_but(&["missing.case"], "mounts", || Env::as_user(user));
+    case::run_all_but(&["unusable-key.case"], "mounts", || Env::as_user(user));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn without_git_the_package_is_named() {
     let mut command = env.command(["build", "context"]);
     command.env("PATH", "/nonexistent");
     let stderr = env.run(command).code(1).stderr;
-    let message = "error: Git repositories need the program `git`, and it is not installed\n --> context/Dockerfile:2:1";
+    let message = "error: Git repositories need the program `git`, and it is not installed\n --> context/Dockerfile:2:5";
     assert!(stderr.contains(message), "{stderr}");
     assert!(stderr.contains("help: install it: `apt-get install git`"), "{stderr}");
 }

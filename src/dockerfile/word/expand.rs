@@ -104,13 +104,17 @@ impl<'t, 'e> Expander<'t, 'e> {
         escapes: Escapes,
         mut out: Output,
     ) -> Result<Output, ExpandError> {
-        while let Some(c) = self.rest.next() {
+        let (escape, quotes) = (self.escape, self.quotes == Quotes::Remove);
+        let ends = |c| c == '$' || c == escape || stop == Some(c) || quotes && matches!(c, '\'' | '"');
+        loop {
+            out.push(self.plain(ends));
+            let Some(c) = self.rest.next() else { break };
             match c {
                 _ if stop == Some(c) => return Ok(out),
                 '$' => {
                     let value = self.dollar()?;
                     out.grow(value.len())?;
-                    value.chars().for_each(|c| out.push(c));
+                    out.push(&value);
                 }
                 '\'' if self.quotes == Quotes::Remove => self.single_quoted(&mut out)?,
                 '"' if self.quotes == Quotes::Remove => self.double_quoted(escapes, &mut out)?,
@@ -123,30 +127,36 @@ impl<'t, 'e> Expander<'t, 'e> {
                         out.push_quoted(escaped);
                     }
                 }
-                _ => out.push(c),
+                _ => unreachable!("plain text ends only where something is to be done"),
             }
         }
         if stop.is_some() { Err(ExpandError::MissingBrace) } else { Ok(out) }
     }
 
+    /// Takes the text up to the first character that `ends` it.
+    fn plain(&mut self, ends: impl Fn(char) -> bool) -> &'t str {
+        let rest = self.rest.as_str();
+        let (plain, rest) = rest.split_at(rest.find(ends).unwrap_or(rest.len()));
+        self.rest = rest.chars();
+        plain
+    }
+
     fn single_quoted(&mut self, out: &mut Output) -> Result<(), ExpandError> {
-        for c in self.rest.by_ref() {
-            if c == '\'' {
-                return Ok(());
-            }
-            out.push_quoted(c);
-        }
-        Err(ExpandError::Quote { quote: '\'' })
+        out.text.push_str(self.plain(|c| c == '\''));
+        if self.eat('\'') { Ok(()) } else { Err(ExpandError::Quote { quote: '\'' }) }
     }
 
     fn double_quoted(&mut self, escapes: Escapes, out: &mut Output) -> Result<(), ExpandError> {
-        while let Some(c) = self.rest.next() {
+        let escape = self.escape;
+        loop {
+            out.text.push_str(self.plain(|c| c == '$' || c == '"' || c == escape));
+            let Some(c) = self.rest.next() else { break };
             match c {
                 '"' => return Ok(()),
                 '$' => {
                     let value = self.dollar()?;
                     out.grow(value.len())?;
-                    value.chars().for_each(|c| out.push_quoted(c));
+                    out.text.push_str(&value);
                 }
                 _ if c == self.escape => match self.peek() {
                     Some(escaped) if escaped == '"' || escaped == '$' || escaped == self.escape => {
@@ -169,7 +179,7 @@ impl<'t, 'e> Expander<'t, 'e> {
     fn dollar(&mut self) -> Result<String, ExpandError> {
         if !self.eat('{') {
             let name = self.name();
-            return Ok(if name.is_empty() { "$".to_owned() } else { self.value(&name).unwrap_or_default() });
+            return Ok(if name.is_empty() { "$".to_owned() } else { self.value(name).unwrap_or_default() });
         }
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -190,16 +200,20 @@ impl<'t, 'e> Expander<'t, 'e> {
         let name = self.name();
         match self.rest.next() {
             None => Err(ExpandError::MissingBrace),
-            Some('}') => Ok(self.value(&name).unwrap_or_default()),
+            Some('}') => Ok(self.value(name).unwrap_or_default()),
             Some(':') => match self.rest.next() {
                 None => Err(ExpandError::MissingBrace),
-                Some(modifier @ ('-' | '+' | '?')) => self.conditional(&name, modifier, true),
-                Some(modifier) => Err(ExpandError::Modifier { name, modifier: format!(":{modifier}") }),
+                Some(modifier @ ('-' | '+' | '?')) => self.conditional(name, modifier, true),
+                Some(modifier) => {
+                    Err(ExpandError::Modifier { name: name.to_owned(), modifier: format!(":{modifier}") })
+                }
             },
-            Some(modifier @ ('-' | '+' | '?')) => self.conditional(&name, modifier, false),
-            Some(modifier @ ('#' | '%')) => self.trimmed(&name, modifier),
-            Some('/') => self.replaced(&name),
-            Some(modifier) => Err(ExpandError::Modifier { name, modifier: modifier.to_string() }),
+            Some(modifier @ ('-' | '+' | '?')) => self.conditional(name, modifier, false),
+            Some(modifier @ ('#' | '%')) => self.trimmed(name, modifier),
+            Some('/') => self.replaced(name),
+            Some(modifier) => {
+                Err(ExpandError::Modifier { name: name.to_owned(), modifier: modifier.to_string() })
+            }
         }
     }
 
@@ -267,7 +281,7 @@ impl<'t, 'e> Expander<'t, 'e> {
     }
 
     /// A name: letters, digits and `_`, or digits only, or one special parameter; empty if there is none.
-    fn name(&mut self) -> String {
+    fn name(&mut self) -> &'t str {
         let rest = self.rest.as_str();
         let first = rest.chars().next().unwrap_or(' ');
         let end = if first.is_numeric() {
@@ -279,7 +293,7 @@ impl<'t, 'e> Expander<'t, 'e> {
         };
         let (name, rest) = rest.split_at(end);
         self.rest = rest.chars();
-        name.to_owned()
+        name
     }
 }
 
@@ -300,15 +314,14 @@ impl Output {
         if self.grown > MAX_GROWTH { Err(ExpandError::TooLong) } else { Ok(()) }
     }
 
-    /// A character that ends a word if it is white space.
-    fn push(&mut self, c: char) {
-        match &mut self.words {
-            Some(words) if c.is_whitespace() => {
-                if !self.text.is_empty() {
-                    words.push(std::mem::take(&mut self.text));
-                }
+    /// A text whose white space ends words.
+    fn push(&mut self, text: &str) {
+        let Some(words) = &mut self.words else { return self.text.push_str(text) };
+        for (i, part) in text.split(char::is_whitespace).enumerate() {
+            if i > 0 && !self.text.is_empty() {
+                words.push(std::mem::take(&mut self.text));
             }
-            _ => self.text.push(c),
+            self.text.push_str(part);
         }
     }
 

@@ -19,10 +19,11 @@ use super::{Bringing, opened, stream};
 /// The name of a file whose URL has none, as BuildKit calls it.
 const NAMELESS: &str = "download";
 
-/// Fetches a tree into the new directory `name` of the work directory.
-pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result<Root, EngineError> {
+/// Fetches a tree into the new directory `name` of the work directory; says when its commit was made.
+pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result<(Root, i64), EngineError> {
     let step = bringing.reporter.start(&format!("[internal] load git source {}", source.redacted()));
-    let request = GitRequest { source: source.clone(), authorization: None };
+    let request =
+        GitRequest { source: source.clone(), authorization: bringing.clients.logins.of_tree(source) };
     let into = bringing.work.path().join(name);
     let keep = bringing.store.sources("git")?;
     let checked_out = watched(&step, bringing, |watch| {
@@ -30,9 +31,9 @@ pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result
         let resolved = git.resolve(&request, watch)?;
         git.checkout(&request, &resolved, &keep, &into, watch)
     });
-    let directory = checked_out.map_err(git_error)?.directory;
+    let checked_out = checked_out.map_err(git_error)?;
     step.done();
-    opened(&directory)
+    Ok((opened(&checked_out.directory)?, checked_out.commit_time))
 }
 
 /// Fetches a file and, if it is an archive, unpacks it into the new directory `name` of the work directory. What is no
@@ -84,7 +85,8 @@ pub(super) fn text(url: &HttpUrl, bringing: Bringing<'_>) -> Result<String, Engi
 }
 
 fn download(url: &HttpUrl, step: &Step<'_>, bringing: Bringing<'_>) -> Result<Fetched, EngineError> {
-    let request = HttpRequest { url: url.clone(), checksum: None, authorization: None };
+    let request =
+        HttpRequest { url: url.clone(), checksum: None, authorization: bringing.clients.logins.of_file(url) };
     let (keep, into) = (bringing.store.sources("http")?, bringing.work.path().join("download"));
     watched(step, bringing, |watch| bringing.clients.http.fetch(&request, &keep, &into, watch))
         .map_err(http_error)

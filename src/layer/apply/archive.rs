@@ -1,7 +1,7 @@
 //! Reads a layer tar, entry by entry, whoever wrote it.
 //!
-//! Owns the formats: ustar and the older form without a magic, PAX records, GNU's long names and binary numbers.
-//! Gives each entry's header in plain numbers, and the very blocks that it was read from. Must not know what entries
+//! Owns the formats: ustar and the older form without a magic, PAX records, GNU's long names and binary numbers, files
+//! without their holes ([`super::sparse`]). Gives each entry's header in plain numbers, and the very blocks that it was read from. Must not know what entries
 //! mean for a tree: names are handed on as they stand.
 //!
 //! Input is hostile until shown otherwise. No size in it is believed before the bytes have come: memory is taken
@@ -12,6 +12,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use ::tar::{EntryType, Header as Block};
 
 use super::fields::{Extensions, block_name, checksum_is_right, number, sorted, text};
+use super::sparse::{self, Run, Stretch};
 use crate::layer::tar::{BLOCK, padding};
 use crate::oci::Digest;
 use crate::oci::digest::Digester;
@@ -22,6 +23,9 @@ const MAX_EXTENSION: u64 = 1024 * 1024;
 
 /// What all headers of one entry may hold.
 const MAX_BLOCKS: usize = 4 * 1024 * 1024;
+
+/// What the holes of a file are called in messages.
+const SPARSE_MAP: &str = "map of a sparse file";
 
 /// How much is read, and hashed, at a time.
 const BUFFER: usize = 128 * 1024;
@@ -63,15 +67,6 @@ pub enum ArchiveError {
         /// The byte in the header.
         kind: u8,
     },
-    /// A file that is stored without its holes.
-    #[error(
-        "the entry `{}` is stored as a sparse file, which cannot be unpacked",
-        String::from_utf8_lossy(name)
-    )]
-    Sparse {
-        /// The entry.
-        name: Box<[u8]>,
-    },
     /// Headers that are larger than any real entry's.
     #[error("the tar has a header of over {MAX_EXTENSION} bytes{}", after(name))]
     Huge {
@@ -86,7 +81,7 @@ fn after(name: &[u8]) -> String {
 
 /// What kind of entry a header is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeaderKind {
+pub(in crate::layer) enum HeaderKind {
     File,
     Directory,
     Symlink,
@@ -98,20 +93,20 @@ pub(super) enum HeaderKind {
 
 /// An entry's header, extended headers included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::layer) struct Header {
     /// The name, as it stands.
-    pub(super) name: Vec<u8>,
+    pub(in crate::layer) name: Vec<u8>,
     /// What a link points to, as it stands.
-    pub(super) link: Vec<u8>,
-    pub(super) kind: HeaderKind,
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mtime: Time,
-    /// Bytes of content that follow; 0 for everything but files.
-    pub(super) size: u64,
+    pub(in crate::layer) link: Vec<u8>,
+    pub(in crate::layer) kind: HeaderKind,
+    pub(in crate::layer) mode: u32,
+    pub(in crate::layer) uid: u32,
+    pub(in crate::layer) gid: u32,
+    pub(in crate::layer) mtime: Time,
+    /// Bytes of content, holes included; 0 for everything but files.
+    pub(in crate::layer) size: u64,
     /// All extended attributes, sorted; of several with one name the last.
-    pub(super) xattrs: Vec<Xattr>,
+    pub(in crate::layer) xattrs: Vec<Xattr>,
 }
 
 /// What is known when all of an archive has been read.
@@ -131,8 +126,10 @@ pub(super) struct Reader<R> {
     input: BufReader<Digester<R>>,
     /// The blocks of the current entry's headers.
     blocks: Vec<u8>,
-    /// Content of the current entry that has not been read.
+    /// Stored content of the current entry that has not been read.
     left: u64,
+    /// How that and holes make up the rest of the content, the next run last.
+    runs: Vec<Run>,
     /// Zeros after the content.
     padding: u64,
     /// The last entry's name, for messages.
@@ -148,6 +145,7 @@ impl<R: Read> Reader<R> {
             input: BufReader::with_capacity(BUFFER, Digester::new(input)),
             blocks: Vec::new(),
             left: 0,
+            runs: Vec::new(),
             padding: 0,
             name: Box::default(),
             plain: true,
@@ -164,6 +162,7 @@ impl<R: Read> Reader<R> {
     pub(super) fn next(&mut self) -> Result<Option<Header>, ArchiveError> {
         self.pass_over()?;
         self.blocks.clear();
+        self.runs.clear();
         let mut extensions = Extensions::default();
         loop {
             let Some(block) = self.block()? else { return Ok(None) };
@@ -184,9 +183,34 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// Fills `out` with the next bytes of the current entry's content.
-    pub(super) fn read_exact(&mut self, out: &mut [u8]) -> Result<(), ArchiveError> {
-        debug_assert!(out.len() as u64 <= self.left);
+    /// Fills `out` with the next bytes of the current entry's content, which has that many.
+    pub(super) fn read_exact(&mut self, mut out: &mut [u8]) -> Result<(), ArchiveError> {
+        while !out.is_empty() {
+            let run = self.runs.pop().expect("nobody asks for more than there is");
+            let (Run::Hole(length) | Run::Data(length)) = run;
+            let (part, rest) = out.split_at_mut(usize::try_from(length).unwrap_or(usize::MAX).min(out.len()));
+            let after = length - part.len() as u64;
+            match run {
+                Run::Hole(_) => part.fill(0),
+                Run::Data(_) => self.read_stored(part)?,
+            }
+            if after > 0 {
+                self.runs.push(if let Run::Hole(_) = run { Run::Hole(after) } else { Run::Data(after) });
+            }
+            out = rest;
+        }
+        Ok(())
+    }
+
+    /// The length of the hole that comes next, which is passed over with it; 0 if data comes.
+    pub(super) fn take_hole(&mut self) -> u64 {
+        match self.runs.pop_if(|run| matches!(run, Run::Hole(_))) {
+            Some(Run::Hole(length)) => length,
+            _ => 0,
+        }
+    }
+
+    fn read_stored(&mut self, out: &mut [u8]) -> Result<(), ArchiveError> {
         self.input.read_exact(out).map_err(|source| self.read_error(source))?;
         self.left -= out.len() as u64;
         Ok(())
@@ -275,26 +299,23 @@ impl<R: Read> Reader<R> {
     /// Puts an entry's header together from its block and what was said before it.
     fn header(&mut self, block: &Block, extensions: Extensions) -> Result<Header, ArchiveError> {
         let fields = block.as_old();
-        let name = extensions.path.unwrap_or_else(|| block_name(block));
+        let Extensions { path, mut sparse, .. } = extensions;
+        let name = sparse.name.take().or(path).unwrap_or_else(|| block_name(block));
         self.name = name.clone().into();
         if let Some(field) = extensions.invalid {
             return Err(self.field(field));
-        }
-        if extensions.sparse {
-            return Err(ArchiveError::Sparse { name: name.into() });
         }
         let byte = fields.linkflag[0];
         let kind = match byte {
             // The oldest form has no type for directories.
             0 if name.ends_with(b"/") => HeaderKind::Directory,
-            0 | b'0' | b'7' => HeaderKind::File,
+            0 | b'0' | b'7' | b'S' => HeaderKind::File,
             b'1' => HeaderKind::Hardlink,
             b'2' => HeaderKind::Symlink,
             b'3' => HeaderKind::CharDevice(self.device(block)?),
             b'4' => HeaderKind::BlockDevice(self.device(block)?),
             b'5' => HeaderKind::Directory,
             b'6' => HeaderKind::Fifo,
-            b'S' => return Err(ArchiveError::Sparse { name: name.into() }),
             kind => return Err(ArchiveError::Type { name: name.into(), kind }),
         };
         let size = match extensions.size {
@@ -302,7 +323,9 @@ impl<R: Read> Reader<R> {
             None => self.number(&fields.size, "size")?,
         };
         // Other kinds have no content, whatever the field says; some writers put a link's target's size there.
-        let size = if kind == HeaderKind::File { size } else { 0 };
+        self.left = if kind == HeaderKind::File { size } else { 0 };
+        self.padding = padding(self.left) as u64;
+        let size = self.lay_out(block, kind, &sparse)?;
         let mtime = extensions.mtime.or_else(|| number(&fields.mtime).map(Time::from_seconds));
         let header = Header {
             link: extensions.link.unwrap_or_else(|| text(&fields.linkname).to_vec()),
@@ -315,9 +338,73 @@ impl<R: Read> Reader<R> {
             xattrs: sorted(extensions.xattrs),
             name,
         };
-        self.left = size;
-        self.padding = padding(size) as u64;
         Ok(header)
+    }
+
+    /// Finds out how an entry's content is stored. Gives the size, holes included.
+    fn lay_out(
+        &mut self,
+        block: &Block,
+        kind: HeaderKind,
+        records: &sparse::Records,
+    ) -> Result<u64, ArchiveError> {
+        let is_old = block.entry_type() == EntryType::GNUSparse;
+        if !is_old && !records.is_sparse() {
+            self.runs.push(Run::Data(self.left));
+            return Ok(self.left);
+        }
+        let (map, size) = if is_old {
+            self.old_map(block)?
+        } else {
+            let map = match records.place() {
+                Some(sparse::Place::Records(map)) => Some(map),
+                Some(sparse::Place::Content) => self.content_map()?,
+                None => None,
+            };
+            (map, records.size)
+        };
+        let (Some(map), Some(size), HeaderKind::File, false) = (map, size, kind, records.is_invalid()) else {
+            return Err(self.field(SPARSE_MAP));
+        };
+        self.runs = sparse::runs(&map, size, self.left).ok_or_else(|| self.field(SPARSE_MAP))?;
+        Ok(size)
+    }
+
+    /// The map of a file of type `S`, which may go on in blocks behind the header, and the file's size.
+    fn old_map(&mut self, block: &Block) -> Result<(Option<Vec<Stretch>>, Option<u64>), ArchiveError> {
+        let bytes = block.as_bytes();
+        let size = number(&bytes[483..495]).and_then(|size| u64::try_from(size).ok());
+        let mut map = sparse::old_map(&bytes[386..482]);
+        let mut goes_on = bytes[482] != 0;
+        while goes_on {
+            if self.blocks.len() >= MAX_BLOCKS {
+                return Err(ArchiveError::Huge { name: self.name.clone() });
+            }
+            let mut block = [0; BLOCK];
+            self.input.read_exact(&mut block).map_err(|source| self.read_error(source))?;
+            self.blocks.extend_from_slice(&block);
+            map = map.zip(sparse::old_map(&block[..504])).map(|(map, more)| [map, more].concat());
+            goes_on = block[504] != 0;
+        }
+        Ok((map, size))
+    }
+
+    /// The map before the content of a file.
+    fn content_map(&mut self) -> Result<Option<Vec<Stretch>>, ArchiveError> {
+        let mut lines = sparse::Lines::default();
+        let mut block = [0; BLOCK];
+        while self.left >= BLOCK as u64 {
+            if lines.len() >= MAX_BLOCKS {
+                return Err(ArchiveError::Huge { name: self.name.clone() });
+            }
+            self.read_stored(&mut block)?;
+            match lines.take(&block) {
+                Some(true) => return Ok(lines.map()),
+                Some(false) => {}
+                None => break,
+            }
+        }
+        Ok(None)
     }
 
     fn device(&self, block: &Block) -> Result<Device, ArchiveError> {

@@ -5,6 +5,7 @@
 
 use ::tar::Header as Block;
 
+use super::sparse;
 use crate::layer::tar::BLOCK;
 use crate::tree::{Time, Xattr};
 
@@ -18,10 +19,10 @@ pub(super) struct Extensions {
     pub(super) gid: Option<u32>,
     pub(super) mtime: Option<Time>,
     pub(super) xattrs: Vec<Xattr>,
-    /// A field that has no valid value, and whether the content is stored without its holes: errors, when the
-    /// entry's name is known.
+    /// What is said of a file that is stored without its holes.
+    pub(super) sparse: sparse::Records,
+    /// A field that has no valid value: an error, when the entry's name is known.
     pub(super) invalid: Option<&'static str>,
-    pub(super) sparse: bool,
 }
 
 impl Extensions {
@@ -47,8 +48,9 @@ impl Extensions {
             b"gid" => set(&mut self.gid, decimal(value), "gid"),
             b"mtime" => set(&mut self.mtime, time(value), "mtime"),
             key => {
-                self.sparse |= key.starts_with(b"GNU.sparse.");
-                if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
+                if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                    self.sparse.take(key, value);
+                } else if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
                     self.xattrs.push(Xattr { name: name.into(), value: value.into() });
                 }
                 return;
@@ -127,7 +129,8 @@ fn set<T>(field: &mut Option<T>, value: Option<T>, name: &'static str) -> Option
     invalid
 }
 
-fn decimal<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+/// Decimal digits, and nothing else.
+pub(super) fn decimal<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     let digits = std::str::from_utf8(digits).ok()?;
     digits.bytes().all(|b| b.is_ascii_digit()).then_some(())?;
     digits.parse().ok()

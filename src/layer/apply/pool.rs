@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -61,9 +61,26 @@ impl Batch {
     }
 }
 
+/// A piece of a large file.
+pub(super) enum Piece {
+    Bytes(Vec<u8>),
+    /// So many zeros, which need no room on disk.
+    Hole(u64),
+}
+
+impl Piece {
+    /// How much of the file it is, in bytes.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Hole(length) => *length,
+        }
+    }
+}
+
 enum Job {
     Batch(Batch),
-    Large { number: usize, entry: Entry, file: File, pieces: Receiver<Vec<u8>> },
+    Large { number: usize, entry: Entry, file: File, pieces: Receiver<Piece> },
 }
 
 /// The queue, and what has come out of it.
@@ -108,7 +125,7 @@ impl<'a> Pool<'a> {
         scope: &'scope Scope<'scope, '_>,
         number: usize,
         entry: Entry,
-    ) -> Result<SyncSender<Vec<u8>>, Failed> {
+    ) -> Result<SyncSender<Piece>, Failed> {
         let file = match self.placer.create(&entry.path) {
             Ok(file) => file,
             Err(error) => {
@@ -237,16 +254,27 @@ fn write_large(
     placer: &Placer,
     number: usize,
     entry: &Entry,
-    file: File,
-    pieces: &Receiver<Vec<u8>>,
+    mut file: File,
+    pieces: &Receiver<Piece>,
 ) -> Result<Vec<(usize, Digest)>, PlaceError> {
-    let mut out = Digester::new(file);
+    let mut hash = Digester::new(io::sink());
     for piece in pieces {
-        out.write_all(&piece).map_err(|source| write_error(entry, source))?;
+        let written = match &piece {
+            Piece::Bytes(bytes) => file.write_all(bytes).and_then(|()| hash.write_all(bytes)),
+            Piece::Hole(length) => leave_hole(&mut file, *length)
+                .and_then(|()| io::copy(&mut io::repeat(0).take(*length), &mut hash).map(|_| ())),
+        };
+        written.map_err(|source| write_error(entry, source))?;
     }
-    let (file, digest, _) = out.finish();
     placer.finish(&file, entry)?;
-    Ok(vec![(number, digest)])
+    Ok(vec![(number, hash.finish().1)])
+}
+
+/// Makes `file` longer without writing anything.
+fn leave_hole(file: &mut File, length: u64) -> io::Result<()> {
+    let length = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let end = file.seek(SeekFrom::Current(length))?;
+    file.set_len(end)
 }
 
 fn write_error(entry: &Entry, source: std::io::Error) -> PlaceError {

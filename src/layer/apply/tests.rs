@@ -12,6 +12,8 @@ use crate::oci::Digest;
 use crate::sys::file::open_directory;
 use crate::tree::{Entry, Kind, Time, Xattr};
 
+mod sparse;
+
 /// A tar in the making that does not mind what stands in it.
 #[derive(Default)]
 struct Tar(Vec<u8>);
@@ -191,8 +193,17 @@ const REFUSED: &[(&str, &str)] = &[
     ("l a ", "the link `a` cannot be unpacked: its target `` is not usable, it is empty"),
     ("x path a\0b | f x", "the entry `a\0b` cannot be unpacked: it contains a zero byte"),
     ("Z a", "the entry `a` has the type `Z`, which cannot be unpacked"),
-    ("S a", "the entry `a` is stored as a sparse file, which cannot be unpacked"),
-    ("x GNU.sparse.major 1 | f a", "the entry `a` is stored as a sparse file, which cannot be unpacked"),
+    ("x GNU.sparse.major 1 | f a", "the entry `a` has an invalid map of a sparse file"),
+    ("x GNU.sparse.map 0,9 | f a 123", "the entry `a` has an invalid map of a sparse file"),
+    (
+        "r 21 GNU.sparse.size=9\n26 GNU.sparse.map=0,3,2,1\n | f a 1234",
+        "the entry `a` has an invalid map of a sparse file",
+    ),
+    ("r 21 GNU.sparse.size=9\n | d a", "the entry `a` has an invalid map of a sparse file"),
+    (
+        "r 23 GNU.sparse.offset=1\n23 GNU.sparse.offset=1\n | f a",
+        "the entry `a` has an invalid map of a sparse file",
+    ),
     ("x uid 4294967295 | f a", "the entry `a` has an invalid uid"),
     ("x size -1 | f a", "the entry `a` has an invalid size"),
     ("r 99 path=a\n | f a", "the entry `a` has an invalid extended header"),
@@ -229,9 +240,13 @@ fn files_have_no_marks() {
 
 #[test]
 fn what_begins_as_a_tar() {
-    for (content, expected) in
-        [("f a 1", true), ("S a", true), ("Z a", true), ("x uid 4294967295 | f a", false)]
-    {
+    for (content, expected) in [
+        ("f a 1", true),
+        ("S a", true),
+        ("r 21 GNU.sparse.size=x\n | f a", false),
+        ("Z a", true),
+        ("x uid 4294967295 | f a", false),
+    ] {
         assert_eq!(begins_tar(&Tar::of(content).end()[..]), expected, "{content}");
     }
     for (bytes, expected) in
@@ -346,6 +361,8 @@ const ODD: &[(&str, &[&str])] = &[
     ("L long/name\0 | f short 1", &["/long/ implied", "/long/name 1"]),
     ("\0 d/", &["/d/"]),
     ("g 13 comment=x\n | f a 1", &["/a 1"]),
+    ("S a", &["/a 0"]),
+    ("r 21 GNU.sparse.size=9\n26 GNU.sparse.map=2,3,8,1\n21 GNU.sparse.name=b\n | f a 1234", &["/b 9"]),
 ];
 
 #[test]

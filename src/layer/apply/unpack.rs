@@ -8,7 +8,7 @@ use std::thread::Scope;
 
 use super::archive::{End, Header, HeaderKind, Reader};
 use super::names::Names;
-use super::pool::{Batch, Failed, PIECE, Pool};
+use super::pool::{Batch, Failed, PIECE, Piece, Pool};
 use super::{ApplyError, ApplyOptions, Contents, MAX_COMPONENT, MAX_NAME, Problem};
 use crate::layer::place::Placer;
 use crate::layer::tar::{WHITEOUT_PREFIX, encode_header};
@@ -207,9 +207,15 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
         let pieces = self.pool.send_large(self.scope, node, entry)?;
         let mut left = size;
         while left > 0 {
-            let mut piece = vec![0; left.min(PIECE as u64) as usize];
-            reader.read_exact(&mut piece)?;
-            left -= piece.len() as u64;
+            let hole = reader.take_hole();
+            let piece = if hole > 0 {
+                Piece::Hole(hole)
+            } else {
+                let mut bytes = vec![0; left.min(PIECE as u64) as usize];
+                reader.read_exact(&mut bytes)?;
+                Piece::Bytes(bytes)
+            };
+            left -= piece.len();
             pieces.send(piece).map_err(|_| Failed)?;
         }
         Ok(())

@@ -107,7 +107,7 @@ impl Stage<'_, '_> {
             let user = self.state.config.user.clone();
             let kind = StepKind::Workdir(Workdir { path: TreePath::clean(path.as_bytes()), user });
             let shown = self.shown(instruction);
-            self.step(kind, &shown, created_by, instruction.span);
+            self.step(kind, &shown, created_by, instruction.span, Vec::new());
         }
         self.state.config.working_dir = path;
         Ok(())
@@ -190,16 +190,19 @@ fn not_empty(args: Vec<String>) -> Option<Vec<String>> {
 
 /// `path` as seen from `directory`, in normal form with a leading `/`. Nothing is the directory itself.
 pub(super) fn absolute(directory: &str, path: &str) -> String {
-    let whole = if path.starts_with('/') { path.to_owned() } else { format!("{directory}/{path}") };
-    let mut components: Vec<&str> = Vec::new();
-    for component in whole.split('/') {
+    let directory = if path.starts_with('/') { "" } else { directory };
+    let mut whole = String::with_capacity(directory.len() + path.len() + 2);
+    for component in directory.split('/').chain(path.split('/')) {
         match component {
             "" | "." => {}
-            ".." => _ = components.pop(),
-            name => components.push(name),
+            ".." => whole.truncate(whole.rfind('/').unwrap_or(0)),
+            name => whole.extend(["/", name]),
         }
     }
-    format!("/{}", components.join("/"))
+    if whole.is_empty() {
+        whole.push('/');
+    }
+    whole
 }
 
 /// Fails for what cannot be `user[:group]` in any image.

@@ -4,8 +4,8 @@ use crate::diagnostic::Spanned;
 use crate::dockerfile::ast::{self, Files, Instruction};
 use crate::dockerfile::heredoc::Heredoc;
 use crate::dockerfile::word::Word;
-use crate::tree::TreePath;
 use crate::tree::glob::{Pattern, Stars};
+use crate::tree::{TreePath, check_source};
 
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
@@ -97,6 +97,7 @@ impl Stage<'_, '_> {
         };
         let exclude = self.exclude(&files.exclude)?;
         let mut sources = Vec::with_capacity(files.sources.len() + files.heredocs.len());
+        let mut places = Vec::with_capacity(sources.capacity());
         for word in &files.sources {
             let text = self.expand(word)?;
             created_by.extend([" ", &text]);
@@ -104,12 +105,16 @@ impl Stage<'_, '_> {
                 Verb::Copy { .. } => refuse_in_copy(&text, word.span).map(|()| None)?,
                 Verb::Add { fetching, .. } => fetching.source(&text, word.span)?,
             };
-            let pattern = || Source::Pattern(if parents { kept(&text) } else { clean(&text) });
-            sources.push(fetched.unwrap_or_else(pattern));
+            sources.push(match fetched {
+                Some(fetched) => fetched,
+                None => Source::Pattern(pattern(&text, parents, word)?),
+            });
+            places.push(self.place(word.span));
         }
         for heredoc in &files.heredocs {
             created_by.extend([" <<", &heredoc.name]);
             sources.push(Source::Inline(self.inline(heredoc)?));
+            places.push(self.place(heredoc.span));
         }
         let text = self.expand(&files.destination)?;
         created_by.extend([" ", &text, " # buildkit"]);
@@ -121,7 +126,7 @@ impl Stage<'_, '_> {
         let link = files.link && chmod.is_none();
         let copy = Copy { from, sources, destination, chown, chmod, exclude, parents, link, unpack };
         let shown = self.shown(instruction);
-        self.step(StepKind::Copy(copy), &shown, created_by, instruction.span);
+        self.step(StepKind::Copy(copy), &shown, created_by, instruction.span, places);
         Ok(())
     }
 
@@ -192,6 +197,17 @@ pub(super) fn everything(context: ContextId) -> Copy {
         link: false,
         unpack: Unpack::Never,
     }
+}
+
+/// A source that is a path or a pattern, in normal form.
+fn pattern(text: &str, parents: bool, word: &Word) -> Result<String, PlanError> {
+    let (pattern, stars) = if parents { (kept(text), Stars::Double) } else { (clean(text), Stars::Single) };
+    // The part before `/./` is a pattern of its own.
+    let parts = pattern.split_once("/./").map_or([pattern.as_str(), ""], |(before, kept)| [kept, before]);
+    for (part, stars) in parts.into_iter().zip([stars, Stars::Single]) {
+        check_source(part.as_bytes(), stars).map_err(|error| PlanErrorKind::Pattern(error).at(word.span))?;
+    }
+    Ok(pattern)
 }
 
 /// A path below the root of what is copied from, in normal form.

@@ -140,7 +140,7 @@ impl Stage<'_, '_> {
             Place::Root(root) => return Ok((root, source)),
             Place::Context(id) => match self.graph.context_name(id) {
                 ContextName::Main => "the build context".to_owned(),
-                ContextName::Named(name) => format!("the context {name}"),
+                ContextName::Named(name) => format!("the named context `{name}`"),
             },
         };
         let copy = Copy {
@@ -157,6 +157,7 @@ impl Stage<'_, '_> {
         let step = self.graph.step(Step {
             name: format!("[internal] load `{source}` of {context} for a mount"),
             span: self.place(span),
+            sources: Vec::new(),
             trigger: self.trigger.map(|(trigger, _)| trigger.text.clone()),
             no_cache: false,
             shell: self.shell_program(),

@@ -1,5 +1,6 @@
 //! RUN.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::dockerfile::ast::{self, Instruction, Network, RunCommand, Security};
@@ -36,7 +37,7 @@ impl Stage<'_, '_> {
         let created_by = self.created_by(&args);
         let kind =
             StepKind::Run(Run { script, mounts, secret_variables, insecure, ..self.seen_by(args, network) });
-        self.step(kind, &shown(instruction, run), created_by, instruction.span);
+        self.step(kind, &shown(instruction, run), created_by, instruction.span, Vec::new());
         Ok(())
     }
 
@@ -106,15 +107,15 @@ impl Stage<'_, '_> {
     }
 
     fn created_by(&self, args: &[String]) -> String {
-        let arguments = self.state.scope.arguments();
-        let mut words = vec!["RUN".to_owned()];
-        if !arguments.is_empty() {
-            words.push(format!("|{}", arguments.len()));
-            words.extend(arguments.iter().map(|(name, value)| format!("{name}={value}")));
+        let arguments = self.state.scope.shown_arguments();
+        let length = arguments.len() + args.iter().map(|arg| arg.len() + 1).sum::<usize>();
+        let mut text = String::with_capacity("RUN # buildkit".len() + length);
+        text.extend(["RUN", arguments]);
+        for arg in args {
+            text.extend([" ", arg]);
         }
-        words.extend_from_slice(args);
-        words.push("# buildkit".to_owned());
-        words.join(" ")
+        text.push_str(" # buildkit");
+        text
     }
 }
 
@@ -144,13 +145,11 @@ fn script(heredoc: &Heredoc) -> Script {
 }
 
 /// What progress shows. Variables stay as they are: it is the shell that expands them.
-fn shown(instruction: &Instruction, run: &ast::Run) -> String {
-    let mut text = upper_case_keyword(&instruction.text);
-    if let RunCommand::Script(heredoc) = &run.command {
-        let body = heredoc.body.trim();
-        let first = body.lines().next().unwrap_or_default();
-        let more = if body.lines().nth(1).is_some() { "..." } else { "" };
-        text = format!("{text} ({first}{more})");
-    }
-    text
+fn shown<'i>(instruction: &'i Instruction, run: &ast::Run) -> Cow<'i, str> {
+    let text = upper_case_keyword(&instruction.text);
+    let RunCommand::Script(heredoc) = &run.command else { return text };
+    let body = heredoc.body.trim();
+    let first = body.lines().next().unwrap_or_default();
+    let more = if body.lines().nth(1).is_some() { "..." } else { "" };
+    format!("{text} ({first}{more})").into()
 }

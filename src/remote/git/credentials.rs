@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::dockerfile::remote::percent_decoded;
 
+use super::super::Authorization;
 use super::GitRequest;
 
 /// A header for requests to one host.
@@ -39,44 +40,13 @@ fn basic(url: &Url) -> Option<String> {
     let decoded = |text: &str| percent_decoded(text).unwrap_or_else(|_| text.to_owned());
     let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
     let is_given = !user.is_empty() || !password.is_empty();
-    is_given.then(|| format!("Basic {}", base64(format!("{user}:{password}").as_bytes())))
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let number =
-            (0..3).fold(0_u32, |number, i| number << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
-        for i in 0..4 {
-            let digit = DIGITS[(number >> (18 - 6 * i) & 63) as usize];
-            text.push(if i <= group.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+    is_given.then(|| Authorization::basic(&user, &password).0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dockerfile::remote::GitRef;
-    use crate::remote::Authorization;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let cases = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("\u{3ff}", "z78="),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(base64(text.as_bytes()), expected, "{text}");
-        }
-    }
 
     #[test]
     fn a_header_goes_to_the_host_of_the_address() {

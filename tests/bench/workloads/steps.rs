@@ -1,88 +1,15 @@
-//! What it costs to run steps: w5, w6 and w8.
+//! What steps come to that run side by side or make many files: w6 and w8.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
 
-use super::context::time;
 use crate::Result;
 use crate::generate;
-use crate::measure::{Sample, alone, in_turns};
-use crate::subject::{Bench, Store};
+use crate::measure::{Sample, in_turns};
+use crate::subject::Bench;
 use crate::table::{Row, Target};
 
-const STEP_LIMIT: Duration = Duration::from_millis(8);
-
-/// The limits have the machine's network. What one of its own costs is a figure of its own.
+/// The limits have the machine's network.
 const NETWORK: &str = "--network=host";
-
-/// w5: a step that does next to nothing, on a small and on a larger base, and after a pause, in which the kernel has forgotten us.
-pub(super) fn overhead(bench: &Bench) -> Result<Vec<Row>> {
-    let store = bench.store("store")?;
-    let small = minimal_root(bench, "small")?;
-    import(bench, &store, &small, "base:small")?;
-    let large = minimal_root(bench, "large")?;
-    generate::small_files(&large)?;
-    import(bench, &store, &large, "base:large")?;
-
-    let pause = time(bench, 1, "sleep 1")?;
-    let mut rows = Vec::new();
-    for (name, base, count, command, idle) in [
-        ("w5, a RUN on 10 files", "base:small", 50, "", Duration::ZERO),
-        ("w5, a RUN on 10,000 files", "base:large", 50, "", Duration::ZERO),
-        ("w5, a RUN after a second's pause", "base:small", 10, "sleep 1; ", pause),
-    ] {
-        let context = bench.fresh("w5")?;
-        let mut ours = alone(bench.runs(3), |run| {
-            // No two runs have a step in common: all must really run.
-            let mut dockerfile = format!("FROM {base}\n");
-            for step in 0..count {
-                writeln!(dockerfile, "RUN {command}echo {run} {step} > /f{step}")?;
-            }
-            generate::file(&context.join("Dockerfile"), dockerfile.as_bytes(), 0o644)?;
-            store.build(&[NETWORK, "-t", "w5"], &context)
-        })?;
-        ours.elapsed = ours.elapsed.saturating_sub(idle * count) / count;
-        rows.push(Row::new(name, ours).target(Target::AtMost(STEP_LIMIT)));
-    }
-    rows.push(network(bench, &store)?);
-    Ok(rows)
-}
-
-/// What the first RUN of a build costs more for a network of its own. Those after it use it again.
-fn network(bench: &Bench, store: &Store<'_>) -> Result<Row> {
-    let context = bench.fresh("w5")?;
-    generate::file(&context.join("Dockerfile"), b"FROM base:small\nRUN true\n", 0o644)?;
-    let build = |options: &[&str]| store.build(&[options, &["--no-cache", "-t", "w5"]].concat(), &context);
-    let (mut own, hosts) = in_turns(bench.runs(9), |_| build(&[]), |_| build(&[NETWORK]))?;
-    own.elapsed = own.elapsed.saturating_sub(hosts.elapsed);
-    Ok(Row::new("w5, a network of its own, once a build", own))
-}
-
-/// Unpacks a root file system of ten files: a shell and what it calls.
-fn minimal_root(bench: &Bench, name: &str) -> Result<std::path::PathBuf> {
-    let root = bench.fresh(name)?;
-    let tar = Bench::base_tar("busybox")?;
-    let unpacked = bench.fresh("busybox")?;
-    bench.shell_now(&format!("tar -xf '{}' -C busybox", tar.display()))?;
-    for folder in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
-        fs::create_dir(root.join(folder))?;
-    }
-    fs::copy(unpacked.join("bin/busybox"), root.join("bin/busybox"))?;
-    for applet in ["sh", "sleep", "cat", "ls", "cp", "mkdir", "true"] {
-        fs::hard_link(root.join("bin/busybox"), root.join("bin").join(applet))?;
-    }
-    for table in ["passwd", "group"] {
-        fs::copy(unpacked.join("etc").join(table), root.join("etc").join(table))?;
-    }
-    Ok(root)
-}
-
-fn import(bench: &Bench, store: &Store<'_>, root: &Path, name: &str) -> Result<()> {
-    bench.shell_now(&format!("tar -C '{}' --numeric-owner -cf import.tar .", root.display()))?;
-    store.strata(&["import", "import.tar", name]).map(drop)
-}
 
 /// w6: four stages that each take a second, and one that takes what they made.
 pub(super) fn parallel(bench: &Bench) -> Result<Vec<Row>> {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
@@ -67,4 +68,27 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     import.signal(Signal::TERM);
     while tar.write_all(&[0; 4096]).is_ok() {}
     assert_eq!(import.end().0.code(), Some(143));
+}
+
+/// A Dockerfile whose words take minutes to expand, so that nobody waits for it.
+#[test]
+fn a_plan_that_takes_its_time_ends_at_once() {
+    let env = Env::new();
+    let pipe = env.path("context/Dockerfile");
+    fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+    let word = "a".repeat(60_000);
+    let text =
+        format!("FROM scratch\nARG A={word}\nENV B=$A$A$A$A$A$A$A$A$A$A$A$A\nENV C=${{B//a*a*a*a*a*a*b/}}\n");
+    for arguments in [&["build"][..], &["build", "--check"], &["build", "--call=outline"]] {
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let build = env.spawn(arguments.iter().copied().chain([pipe.parent().unwrap().to_str().unwrap()]));
+        // The other end is opened when signals are already caught.
+        fs::write(&pipe, &text).unwrap();
+        build.signal(Signal::INT);
+        let (status, stdout, _) = build.end();
+        let ended = status.signal() == Some(Signal::INT.as_raw()) || status.code() == Some(130);
+        assert!(ended, "{arguments:?}: {status}");
+        assert_eq!(stdout, "", "{arguments:?}");
+        fs::remove_file(&pipe).unwrap();
+    }
 }

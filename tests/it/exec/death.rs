@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use strata::exec::{
-    CancelToken, ExecError, Io, MountApi, Network, Output, Root, Signals, Spec, Status, Upper,
+    CancelToken, Capabilities, ExecError, Io, MountApi, Network, Output, Root, Signals, Spec, Status, Upper,
 };
 
 use super::{Bench, executor, field, run};
@@ -135,6 +135,8 @@ fn the_engine_that_is_killed() {
         script: None,
         mounts: Vec::new(),
         filtered: true,
+        groups: Vec::new(),
+        capabilities: Capabilities::default(),
         insecure: false,
         resources: Vec::new(),
         shm_size: None,

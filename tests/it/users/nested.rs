@@ -34,7 +34,7 @@ fn inside(env: &Env, store: &str) -> (String, String) {
         "set -e; export STRATA_ROOT={store}; mkdir /c; cp /inner /c/Dockerfile; \
          strata load -q -i /busybox.tar; strata build -t image --network none --progress plain /c; \
          strata run --rm --network none image sh -c \
-         'stat -c %u:%g /d/two; cat /three; ls /d /etc | grep -v -e : -e hosts -e resolv -e ^$'"
+         'stat -c %u:%g /d/two; cat /three; ls /d /etc | grep -v -e : -e host -e resolv -e ^$'"
     );
     let run = [
         "run",
