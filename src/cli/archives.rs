@@ -37,7 +37,7 @@ pub(super) struct SaveArgs {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
     /// Names or ids
-    #[arg(required = true)]
+    #[arg(required = true, add = super::completions::images())]
     images: Vec<String>,
 }
 
