@@ -272,4 +272,6 @@ pub fn apply(tar: impl Read, dir: OwnedFd, options: ApplyOptions) -> Result<Appl
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
