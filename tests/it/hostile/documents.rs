@@ -225,7 +225,7 @@ fn docker_archives() -> Vec<(&'static str, Vec<u8>)> {
             let layers = vec!["l.tar"; 100_000];
             docker(&json!([{ "Config": "c.json", "Layers": layers }]))
         }),
-        ("names that memory does not hold", of("20000* f (a/)*2000# 1")),
+        ("names that memory does not hold", of("9000* f (a/)*2000# 1")),
     ]
 }
 

@@ -41,7 +41,7 @@ impl Place {
     ) -> Output {
         let plain = self.env.command(args);
         let mut command = Command::new("prlimit");
-        command.arg(format!("--data={MEMORY}")).arg(format!("--cpu={SECONDS}"));
+        command.arg(format!("--data={MEMORY}")).arg(format!("--cpu={SECONDS}")).arg("--nofile=1024:1024");
         command.arg(plain.get_program()).args(plain.get_args()).current_dir(self.env.path(""));
         command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.stdin(stdin.map_or_else(Stdio::null, |path| File::open(path).unwrap().into()));
