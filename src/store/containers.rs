@@ -19,9 +19,10 @@ use rusqlite::Row;
 use super::Store;
 use super::database::{Stored, digest};
 use super::error::StoreError;
-use super::work::{WorkDir, random_name, remove_tree};
+use super::work::{WorkDir, random_name};
 use crate::oci::{DiffId, ImageId};
 use crate::sys::lock::{Lock, Mode};
+use crate::sys::remove;
 
 /// How long a container that must be about to end is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -282,7 +283,7 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             result => result.map_err(|e| StoreError::io("move away", &container.path, e))?,
         }
-        remove_tree(&away).map_err(|e| StoreError::io("remove", &away, e))
+        remove::tree(&away).map_err(|e| StoreError::io("remove", &away, e))
     }
 
     /// Removes the directories whose rows are gone, or never came, because their owner was killed.
