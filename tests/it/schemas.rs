@@ -28,7 +28,7 @@ impl Schemas {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            if name.ends_with(".json") {
+            if path.extension().is_some_and(|extension| extension == "json") {
                 let mut schema = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
                 join(&mut schema, &name);
                 all.insert(name, schema);

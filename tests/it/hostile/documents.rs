@@ -55,6 +55,7 @@ fn nested(depth: usize, times: usize, last: &Value) -> Image {
 }
 
 /// The cases: what it is, and the image.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn layouts() -> Vec<(&'static str, Image)> {
     let replaced = |from: &'static str, to: &'static str| {
         move |text: &str| {

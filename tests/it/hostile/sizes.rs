@@ -1,7 +1,6 @@
 //! Small things that become large: decompression bombs, documents of megabytes, thousands of layers.
 
 use std::fs;
-use std::io::Write as _;
 
 use serde_json::json;
 
