@@ -67,37 +67,48 @@ impl Place {
     }
 
     /// Loads bytes from a file and as a stream. Gives what is said, which must be the same; whatever it is, the store is
-    /// clean afterwards.
+    /// clean afterwards and takes the next image.
     pub(super) fn load(&self, bytes: &[u8]) -> String {
-        let path = self.file("hostile.tar", bytes);
-        let file = said(&self.run(["load", "-q", "-i", path.to_str().unwrap()], None), "hostile.tar");
-        self.assert_clean(&file);
-        let stream = said(&self.run(["load", "-q"], Some(&path)), "hostile.tar");
-        self.assert_clean(&stream);
+        let file = self.load_file(bytes);
+        let stream = self.load_stream(bytes);
         assert_eq!(file, stream);
+        self.assert_takes_the_next();
         file
     }
 
-    /// Sees that nothing is in progress, that a refusal has left nothing, and that the store still takes images.
-    /// Removes what there is.
-    pub(super) fn assert_clean(&self, said: &str) {
+    /// Loads bytes from a file, and clears the store.
+    pub(super) fn load_file(&self, bytes: &[u8]) -> String {
+        let path = self.file("hostile.tar", bytes);
+        let said = said(&self.run(["load", "-q", "-i", path.to_str().unwrap()], None), "hostile.tar");
+        self.clear(&said);
+        said
+    }
+
+    /// Loads bytes as a stream, and clears the store.
+    pub(super) fn load_stream(&self, bytes: &[u8]) -> String {
+        let path = self.file("hostile.tar", bytes);
+        let said = said(&self.run(["load", "-q"], Some(&path)), "hostile.tar");
+        self.clear(&said);
+        said
+    }
+
+    /// Sees that nothing is in progress and that a refusal has left nothing. Removes what was taken.
+    pub(super) fn clear(&self, said: &str) {
         let root = self.env.root();
         assert_eq!(in_progress(&root), Vec::<String>::new());
-        let left = |kind: &str| fs::read_dir(root.join(kind).join("sha256")).unwrap().count();
-        let images = || -> Vec<String> {
+        if !said.starts_with("error: ") {
             let listed = self.env.strata(["images", "-q", "--no-trunc", "--all"]).success().stdout;
-            listed.lines().map(str::to_owned).collect()
-        };
-        if said.starts_with("error: ") {
-            assert_eq!((left("blobs"), left("layers"), images()), (0, 0, Vec::new()), "{said}");
+            let images: Vec<&str> = listed.lines().collect();
+            let _ = self.env.strata([&["rmi", "-f"], &images[..]].concat()).success();
         }
-        let good = self.file("good.tar", &docker_archive(&[]));
-        let _ = self.run(["load", "-q", "-i", good.to_str().unwrap()], None).success();
-        fs::remove_file(good).unwrap();
-        for image in images() {
-            let _ = self.env.strata(["rmi", "-f", &image]).success();
-        }
-        assert_eq!((left("blobs"), left("layers")), (0, 0), "after everything was removed: {said}");
+        let left = |kind: &str| fs::read_dir(root.join(kind).join("sha256")).unwrap().count();
+        assert_eq!((left("blobs"), left("layers")), (0, 0), "{said}");
+    }
+
+    /// Sees that the store has nothing and takes an image.
+    pub(super) fn assert_takes_the_next(&self) {
+        assert_eq!(self.env.strata(["images", "-q", "--all"]).success().stdout, "");
+        assert_eq!(self.load_file(&docker_archive(&[])), "accepted\n");
     }
 }
 
