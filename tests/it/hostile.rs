@@ -7,7 +7,6 @@
 mod archive;
 mod documents;
 mod image;
-mod layers;
 mod place;
 mod pull;
 mod sizes;
