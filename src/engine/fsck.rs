@@ -125,7 +125,9 @@ impl Engine {
             let mut again = FsckReport::default();
             self.look(true, &mut again, cancel)?;
             let known: Vec<Flaw> = report.flaws.clone();
-            report.flaws.extend(again.flaws.into_iter().filter(|flaw| !known.contains(flaw)));
+            // The files of what was taken out are no news.
+            let news = |flaw: &Flaw| flaw.remedy() != Remedy::Leftover && !known.contains(flaw);
+            report.flaws.extend(again.flaws.into_iter().filter(news));
             report.repaired.resize(report.flaws.len(), false);
             if report.flaws.len() == begun {
                 break;

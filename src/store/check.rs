@@ -5,8 +5,10 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use super::Store;
+use super::containers::ContainerRow;
 use super::database::{Stored, digest};
 use super::error::StoreError;
 use super::inventory::listed;
@@ -266,11 +268,25 @@ impl Store {
                 let query = "DELETE FROM encodings WHERE diff_id = ?1 AND encoding = ?2";
                 t.execute(query, (Stored(layer.0), encoding)).map(drop)
             }),
-            RowFlaw::Container { name } => self.database.write("drop a container", |t| {
-                t.execute("DELETE FROM containers WHERE name = ?1", [name]).map(drop)
-            }),
+            RowFlaw::Container { name } => self.restore_container(name),
             RowFlaw::Stray { .. } | RowFlaw::Database(_) => Ok(()),
         }
+    }
+
+    /// Makes the directory of a container again whose changes are a layer; any other has nothing left to be kept for.
+    fn restore_container(&self, name: &str) -> Result<(), StoreError> {
+        let row = self.containers()?.into_iter().find(|row| row.name == name);
+        let Some(ContainerRow { id, layer: Some(_), .. }) = row else {
+            return self.database.write("drop a container", |t| {
+                t.execute("DELETE FROM containers WHERE name = ?1", [name]).map(drop)
+            });
+        };
+        let place = self.container_place(&id);
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(&place)
+            .map_err(|e| StoreError::io("make", &place, e))
     }
 
     /// Drops a blob that is broken, with what leans on it.

@@ -71,7 +71,9 @@ impl Flaw {
             Self::Row(RowFlaw::Stray { .. } | RowFlaw::Leases { .. }) => {
                 "removes it, as the next collection would"
             }
-            Self::Row(RowFlaw::Container { .. }) => "removes its row",
+            Self::Row(RowFlaw::Container { .. }) => {
+                "makes it again; a container whose changes were in it is removed"
+            }
             Self::Container { .. } => "nothing: remove it with `strata rm`",
             Self::Image { .. } => "removes the image with its names",
         }

@@ -235,6 +235,9 @@ fn a_container_without_its_files_is_told_and_left_to_the_user() {
     let env = store();
     fs::remove_dir_all(env.root().join("containers")).unwrap();
     check(&env, "the directory of the container kept is not there", 4, true, BOTH);
+    // What it changed is a layer, and was whole.
+    assert_eq!(env.strata(["diff", "kept"]).success().stdout, "A /new\n");
+    let _ = env.strata(["rm", "kept"]).success();
 }
 
 #[test]
