@@ -270,7 +270,7 @@ impl Flaw {
     /// What is done about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Row(RowFlaw::Stray { .. } | RowFlaw::Leases { .. }) => Remedy::Leftover,
+            Self::Row(RowFlaw::Stray { .. }) => Remedy::Leftover,
             // The user's work is in it.
             Self::Row(RowFlaw::Database(_)) | Self::Container { .. } => Remedy::ByHand,
             _ => Remedy::Removable,

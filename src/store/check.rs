@@ -69,10 +69,10 @@ pub enum RowFlaw {
         /// Where, relative to the store.
         path: String,
     },
-    /// Leases of a command that is gone.
-    Leases {
-        /// How many commands.
-        commands: usize,
+    /// A running command uses a layer that has no row.
+    Lease {
+        /// The layer.
+        layer: DiffId,
     },
 }
 
@@ -112,10 +112,10 @@ impl Store {
                 flaws.push(RowFlaw::Container { name: container.name });
             }
         }
-        let dead = self.dead_leases()?;
-        if dead > 0 {
-            flaws.push(RowFlaw::Leases { commands: dead });
-        }
+        // Leases of commands that are gone are nothing out of the ordinary: ending a command costs no transaction.
+        let known: HashSet<DiffId> = self.layer_rows()?.into_iter().collect();
+        let leased = self.leased_layers()?.into_iter().filter(|layer| !known.contains(layer));
+        flaws.extend(leased.map(|layer| RowFlaw::Lease { layer }));
         Ok(flaws)
     }
 
@@ -239,16 +239,6 @@ impl Store {
         Ok(strays.into_iter().map(|path| RowFlaw::Stray { path }).collect())
     }
 
-    fn dead_leases(&self) -> Result<usize, StoreError> {
-        let leases = self.database.read("list leases", |c| {
-            c.prepare("SELECT DISTINCT work FROM leases")?
-                .query_map([], |row| row.get::<_, String>(0))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let alive: HashSet<String> = self.work_names()?.into_iter().collect();
-        Ok(leases.iter().filter(|work| !alive.contains(*work)).count())
-    }
-
     /// Holds everybody off who publishes, for repairs.
     pub fn hold_alone(&self) -> Result<Lock, StoreError> {
         self.sweeping()
@@ -260,7 +250,9 @@ impl Store {
             RowFlaw::Blob { blob, .. } => self.drop_blob(blob),
             RowFlaw::LayerGone { layer, .. } | RowFlaw::LayerSource { layer, .. } => self.drop_layer(layer),
             RowFlaw::Reference { name } => self.remove_ref(name).map(drop),
-            RowFlaw::Leases { .. } => self.drop_dead_leases(),
+            RowFlaw::Lease { layer } => self.database.write("drop leases", |t| {
+                t.execute("DELETE FROM leases WHERE diff_id = ?1", [Stored(layer.0)]).map(drop)
+            }),
             RowFlaw::Records { layer } => self.database.write("drop cache records", |t| {
                 t.execute("DELETE FROM records WHERE diff_id = ?1", [Stored(layer.0)]).map(drop)
             }),

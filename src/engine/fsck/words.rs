@@ -49,7 +49,7 @@ impl Flaw {
             Self::Row(RowFlaw::Records { .. }) => "the records are never used",
             Self::Row(RowFlaw::Blob { .. }) => "images and layers that need the blob cannot be written",
             Self::Row(RowFlaw::Stray { .. }) => "it takes space and does no harm",
-            Self::Row(RowFlaw::Leases { .. }) => "they hold nothing any more",
+            Self::Row(RowFlaw::Lease { .. }) => "the command fails, or has failed",
             Self::Row(RowFlaw::Container { .. }) | Self::Container { .. } => "it cannot be looked into",
             Self::Image { .. } => "it cannot be run, built from or written",
         }
@@ -107,7 +107,9 @@ fn row_text(flaw: &RowFlaw) -> String {
             }
         }
         RowFlaw::Stray { path } => format!("nothing speaks of {path}"),
-        RowFlaw::Leases { commands } => format!("{commands} commands that are gone have left leases"),
+        RowFlaw::Lease { layer } => {
+            format!("a running command uses layer {}, which is not there", short(layer))
+        }
     }
 }
 
