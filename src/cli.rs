@@ -97,7 +97,7 @@ enum Command {
     /// List images
     Images(images::ImagesArgs),
     /// Run a command in a container of an image
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// List containers
     Ps(containers::PsArgs),
     /// Remove containers
@@ -177,7 +177,7 @@ enum SystemCommand {
 #[derive(Debug, Subcommand)]
 enum ContainerCommand {
     /// Run a command in a container of an image
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     /// List containers
     #[command(visible_aliases = ["list", "ps"])]
     Ls(containers::PsArgs),

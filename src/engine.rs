@@ -11,6 +11,7 @@ mod check;
 mod compare;
 mod containers;
 mod context;
+mod epoch;
 mod error;
 mod export;
 mod find;
@@ -23,6 +24,7 @@ mod keys;
 mod layers;
 mod look_error;
 mod options;
+mod output;
 mod place;
 mod pull;
 mod push;
@@ -33,7 +35,7 @@ mod usage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use archives::ImportRequest;
+pub use archives::{ArchiveForm, ImportRequest, ImportSource, SaveRequest};
 pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};
@@ -42,8 +44,7 @@ pub use containers::{
     Touched,
 };
 pub use context::{ContextSource, ContextSpec, ContextSpecError, Dockerfile, Layout, NamedSource};
-pub use error::{BuildError, EngineError, NearStep};
-pub use export::{OutputDestination, OutputFormat, OutputSpec};
+pub use error::{BuildError, EngineError, NearStep, OtherPlatform};
 pub use fsck::{Flaw, FsckReport, FsckRequest, Lack, LayerProblem, Remedy};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
@@ -52,6 +53,10 @@ pub use inspect::StoredDocument;
 pub use keys::KeysError;
 pub use layers::{LayerReport, LayerUse, Wasted};
 pub use look_error::LookError;
+pub use output::{
+    Annotation, AnnotationError, EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, Level,
+    OutputError, OutputForm, OutputRefusal, OutputSpec, PushChoice, Target,
+};
 pub use place::{StepPlace, StepPlaceError};
 pub use pull::{PullPolicy, PullReport, PullRequest};
 pub use push::PushReport;

@@ -14,9 +14,9 @@ mod upper;
 mod whiteout;
 
 pub use apply::{Applied, ApplyError, ApplyOptions, ArchiveError, Contents, Problem, apply, begins_tar};
-pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits, MAGIC};
+pub use compress::{Compression, Compressor, DecompressError, Decompressor, Limits, MAGIC, Seal};
 pub use magic::{HEAD, is_archive};
-pub use parts::{Parts, PartsError};
+pub use parts::{Parts, PartsError, open_content};
 pub use place::{PlaceError, Placer};
 pub use stream::{Content, StreamError, StreamOptions, stream};
 pub use tar::{END, OPAQUE_MARK, TarError, TarWriter, WHITEOUT_PREFIX, encode_header, padding};

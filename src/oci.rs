@@ -7,6 +7,8 @@ pub mod config;
 pub mod descriptor;
 pub mod digest;
 pub mod fingerprint;
+#[cfg(test)]
+mod laws;
 pub mod layout;
 pub mod manifest;
 pub mod media_type;

@@ -216,6 +216,12 @@ pub fn bases(
     Ok(Stages::find(dockerfile, options, known).map_err(error::diagnostics)?.images())
 }
 
+/// The value of an ARG before the first FROM, given or by default; `None` if it has none, or if what is there is wrong.
+pub fn global_argument(dockerfile: &Dockerfile, options: &Options, name: &str) -> Option<String> {
+    let scope = scope::Scope::global(dockerfile, options).ok()?;
+    if scope.is_declared(name) { scope.get(name).map(str::to_owned) } else { None }
+}
+
 /// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::reference`].
 ///
 /// Fails with all that is wrong with the stages that the target needs.

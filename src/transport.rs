@@ -31,6 +31,7 @@ mod plain_tar;
 mod publish;
 mod pull;
 mod push;
+mod rewrite;
 
 use crate::exec::CancelToken;
 use crate::store::{Store, WorkDir};
@@ -42,14 +43,15 @@ pub use error::ExportError;
 pub use import::{ImportOptions, import};
 pub use load::{DEFAULT_LIMITS, ImageChoice, LoadOptions, Loaded, load};
 pub use load_error::{LoadError, Part};
-pub use local_dir::write_local;
+pub use local_dir::{LocalOptions, write_local};
 pub use looks::Looks;
 pub use merged::Merged;
 pub use oci_layout::{write_oci, write_oci_directory};
-pub use pack::{Exported, Packing, SourceImage};
-pub use plain_tar::write_plain_tar;
+pub use pack::{Exported, MediaTypes, Packing, Prepared, SourceImage, listed, prepare};
+pub use plain_tar::{TarOptions, write_plain_tar};
 pub use pull::{PullError, PullOptions, Pulled, pull};
 pub use push::{PushError, Pushed, Target as PushTarget, push, put};
+pub use rewrite::{Clamp, clamp_times, times_since};
 
 /// What every transfer needs: the store, a work directory of it, and a way to be interrupted.
 #[derive(Debug, Clone, Copy)]

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    Allow, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile, EngineError, Made,
-    OutputDestination, OutputFormat, OutputSpec, PullPolicy, StepPlace,
+    Allow, Annotation, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile,
+    EngineError, Made, OutputSpec, PullPolicy, StepPlace,
 };
 use crate::exec::CancelToken;
 use crate::oci::Platform;
@@ -88,6 +88,16 @@ pub(super) struct BuildArgs {
     /// Put the image into the store, also if there is an `--output`
     #[arg(long)]
     load: bool,
+    /// Send the image to the registries of its names, as `--output type=registry` does
+    #[arg(long)]
+    push: bool,
+    /// Annotation of the image's manifest, or of what the types name: `[TYPE[PLATFORM]:]KEY=VALUE`; may be repeated
+    #[arg(long = "annotation", value_name = "ANNOTATION")]
+    annotations: Vec<String>,
+    /// Make the image depend on nothing but files and bases: its times are that of the context's Git commit, or of its
+    /// youngest file, unless `SOURCE_DATE_EPOCH` says another
+    #[arg(long)]
+    reproducible: bool,
     /// Network of RUN [default: one of its own]
     #[arg(long, value_enum)]
     network: Option<NetworkChoice>,
@@ -289,10 +299,10 @@ fn tell(report: &BuildReport, outputs: &[OutputSpec], quiet: bool) -> Result<(),
         (false, _) => String::new(),
     };
     for output in outputs {
-        match &output.destination {
-            OutputDestination::Path(path) => text.push_str(&format!("written to {}\n", path.display())),
-            OutputDestination::Stdout => text.push_str("written to standard output\n"),
-            OutputDestination::Store => {}
+        if let Some(path) = output.path() {
+            text.push_str(&format!("written to {}\n", path.display()));
+        } else if output.is_stdout() {
+            text.push_str("written to standard output\n");
         }
     }
     complain(&format!("{text}image {}\n", report.id));
@@ -344,6 +354,8 @@ fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
         limits: args.limits.limits(None).map_err(flag)?,
         jobs: args.jobs,
         outputs: outputs(args)?,
+        annotations: annotations(&args.annotations)?,
+        reproducible: args.reproducible,
         shell_at: args.shell_at.clone(),
     })
 }
@@ -409,11 +421,22 @@ fn platform(typed: &[String]) -> Result<Option<Platform>, CliError> {
 fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {
     let outputs = args.outputs.iter().map(|text| OutputSpec::parse(text)).collect::<Result<Vec<_>, _>>();
     let mut outputs = outputs.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?;
+    if args.push {
+        outputs.push(OutputSpec::push());
+    }
     if args.load && !outputs.is_empty() {
-        outputs.push(OutputSpec { format: OutputFormat::Image, destination: OutputDestination::Store });
+        outputs.push(OutputSpec::store());
     }
     Ok(outputs)
 }
+
+fn annotations(typed: &[String]) -> Result<Vec<Annotation>, CliError> {
+    let annotations: Result<Vec<_>, _> = typed.iter().map(|text| Annotation::parse(text)).collect();
+    Ok(annotations.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?.concat())
+}
+
+/// The variable with the time that a build says it was made at.
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
 
 /// `NAME=VALUE`, or `NAME` for the environment's value; a name that the environment has not is not given.
 fn build_args(typed: &[String]) -> Result<BTreeMap<String, String>, CliError> {
@@ -424,6 +447,12 @@ fn build_args(typed: &[String]) -> Result<BTreeMap<String, String>, CliError> {
             (name, None) => (name, std::env::var(name).ok()),
         };
         arguments.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    // As Docker's command line does: it need not be asked for.
+    if let Ok(epoch) = std::env::var(EPOCH)
+        && !epoch.is_empty()
+    {
+        arguments.entry(EPOCH.to_owned()).or_insert(epoch);
     }
     Ok(arguments)
 }

@@ -96,7 +96,7 @@ fn title(kind: RecordKind) -> &'static str {
 
 fn summary(usage: &Usage) -> Vec<Value> {
     let line = |title: &str, (total, active): (usize, usize), size: Disk, free: u64| {
-        let share = if size.used == 0 { 0 } else { free * 100 / size.used };
+        let share = (free * 100).checked_div(size.used).unwrap_or_default();
         json!({
             "Type": title,
             "TotalCount": total.to_string(),

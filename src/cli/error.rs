@@ -13,6 +13,11 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use super::human;
+
+/// How long a message may be, in characters.
+const MESSAGE_WIDTH: usize = 4000;
+
 /// Why a command failed; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -158,9 +163,11 @@ impl CliError {
     }
 }
 
-/// A message whose further lines do not look like labels of their own.
+/// A message whose further lines do not look like labels of their own. It may repeat what a hostile archive holds: what
+/// could control a terminal is escaped, and what nobody would read is cut off.
 fn indented(message: &str) -> String {
-    message.trim_end().replace('\n', "\n  ")
+    let message = human::cut(message.trim_end(), MESSAGE_WIDTH);
+    message.split('\n').map(human::harmless).collect::<Vec<_>>().join("\n  ")
 }
 
 #[cfg(test)]
@@ -233,5 +240,13 @@ mod tests {
         ] {
             assert_eq!(nested().with_kind(kind).kind().code(), code);
         }
+    }
+
+    #[test]
+    fn what_a_message_repeats_is_harmless() {
+        let error = CliError::new(ErrorKind::General, "no `\x1b]0;x\x07\u{202e}`\nerror: y");
+        assert_eq!(error.render(false), "error: no `\\u{1b}]0;x\\u{7}\\u{202e}`\n  error: y\n");
+        let long = CliError::new(ErrorKind::General, "x".repeat(9000)).render(false);
+        assert_eq!(long.chars().count(), "error: \n".len() + MESSAGE_WIDTH);
     }
 }

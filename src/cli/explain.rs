@@ -136,6 +136,8 @@ fn build(error: &BuildError) -> CliError {
         BuildError::NoContext { .. } => {
             general(error).hint("the last argument is the context directory, such as `.`")
         }
+        BuildError::NoEpoch => general(error).hint("set `SOURCE_DATE_EPOCH` instead of `--reproducible`"),
+        BuildError::Outputs(refusal) => hinted(error, refusal.remedy()),
         BuildError::Http(http) => http.remedy().into_iter().fold(general(error), CliError::hint),
         BuildError::Git(git) => git.remedy().into_iter().fold(general(error), CliError::hint),
         BuildError::NoNamedContext { .. } => {

@@ -6,11 +6,11 @@ const COMMANDS: &str = "attach builder buildx compose context create events exec
     port restart start stats stop top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 10] = [
+const FLAGS: [(&str, &str); 7] = [
     (
         "build",
-        "--annotation --attest --builder --cache-from --cache-to --compress --disable-content-trust \
-         --force-rm --isolation --policy --provenance --push --rm --sbom --security-opt --squash",
+        "--attest --builder --cache-from --cache-to --compress --disable-content-trust \
+         --force-rm --isolation --policy --provenance --rm --sbom --security-opt --squash",
     ),
     (
         "run",
@@ -28,9 +28,6 @@ const FLAGS: [(&str, &str); 10] = [
     ),
     ("pull", "--disable-content-trust"),
     ("push", "--disable-content-trust --platform"),
-    ("save", "--platform"),
-    ("load", "--platform"),
-    ("import", "--platform"),
     ("history", "--platform"),
     ("inspect", "--platform"),
     ("rmi", "--no-prune --platform"),

@@ -1,6 +1,6 @@
 //! Asking the person at the terminal.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read};
+use std::io::{self, BufRead, IsTerminal as _};
 use std::os::fd::AsFd as _;
 
 use signal_hook::consts::SIGINT;
@@ -36,7 +36,7 @@ pub(super) fn hidden(question: &str) -> Result<String, CliError> {
     let mode = RawMode::set(stdin.as_fd()).map_err(|errno| cannot_read(&errno.into()))?;
     // Who sees the question may type at once.
     complain(question);
-    let typed = read_hidden(&mut stdin.lock());
+    let typed = read_hidden(stdin.lock());
     drop(mode);
     complain("\n");
     typed
@@ -46,7 +46,7 @@ pub(super) fn hidden(question: &str) -> Result<String, CliError> {
 
 /// What is typed up to the end of the line; nothing if the user wants to end it all. A raw terminal does none of this
 /// by itself, and an interrupt that it does not send cannot leave it silent.
-fn read_hidden(keys: &mut impl Read) -> io::Result<Option<String>> {
+fn read_hidden(keys: impl BufRead) -> io::Result<Option<String>> {
     let mut typed = Vec::new();
     for key in keys.bytes() {
         match key? {
@@ -86,7 +86,7 @@ mod tests {
             ("cut", Some("cut")),
             ("sec\x03", None),
         ] {
-            assert_eq!(read_hidden(&mut keys.as_bytes()).unwrap().as_deref(), expected, "{keys:?}");
+            assert_eq!(read_hidden(keys.as_bytes()).unwrap().as_deref(), expected, "{keys:?}");
         }
     }
 }

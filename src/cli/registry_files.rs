@@ -100,13 +100,17 @@ impl Places<'_> {
 mod tests {
     use super::*;
 
-    /// Asks with these variables, for a user with the home `/h`.
-    fn asked<T>(variables: &[(&str, &str)], ask: impl FnOnce(&Places<'_>) -> T) -> T {
-        let variable = |name: &str| {
-            let found = variables.iter().find(|(known, _)| *known == name);
-            found.map(|(_, value)| OsString::from(value))
-        };
-        ask(&Places { variable: &variable, home: Some("/h".into()), uid: 7 })
+    /// The values of these variables.
+    fn set(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
+        let owned: Vec<_> = variables.iter().map(|(name, value)| (name.to_string(), value.into())).collect();
+        move |name| {
+            owned.iter().find(|(known, _)| known == name).map(|(_, value): &(String, OsString)| value.clone())
+        }
+    }
+
+    /// For a user with the home `/h`.
+    fn places(variable: &dyn Fn(&str) -> Option<OsString>) -> Places<'_> {
+        Places { variable, home: Some("/h".into()), uid: 7 }
     }
 
     #[test]
@@ -127,7 +131,7 @@ mod tests {
             ),
             (&[("REGISTRY_AUTH_FILE", "a"), ("DOCKER_CONFIG", "/d")], &["a"]),
         ] {
-            let found = asked(variables, |places| places.credentials());
+            let found = places(&set(variables)).credentials();
             assert_eq!(found, expected.iter().map(PathBuf::from).collect::<Vec<_>>(), "{variables:?}");
         }
     }
@@ -142,14 +146,14 @@ mod tests {
             (None, &[podman, strata], Some("s")),
             (Some("g"), &[podman, strata], Some("g")),
         ] {
-            let found = asked(variables, |places| places.settings(given.map(PathBuf::from)));
+            let found = places(&set(variables)).settings(given.map(PathBuf::from));
             assert_eq!(found.only, expected.map(PathBuf::from));
         }
     }
 
     #[test]
     fn settings_are_the_systems_and_the_users() {
-        let found = asked(&[], |places| places.settings(None));
+        let found = places(&set(&[])).settings(None);
         assert_eq!(found.directories, ["/etc/containers", "/h/.config/containers"].map(PathBuf::from));
         let certificates =
             ["/h/.config/containers/certs.d", "/etc/containers/certs.d", "/etc/docker/certs.d"];

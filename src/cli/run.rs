@@ -89,6 +89,7 @@ pub(super) struct RunArgs {
     #[arg(long, action = clap::ArgAction::Help)]
     help: (),
     /// Name or id of the image
+    #[arg(add = super::completions::images())]
     image: String,
     /// Command instead of the image's own
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

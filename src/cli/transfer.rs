@@ -114,6 +114,7 @@ pub(super) struct PushArgs {
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "quiet")]
     format: Option<Format>,
     /// `name[:tag]`, which names an image in the store and says where it goes
+    #[arg(add = super::completions::images())]
     name: String,
 }
 

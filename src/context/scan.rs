@@ -97,6 +97,12 @@ impl Scan {
         self.listed
     }
 
+    /// When the youngest of the visible files was changed; `None` if there are none.
+    pub fn newest_file(&self) -> Option<Time> {
+        let files = self.entries.iter().filter(|found| matches!(found.what, What::File { .. }));
+        files.map(|found| found.status.mtime).max()
+    }
+
     /// The index of the selected paths, all that is below them, and the directories above them. What is not known of
     /// these entries yet is read, on all cores; nothing else is. Selected paths that are not there are passed over.
     pub fn index(&mut self, selection: &[TreePath]) -> Result<Index, ContextError> {

@@ -1,17 +1,26 @@
 //! Images into archives and out of them.
 
+use std::io;
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
+use crate::dockerfile::remote::HttpUrl;
 use crate::exec::CancelToken;
 use crate::image::rfc3339;
+use crate::layer::Compression;
 use crate::oci::{Platform, Reference};
 use crate::progress::Reporter;
+use crate::remote;
+use crate::remote::http::{HttpClient, HttpError, HttpRequest};
+use crate::store::ImageRow;
 use crate::transport::{
-    self, DEFAULT_LIMITS, Destination, ImportOptions, Input, LoadOptions, Loaded, Packing, Session,
-    SourceImage,
+    self, DEFAULT_LIMITS, Destination, ImportOptions, Input, LoadError, LoadOptions, Loaded, MediaTypes,
+    Packing, Session, SourceImage,
 };
 
-use super::error::EngineError;
+use super::error::{BuildError, EngineError, OtherPlatform};
+use super::output::Target;
 use super::{Engine, change};
 
 /// A root file system to be made an image.
@@ -23,22 +32,57 @@ pub struct ImportRequest {
     pub name: Option<Reference>,
     /// A remark for the history.
     pub message: Option<String>,
+    /// What the image is for; `None` is this machine.
+    pub platform: Option<Platform>,
+}
+
+/// Which images are written to files, and how.
+#[derive(Debug, Clone)]
+pub struct SaveRequest {
+    /// Names or ids.
+    pub images: Vec<String>,
+    /// The form of an archive; a directory is always an OCI layout.
+    pub form: ArchiveForm,
+    /// Where to.
+    pub to: Target,
+    /// How all layers are compressed; `None` leaves each as it is.
+    pub compression: Option<Compression>,
+    /// What the images have to be for; `None` takes any.
+    pub platform: Option<Platform>,
+}
+
+/// What an archive with images is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveForm {
+    /// An OCI layout that old versions of Docker can read, too.
+    Docker,
+    /// An OCI layout.
+    Oci,
+}
+
+/// Where the tar of a root file system is.
+#[derive(Debug)]
+pub enum ImportSource<'a> {
+    /// Here.
+    Input(Input<'a>),
+    /// At this URL.
+    Url(HttpUrl, &'a HttpClient),
 }
 
 impl Engine {
-    /// Writes images to an archive that Docker, podman and skopeo read.
+    /// Writes images to an archive that Docker, podman and skopeo read, or to the directory of an OCI layout.
     pub fn save(
         &self,
-        images: &[String],
-        to: Destination<'_>,
+        request: &SaveRequest,
         reporter: &Reporter,
         cancel: &CancelToken,
     ) -> Result<(), EngineError> {
         let work = self.store.work_dir()?;
         let session = Session { store: &self.store, work: &work, cancel };
         let mut sources: Vec<(String, SourceImage)> = Vec::new();
-        for text in images {
+        for text in &request.images {
             let row = self.find(text)?;
+            self.check_platform(text, &row, request.platform.as_ref())?;
             // By name only that name goes along, by id all of them, as with `docker save`.
             let named = text.parse::<Reference>().ok().filter(|name| row.names.contains(&name.to_string()));
             let names = named.map_or_else(Vec::new, |name| vec![name]);
@@ -49,22 +93,61 @@ impl Engine {
             }
         }
         let sources: Vec<SourceImage> = sources.into_iter().map(|(_, source)| source).collect();
+        let types = MediaTypes::Oci;
+        let packing = request.compression.map_or(Packing::AsListed, |compression| Packing::Compressed {
+            compression,
+            force: true,
+            types,
+        });
         let step = reporter.start("saving images");
-        transport::write_docker(session, &sources, Packing::AsListed, to, &step)?;
+        let mut stdout = io::stdout();
+        let to = match &request.to {
+            Target::Directory(dir) => {
+                transport::write_oci_directory(session, &sources, packing, dir, &step)?;
+                step.done();
+                return Ok(());
+            }
+            Target::File(path) => Destination::File(path),
+            Target::Stdout => Destination::Stream(&mut stdout),
+        };
+        match request.form {
+            ArchiveForm::Docker => transport::write_docker(session, &sources, packing, to, &step)?,
+            ArchiveForm::Oci => transport::write_oci(session, &sources, packing, to, &step)?,
+        };
         step.done();
         Ok(())
+    }
+
+    fn check_platform(
+        &self,
+        name: &str,
+        row: &ImageRow,
+        wanted: Option<&Platform>,
+    ) -> Result<(), EngineError> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        let config = self.load_documents(row.clone())?.config;
+        let variant = config.variant.as_deref().unwrap_or_default();
+        let found = Platform::normalized(&config.os, &config.architecture, variant);
+        if found == *wanted {
+            return Ok(());
+        }
+        let wanted = wanted.clone();
+        Err(EngineError::OtherPlatform(Box::new(OtherPlatform { name: name.to_owned(), found, wanted })))
     }
 
     /// Reads the images of a docker archive or an OCI layout into the store.
     pub fn load(
         &self,
         from: Input<'_>,
+        platform: Option<Platform>,
         reporter: &Reporter,
         cancel: &CancelToken,
     ) -> Result<Vec<Loaded>, EngineError> {
         let work = self.store.work_dir()?;
         let session = Session { store: &self.store, work: &work, cancel };
-        let loaded = transport::load(session, from, &LoadOptions::default(), reporter)?;
+        let mut options = LoadOptions::default();
+        options.platform = platform.unwrap_or(options.platform);
+        let loaded = transport::load(session, from, &options, reporter)?;
         self.store.sync()?;
         Ok(loaded)
     }
@@ -72,7 +155,7 @@ impl Engine {
     /// Makes an image of the tar of a root file system.
     pub fn import(
         &self,
-        from: Input<'_>,
+        from: ImportSource<'_>,
         request: &ImportRequest,
         reporter: &Reporter,
         cancel: &CancelToken,
@@ -82,14 +165,52 @@ impl Engine {
         let session = Session { store: &self.store, work: &work, cancel };
         let options = ImportOptions {
             config,
-            platform: Platform::host(),
+            platform: request.platform.clone().unwrap_or_else(Platform::host),
             created: rfc3339(Timestamp::now()),
-            comment: request.message.clone().unwrap_or_else(|| "Imported from -".to_owned()),
+            comment: request.message.clone().unwrap_or_else(|| from.comment()),
             names: request.name.iter().cloned().collect(),
             limits: DEFAULT_LIMITS,
         };
-        let loaded = transport::import(session, from, &options, reporter)?;
+        let loaded = match from {
+            ImportSource::Input(input) => transport::import(session, input, &options, reporter)?,
+            ImportSource::Url(url, client) => {
+                let fetched = self.fetch(&url, client, session, reporter)?;
+                transport::import(session, Input::Path(&fetched), &options, reporter)?
+            }
+        };
         self.store.sync()?;
         Ok(loaded)
+    }
+
+    /// Fetches a file into the work directory.
+    fn fetch(
+        &self,
+        url: &HttpUrl,
+        client: &HttpClient,
+        session: Session<'_>,
+        reporter: &Reporter,
+    ) -> Result<PathBuf, EngineError> {
+        let step = reporter.start(&format!("fetch {}", url.redacted()));
+        let request = HttpRequest { url: url.clone(), checksum: None, authorization: None };
+        let (keep, into) = (self.store.sources("http")?, session.work.path().join("download"));
+        let fetched = remote::watched(&step, &|| session.cancel.is_canceled(), |watch| {
+            client.fetch(&request, &keep, &into, watch)
+        });
+        let fetched = fetched.map_err(|error| match error {
+            HttpError::Canceled { .. } => EngineError::Load(LoadError::Canceled),
+            error => Box::new(BuildError::Http(error)).into(),
+        })?;
+        step.done();
+        Ok(fetched.path)
+    }
+}
+
+impl ImportSource<'_> {
+    /// What the history says of an image that was made of it.
+    fn comment(&self) -> String {
+        match self {
+            Self::Input(_) => "Imported from -".to_owned(),
+            Self::Url(url, _) => format!("Imported from {}", url.redacted()),
+        }
     }
 }

@@ -1,34 +1,32 @@
 //! Builds: Dockerfile and context in, image or files out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-
-use jiff::Timestamp;
 
 use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile;
 use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
-use crate::image::{self, BuiltLayer};
 use crate::network::ExtraHost;
-use crate::oci::{Compression, Descriptor, ImageId, ManifestDigest, MediaType, Platform, Reference};
-use crate::plan::{self, BaseImage, NetworkMode, Plan, StepId};
+use crate::oci::{Descriptor, ImageId, Platform, Reference};
+use crate::plan::{self, NetworkMode};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::registry::Registries;
 use crate::remote::Clients;
-use crate::solve::{Limits, Runner, SolveError, Solved, Solver, StepError};
-use crate::store::{StoreError, WorkDir};
+use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
 use crate::transport::Session;
 
 use super::bases::Resolving;
 use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
-use super::export::{BuiltImage, OutputSpec};
+use super::export::{self, Exporting};
 use super::given::{self, AgentSource, Given, SecretSource};
+use super::output::{self, Annotation, Circumstances, OutputSpec};
 use super::place::StepPlace;
 use super::pull::PullPolicy;
 use super::shell::Shell;
-use super::{Engine, options};
+use super::{Engine, epoch, options};
 
 /// What to build, and what to do with it.
 #[derive(Debug, Clone)]
@@ -77,8 +75,24 @@ pub struct BuildRequest {
     pub jobs: Option<usize>,
     /// What to write. Nothing means: an image in the store.
     pub outputs: Vec<OutputSpec>,
+    /// Remarks for all images that are written.
+    pub annotations: Vec<Annotation>,
+    /// Whether images depend on nothing but the context and the bases: the time of the build is that of the context
+    /// unless a build argument says it, and no file is younger.
+    pub reproducible: bool,
     /// The step before which the build ends, for a shell there.
     pub shell_at: Option<StepPlace>,
+}
+
+impl BuildRequest {
+    /// What to write, where nothing means an image in the store.
+    pub(super) fn outputs_or_store(&self) -> Cow<'_, [OutputSpec]> {
+        if self.outputs.is_empty() {
+            vec![OutputSpec::store()].into()
+        } else {
+            self.outputs.as_slice().into()
+        }
+    }
 }
 
 /// What the user has agreed to: BuildKit's entitlements.
@@ -179,8 +193,8 @@ impl Engine {
         cancel: &CancelToken,
         checked: &mut Option<Checked>,
     ) -> Result<Made, EngineError> {
-        let options = options::for_plan(request)?;
-        OutputSpec::refuse_destinations(&request.outputs)?;
+        let mut options = options::for_plan(request)?;
+        output::refuse_places(&request.outputs)?;
         let work = self.store.work_dir()?;
         let (store, clients) = (&*self.store, &given::clients(request)?);
         let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
@@ -191,6 +205,16 @@ impl Engine {
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
+        let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
+        let circumstances = Circumstances {
+            names: &request.tags,
+            annotations: &request.annotations,
+            platform: &options.platform,
+            has_epoch: epoch.is_some(),
+            precious: &export::precious(self, &input.files.root),
+        };
+        output::refuse_impossible(&request.outputs_or_store(), &circumstances)
+            .map_err(|refusal| Box::new(BuildError::from(refusal)))?;
         let (registries, pull) = (&request.registries, request.pull);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let mut bases = BTreeMap::new();
@@ -234,71 +258,24 @@ impl Engine {
             return Ok(Made::Shell(Box::new(Shell::before(scene))));
         }
         let solved = solver.solve().map_err(failed)?;
-        let image = self.documents(&plan, &bases, &solved)?;
         if cancel.is_canceled() {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
-        let stored = self.write_outputs(request, &image, session, reporter)?;
-        if stored {
+        let (engine, plan, bases, solved) = (self, &plan, &bases, &solved);
+        let written = Exporting { engine, request, plan, bases, solved, epoch, session, reporter }.write()?;
+        if written.stored {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;
         }
         let used = plan.steps.iter().zip(&solved.steps);
         Ok(Made::Image(Box::new(BuildReport {
-            id: image.id,
-            manifest: image.descriptor.clone(),
-            names: request.tags.clone(),
-            stored,
+            id: written.id,
+            manifest: written.manifest,
+            names: written.names,
+            stored: written.stored,
             usage: used.filter_map(|(step, result)| Some((step.name.clone(), result.usage?))).collect(),
         })))
-    }
-
-    /// The config and the manifest of what was built. The manifest lists the layers uncompressed.
-    fn documents(
-        &self,
-        plan: &Plan,
-        bases: &BTreeMap<String, BaseImage>,
-        solved: &Solved,
-    ) -> Result<BuiltImage, EngineError> {
-        let base =
-            plan.target.base.and_then(|id| bases.get(&plan.base(id).reference)).map(|base| &base.config);
-        let created = |nanos| Timestamp::from_nanosecond(i128::from(nanos)).unwrap_or_default();
-        let built = plan.step_ids().zip(&solved.steps);
-        let built: BTreeMap<StepId, BuiltLayer> = built
-            .map(|(id, step)| (id, BuiltLayer { diff_id: step.layer, created: created(step.created) }))
-            .collect();
-        let config =
-            image::assemble(&plan.target, base, &built).map_err(|error| Box::new(BuildError::from(error)))?;
-        let mut layers = Vec::with_capacity(config.rootfs.diff_ids.len());
-        for diff_id in &config.rootfs.diff_ids {
-            let layer = self.store.peek_layer(diff_id)?.ok_or(StoreError::NoLayer(*diff_id))?;
-            layers.push(Descriptor::new(MediaType::layer(Compression::None), diff_id.0, layer.tar_size));
-        }
-        Ok(BuiltImage::new(config, layers))
-    }
-
-    /// Puts a built image into the store under its names.
-    pub(super) fn store_image(
-        &self,
-        image: &BuiltImage,
-        names: &[Reference],
-        work: &WorkDir,
-    ) -> Result<(), EngineError> {
-        let _hold = self.store.hold()?;
-        self.store.put_blob(work, &image.config_json)?;
-        self.store.put_blob(work, &image.manifest_json)?;
-        let manifest = ManifestDigest(image.descriptor.digest);
-        self.store.put_image(
-            &manifest,
-            image.descriptor.media_type.as_str(),
-            image.descriptor.size,
-            &image.id,
-        )?;
-        for name in names {
-            self.store.set_ref(&name.to_string(), &manifest)?;
-        }
-        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn apply_to(mut config: Config, changes: &[String]) -> Result<Config,
     }
     // The triggers are for builds from this image; nothing is built from it here.
     let triggers = std::mem::take(&mut config.on_build);
-    let mut changed = lower(&parse("base", changes)?.dockerfile, Some(config))?;
+    let mut changed = lower(&parse("base", changes)?.dockerfile, Some(&config))?;
     changed.on_build.splice(0..0, triggers);
     Ok(changed)
 }
@@ -62,7 +62,7 @@ fn parse(base: &str, changes: &[String]) -> Result<dockerfile::Parsed, EngineErr
 }
 
 /// The config of the only stage, whose base has `config` if it has a base.
-fn lower(dockerfile: &Dockerfile, config: Option<Config>) -> Result<Config, EngineError> {
+fn lower(dockerfile: &Dockerfile, config: Option<&Config>) -> Result<Config, EngineError> {
     let options = plan::Options {
         build_args: BTreeMap::new(),
         target: None,
@@ -81,7 +81,7 @@ fn lower(dockerfile: &Dockerfile, config: Option<Config>) -> Result<Config, Engi
     let refused = |found: Vec<Diagnostic>| wrong(found.into_iter().map(|finding| finding.message).collect());
     let mut bases = BTreeMap::new();
     for base in plan::bases(dockerfile, &options, &bases).map_err(refused)? {
-        let config = ImageConfig { config: config.clone().unwrap_or_default(), ..ImageConfig::default() };
+        let config = ImageConfig { config: config.cloned().unwrap_or_default(), ..ImageConfig::default() };
         bases.insert(base.reference.clone(), BaseImage { name: base.reference, config });
     }
     Ok(plan::lower(dockerfile, &options, &bases).map_err(refused)?.target.config)

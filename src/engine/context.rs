@@ -86,6 +86,8 @@ pub(super) struct BuildInput {
     pub(super) files: Directory,
     /// The Dockerfile.
     pub(super) dockerfile: Source,
+    /// When the commit was made that the files were fetched of, in seconds since 1970.
+    pub(super) commit_time: Option<i64>,
 }
 
 /// A directory with the files of a context.
@@ -96,7 +98,7 @@ pub(super) struct Directory {
     /// Whether that is the user's own, where a later build may find it again.
     pub(super) is_lasting: bool,
     /// What of the files is hidden.
-    pub(super) ignore: Dockerignore,
+    pub(super) ignore: Arc<Dockerignore>,
 }
 
 /// The files of a build, in a directory.
@@ -156,6 +158,7 @@ pub(super) fn prepare(
     dockerfile: &Dockerfile,
     bringing: Bringing<'_>,
 ) -> Result<BuildInput, EngineError> {
+    let mut commit_time = None;
     let (files, text) = match context {
         ContextSource::Directory(path) => (Files::Own(directory(path)?), None),
         ContextSource::Stream(file) => {
@@ -169,7 +172,9 @@ pub(super) fn prepare(
             (Files::Brought(root), text)
         }
         ContextSource::Remote(RemoteSource::Git(source)) => {
-            (Files::Brought(fetch::git(source, MAIN, bringing)?), None)
+            let (root, time) = fetch::git(source, MAIN, bringing)?;
+            commit_time = Some(time);
+            (Files::Brought(root), None)
         }
     };
     let found = match (text, dockerfile) {
@@ -177,7 +182,7 @@ pub(super) fn prepare(
         (Some(text), Dockerfile::InContext) => Found::alone(text, name_of(context)),
         (Some(_), _) => return Err(Box::new(BuildError::TwoDockerfiles).into()),
     };
-    with_ignore(&files, found)
+    Ok(BuildInput { commit_time, ..with_ignore(&files, found)? })
 }
 
 /// The same where nothing has to be brought anywhere; `None` if something has.
@@ -200,8 +205,9 @@ pub(super) fn in_place(
 fn with_ignore(files: &Files, found: Found) -> Result<BuildInput, EngineError> {
     let ignore = ignore(files, found.place.as_ref()).map_err(|error| Box::new(error.into()))?;
     let (root, is_lasting) = files.place();
-    let files = Directory { root, is_lasting, ignore };
-    Ok(BuildInput { files, dockerfile: Source::new(found.name, found.text) })
+    let files = Directory { root, is_lasting, ignore: Arc::new(ignore) };
+    let dockerfile = Source::new(found.name, found.text);
+    Ok(BuildInput { files, dockerfile, commit_time: None })
 }
 
 /// The files of the named context `name`, of which the last one of that name counts. It has an ignore file of its own.
@@ -215,7 +221,7 @@ pub(super) fn named_directory(
     let into = format!("{MAIN}-{}", number.unwrap_or_default());
     let root = match number.map(|number| &contexts[number].source) {
         Some(NamedSource::Directory(path)) => return own_directory(name, path),
-        Some(NamedSource::Remote(RemoteSource::Git(source))) => fetch::git(source, &into, bringing)?,
+        Some(NamedSource::Remote(RemoteSource::Git(source))) => fetch::git(source, &into, bringing)?.0,
         Some(NamedSource::Remote(RemoteSource::Http(url))) => fetch::file(url, &into, bringing)?,
         Some(NamedSource::Image(_) | NamedSource::Layout(_)) | None => {
             return own_directory(name, Path::new(""));
@@ -224,7 +230,7 @@ pub(super) fn named_directory(
     let files = Files::Brought(root);
     let ignore = ignore(&files, None).map_err(|error| Box::new(error.into()))?;
     let (root, is_lasting) = files.place();
-    Ok(Directory { root, is_lasting, ignore })
+    Ok(Directory { root, is_lasting, ignore: Arc::new(ignore) })
 }
 
 fn own_directory(name: &str, path: &Path) -> Result<Directory, EngineError> {
@@ -232,7 +238,7 @@ fn own_directory(name: &str, path: &Path) -> Result<Directory, EngineError> {
     let root = fs::canonicalize(path).ok().filter(|root| root.is_dir());
     let root = root.ok_or_else(|| Box::new(no_directory()))?;
     let ignore = Dockerignore::find(&root, None).map_err(|error| Box::new(error.into()))?;
-    Ok(Directory { root, is_lasting: true, ignore })
+    Ok(Directory { root, is_lasting: true, ignore: Arc::new(ignore) })
 }
 
 /// What messages call a context that is the text of a Dockerfile.

@@ -10,7 +10,7 @@ use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, ManifestError, ReferenceError};
+use crate::oci::{DiffId, ManifestError, Platform, ReferenceError};
 use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
@@ -21,6 +21,7 @@ use super::containers::ContainerError;
 use super::images::FilterError;
 use super::keys::KeysError;
 use super::look_error::LookError;
+use super::output::OutputRefusal;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,9 @@ pub enum EngineError {
     /// Something that an image does not show.
     #[error(transparent)]
     Look(#[from] LookError),
+    /// An image is not for what was asked.
+    #[error(transparent)]
+    OtherPlatform(Box<OtherPlatform>),
     /// A `--change` cannot be understood.
     #[error("`--change` is wrong")]
     Change(Vec<String>),
@@ -162,6 +166,18 @@ pub enum EngineError {
     },
 }
 
+/// An image is not for what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the image `{name}` is for {found}, not for {wanted}")]
+pub struct OtherPlatform {
+    /// The image.
+    pub name: String,
+    /// What it is for.
+    pub found: Platform,
+    /// What was asked for.
+    pub wanted: Platform,
+}
+
 /// A build failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -217,6 +233,18 @@ pub enum BuildError {
     /// A Git repository cannot be used.
     #[error(transparent)]
     Git(GitError),
+    /// The time that the build should have is none.
+    #[error("invalid SOURCE_DATE_EPOCH: `{text}` is not a number of seconds since 1970")]
+    Epoch {
+        /// As given.
+        text: String,
+    },
+    /// There is nothing that a build could have its time from.
+    #[error("the context has no files whose times the image could have")]
+    NoEpoch,
+    /// Outputs are impossible in this build.
+    #[error(transparent)]
+    Outputs(#[from] OutputRefusal),
     /// Something that cannot be done yet.
     #[error("not supported yet: {what}")]
     Unsupported {

@@ -1,404 +1,224 @@
-//! `--output`: what a build writes, and where.
+//! Writes the outputs of a build.
+//!
+//! Owns what each output is made of: which of the build's layers, at which time, under which names. The forms are the
+//! business of `transport`.
 
-use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+mod push;
+mod variant;
 
-use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 
-use crate::image;
 use crate::layer::Compression;
-use crate::oci::{Descriptor, ImageConfig, ImageId, MediaType, Reference};
-use crate::progress::Reporter;
-use crate::solve::Stack;
-use crate::store::StoreError;
-use crate::transport::{self, ExportError, Merged, Packing, Session, SourceImage};
+use crate::oci::{Descriptor, ImageId, ManifestDigest, Reference};
+use crate::plan::{BaseImage, Plan};
+use crate::progress::{Reporter, Step};
+use crate::solve::{Solved, Stack};
+use crate::store::{StoreError, WorkDir};
+use crate::transport::{self, Destination, Exported, LocalOptions, Merged, Prepared, Session, TarOptions};
 use crate::tree::TreePath;
 
 use super::Engine;
 use super::build::BuildRequest;
 use super::error::EngineError;
+use super::output::{
+    EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, OutputForm, OutputSpec, Target,
+};
+use variant::{Variant, Variants};
 
-/// One output of a build.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputSpec {
-    /// In which form.
-    pub format: OutputFormat,
-    /// Where to.
-    pub destination: OutputDestination,
+/// A build that is done, and what becomes of it.
+pub(super) struct Exporting<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) request: &'a BuildRequest,
+    pub(super) plan: &'a Plan,
+    pub(super) bases: &'a BTreeMap<String, BaseImage>,
+    pub(super) solved: &'a Solved,
+    /// The time of the build, in seconds since 1970.
+    pub(super) epoch: Option<i64>,
+    pub(super) session: Session<'a>,
+    pub(super) reporter: &'a Reporter,
 }
 
-/// The form of an output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputFormat {
-    /// An image in the store.
-    Image,
-    /// An OCI image layout.
-    Oci {
-        /// As a tar, or as a directory.
-        tar: bool,
-        /// How layers are compressed.
-        compression: Compression,
-    },
-    /// The archive that `docker load` reads.
-    Docker {
-        /// How layers are compressed.
-        compression: Compression,
-    },
-    /// The files of the result.
-    Local,
-    /// The files of the result as a tar.
-    Tar,
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The image that people are told of: the one in the store, or else the first that went anywhere.
+    pub(super) id: ImageId,
+    pub(super) manifest: Descriptor,
+    /// Its names.
+    pub(super) names: Vec<Reference>,
+    /// Whether it is in the store.
+    pub(super) stored: bool,
 }
 
-impl OutputFormat {
-    /// Whether a directory is written, and not a stream.
-    fn is_directory(self) -> bool {
-        matches!(self, Self::Local | Self::Oci { tar: false, .. })
-    }
-}
-
-/// Where an output goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutputDestination {
-    /// Into the store.
-    Store,
-    /// To this file or directory.
-    Path(PathBuf),
-    /// To standard output.
-    Stdout,
-}
-
-/// An output cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the output `{text}` is wrong: {problem}")]
-pub struct OutputError {
-    text: String,
-    problem: OutputProblem,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-enum OutputProblem {
-    #[error("it is empty")]
-    Empty,
-    #[error("it has no `type`")]
-    NoType,
-    #[error("there is no type `{0}`; there are image, oci, docker, local and tar")]
-    Type(String),
-    #[error("not supported yet: the type `{0}`")]
-    LaterType(String),
-    #[error("`{0}` is no attribute of the type `{1}`")]
-    Attribute(String, String),
-    #[error("not supported yet: the attribute `{0}`")]
-    LaterAttribute(String),
-    #[error("`{0}` stands twice")]
-    Twice(String),
-    #[error("`{0}` must be `true` or `false`, not `{1}`")]
-    Bool(String, String),
-    #[error("there is no compression `{0}`; there are uncompressed, gzip and zstd")]
-    Compression(String),
-    #[error("it needs `dest=`")]
-    NoDestination,
-    #[error("`dest=` is empty")]
-    EmptyDestination,
-    #[error("a directory cannot be written to standard output")]
-    DirectoryToStdout,
-    #[error("`{0}` is neither a path nor `name=value`")]
-    Word(String),
-}
-
-impl OutputSpec {
-    /// Reads what follows `--output`: `type=…,name=value…`, a directory, or `-` for a tar on standard output.
-    pub fn parse(text: &str) -> Result<Self, OutputError> {
-        parse(text).map_err(|problem| OutputError { text: text.to_owned(), problem })
-    }
-
-    /// Whether it goes to standard output.
-    pub fn is_stdout(&self) -> bool {
-        self.destination == OutputDestination::Stdout
-    }
-
-    /// Refuses to write archives to a terminal; the error says so.
-    pub fn refuse_terminal(outputs: &[Self], stdout: &impl IsTerminal) -> Result<(), String> {
-        if stdout.is_terminal() && outputs.iter().any(Self::is_stdout) {
-            return Err("refusing to write an archive to a terminal".to_owned());
-        }
-        Ok(())
-    }
-
-    /// Refuses destinations that can be seen to be none, before hours are spent on what goes there.
-    pub(super) fn refuse_destinations(outputs: &[Self]) -> Result<(), ExportError> {
-        let destinations = || outputs.iter().filter_map(|output| Some((output.format, output.path()?)));
-        for (format, path) in destinations() {
-            // One output may make the directory of another.
-            let made = |dir: &Path| destinations().any(|(_, other)| dir.starts_with(other));
-            let parent = path.parent().filter(|dir| *dir != Path::new("") && !made(dir));
-            let wrong = match (format.is_directory(), path.metadata()) {
-                (true, Ok(metadata)) if !metadata.is_dir() => Some(Errno::NOTDIR.into()),
-                (false, Ok(metadata)) if metadata.is_dir() => Some(Errno::ISDIR.into()),
-                (false, Err(_)) => parent.and_then(|dir| dir.metadata().err()),
-                _ => None,
+impl Exporting<'_> {
+    /// Writes what the request asks for.
+    pub(super) fn write(&self) -> Result<Written, EngineError> {
+        let outputs = self.request.outputs_or_store();
+        let mut variants = Variants::new(self);
+        let mut written: Option<Written> = None;
+        for output in outputs.as_ref() {
+            let epoch = self.epoch_of(output);
+            let new = match &output.form {
+                OutputForm::Image(image) => Some(self.image(image, &variants.of(epoch, &image.look)?)?),
+                OutputForm::Layout(layout) => Some(self.layout(layout, &variants.of(epoch, &layout.look)?)?),
+                OutputForm::Files(files) => {
+                    // Their times are what the output says, whatever those of the layers.
+                    let plain = variants.of(None, &ImageLook::default())?;
+                    self.files(files, epoch, &plain)?;
+                    None
+                }
+                OutputForm::CacheOnly => None,
             };
-            if let Some(source) = wrong {
-                return Err(ExportError::Io { operation: "create", path: path.to_owned(), source });
+            let first = written.as_ref().is_none_or(|before| !before.stored);
+            written = match new {
+                Some(new) if new.stored && first => Some(new),
+                new => written.or(new),
+            };
+        }
+        if let Some(written) = written {
+            return Ok(written);
+        }
+        // It is nowhere; this is what it would be.
+        let image = variants.of(None, &ImageLook::default())?;
+        let (id, manifest) = (image.id(), image.descriptor());
+        Ok(Written { id, manifest, names: self.request.tags.clone(), stored: false })
+    }
+
+    fn epoch_of(&self, output: &OutputSpec) -> Option<i64> {
+        match output.epoch {
+            EpochChoice::Build => self.epoch,
+            EpochChoice::Never => None,
+            EpochChoice::At(seconds) => Some(seconds),
+        }
+    }
+
+    /// The names of the build and those of one output.
+    fn names(&self, look: &ImageLook) -> Vec<Reference> {
+        let mut names = self.request.tags.clone();
+        for name in &look.names {
+            if !names.contains(name) {
+                names.push(name.clone());
             }
         }
-        Ok(())
+        names
     }
 
-    fn path(&self) -> Option<&Path> {
-        match &self.destination {
-            OutputDestination::Path(path) => Some(path),
-            OutputDestination::Store | OutputDestination::Stdout => None,
-        }
-    }
-}
-
-/// Attributes of BuildKit that come with the issue of images in and out.
-const LATER: [&str; 12] = [
-    "push",
-    "push-by-digest",
-    "name",
-    "compression-level",
-    "force-compression",
-    "oci-mediatypes",
-    "rewrite-timestamp",
-    "source-date-epoch",
-    "platform-split",
-    "mode",
-    "attestation-inline",
-    "annotation",
-];
-
-fn parse(text: &str) -> Result<OutputSpec, OutputProblem> {
-    if text.is_empty() {
-        return Err(OutputProblem::Empty);
-    }
-    if !text.contains('=') {
-        return Ok(if text == "-" {
-            OutputSpec { format: OutputFormat::Tar, destination: OutputDestination::Stdout }
+    fn image(&self, output: &ImageOutput, image: &Variant) -> Result<Written, EngineError> {
+        let look = &output.look;
+        let names = self.names(look);
+        let source = image.source(names.clone());
+        // What is pushed is compressed, and then what is in the store is what was pushed.
+        let prepared = if output.push.is_none() && look.leaves_layers() {
+            transport::listed(&source)?
         } else {
-            OutputSpec { format: OutputFormat::Local, destination: OutputDestination::Path(text.into()) }
-        });
+            let step = self.reporter.start("exporting to an image");
+            let packing = look.packing(Compression::GZIP);
+            let prepared = transport::prepare(self.session, &source, packing, &step)?;
+            step.done();
+            prepared
+        };
+        if output.store {
+            self.engine.store_image(&prepared, &names, self.session.work)?;
+        }
+        if let Some(choice) = output.push {
+            self.push(&prepared, &names, choice, output.store)?;
+        }
+        let Exported { manifest, id, .. } = prepared.exported;
+        let manifest = Descriptor { platform: None, ..manifest };
+        Ok(Written { id, manifest, names, stored: output.store })
     }
-    let mut attributes = Vec::new();
-    for word in text.split(',') {
-        let (name, value) = word.split_once('=').ok_or_else(|| OutputProblem::Word(word.to_owned()))?;
-        let name = name.trim().to_ascii_lowercase();
-        if attributes.iter().any(|(other, _)| *other == name) {
-            return Err(OutputProblem::Twice(name));
-        }
-        attributes.push((name, value));
-    }
-    let mut take = |wanted: &str| {
-        let at = attributes.iter().position(|(name, _)| name == wanted)?;
-        Some(attributes.remove(at).1)
-    };
-    let kind = take("type").ok_or(OutputProblem::NoType)?;
-    let format = match kind {
-        "image" => OutputFormat::Image,
-        "oci" => {
-            let tar = take("tar").map_or(Ok(true), |value| boolean("tar", value))?;
-            OutputFormat::Oci { tar, compression: compression(take("compression"), Compression::GZIP)? }
-        }
-        "docker" => {
-            OutputFormat::Docker { compression: compression(take("compression"), Compression::None)? }
-        }
-        "local" => OutputFormat::Local,
-        "tar" => OutputFormat::Tar,
-        "registry" | "cacheonly" => return Err(OutputProblem::LaterType(kind.to_owned())),
-        other => return Err(OutputProblem::Type(other.to_owned())),
-    };
-    let directory = format.is_directory();
-    let destination = match (format, take("dest")) {
-        (OutputFormat::Image, None) => OutputDestination::Store,
-        (OutputFormat::Image, Some(_)) => {
-            return Err(OutputProblem::Attribute("dest".to_owned(), kind.to_owned()));
-        }
-        (_, Some("-")) if directory => return Err(OutputProblem::DirectoryToStdout),
-        (_, Some("-")) => OutputDestination::Stdout,
-        (_, Some("")) => return Err(OutputProblem::EmptyDestination),
-        (_, Some(path)) => OutputDestination::Path(path.into()),
-        (_, None) if directory => return Err(OutputProblem::NoDestination),
-        (_, None) => OutputDestination::Stdout,
-    };
-    match attributes.first() {
-        None => Ok(OutputSpec { format, destination }),
-        Some((name, _)) if LATER.contains(&name.as_str()) || name.starts_with("annotation") => {
-            Err(OutputProblem::LaterAttribute(name.clone()))
-        }
-        Some((name, _)) => Err(OutputProblem::Attribute(name.clone(), kind.to_owned())),
-    }
-}
 
-fn boolean(name: &str, value: &str) -> Result<bool, OutputProblem> {
-    match value {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        other => Err(OutputProblem::Bool(name.to_owned(), other.to_owned())),
+    fn layout(&self, output: &LayoutOutput, image: &Variant) -> Result<Written, EngineError> {
+        let (what, default) = if output.docker {
+            ("exporting to a docker archive", Compression::None)
+        } else {
+            ("exporting to an OCI layout", Compression::GZIP)
+        };
+        let step = self.reporter.start(what);
+        let names = self.names(&output.look);
+        let images = [image.source(names.clone())];
+        let packing = output.look.packing(default);
+        let session = self.session;
+        let exported = match &output.to {
+            Target::Directory(dir) => transport::write_oci_directory(session, &images, packing, dir, &step),
+            to => {
+                let mut stdout = io::stdout();
+                let to = destination(to, &mut stdout);
+                if output.docker {
+                    transport::write_docker(session, &images, packing, to, &step)
+                } else {
+                    transport::write_oci(session, &images, packing, to, &step)
+                }
+            }
+        }?;
+        step.done();
+        let exported = exported.into_iter().next();
+        let (id, manifest) = exported
+            .map_or_else(|| (image.id(), image.descriptor()), |exported| (exported.id, exported.manifest));
+        Ok(Written { id, manifest, names, stored: false })
     }
-}
 
-fn compression(value: Option<&str>, default: Compression) -> Result<Compression, OutputProblem> {
-    match value {
-        None => Ok(default),
-        Some("uncompressed") => Ok(Compression::None),
-        Some("gzip") => Ok(Compression::GZIP),
-        Some("zstd") => Ok(Compression::ZSTD),
-        Some(other) => Err(OutputProblem::Compression(other.to_owned())),
-    }
-}
-
-/// A built image before it goes anywhere.
-#[derive(Debug, Clone)]
-pub(super) struct BuiltImage {
-    pub(super) id: ImageId,
-    pub(super) config: ImageConfig,
-    pub(super) config_json: Vec<u8>,
-    pub(super) manifest_json: Vec<u8>,
-    pub(super) descriptor: Descriptor,
-}
-
-impl BuiltImage {
-    /// The image with this config and these layers.
-    pub(super) fn new(config: ImageConfig, layers: Vec<Descriptor>) -> Self {
-        let config_json = config.to_json();
-        let manifest_json = image::manifest(&config, layers).to_json();
-        let descriptor = Descriptor::of(MediaType::Manifest, &manifest_json);
-        Self { id: config.id(), config, config_json, manifest_json, descriptor }
+    fn files(&self, output: &FilesOutput, epoch: Option<i64>, image: &Variant) -> Result<(), EngineError> {
+        let stack = Stack::open(image.layers(), self.session.store, self.session.work)?;
+        let found = stack.view().walk(&TreePath::root()).map_err(StoreError::from)?;
+        let merged = Merged { found, layers: stack.layers().to_vec() };
+        let below =
+            output.split.unwrap_or(false).then(|| self.plan.target.platform.to_string().replace('/', "_"));
+        let start = |what| self.reporter.start(what);
+        let step: Step<'_>;
+        match &output.to {
+            Target::Directory(dir) => {
+                step = start("exporting to a directory");
+                let dir = below.map_or_else(|| dir.clone(), |below| dir.join(below));
+                let options = LocalOptions { epoch, mirror: output.mirror };
+                transport::write_local(self.session, &merged, options, &dir, &step)?;
+            }
+            to => {
+                step = start("exporting to a tar");
+                let mut stdout = io::stdout();
+                let options = TarOptions { epoch, below };
+                let to = destination(to, &mut stdout);
+                transport::write_plain_tar(self.session, &merged, &options, to, &step)?;
+            }
+        }
+        step.done();
+        Ok(())
     }
 }
 
 impl Engine {
-    /// Writes what the request asks for; says whether the image is in the store now.
-    pub(super) fn write_outputs(
+    /// Puts an image into the store under these names.
+    pub(super) fn store_image(
         &self,
-        request: &BuildRequest,
-        image: &BuiltImage,
-        session: Session<'_>,
-        reporter: &Reporter,
-    ) -> Result<bool, EngineError> {
-        let mut stored = request.outputs.is_empty();
-        for output in &request.outputs {
-            match output.format {
-                OutputFormat::Image => stored = true,
-                _ => write_output(output, image, &request.tags, session, reporter)?,
-            }
+        image: &Prepared,
+        names: &[Reference],
+        work: &WorkDir,
+    ) -> Result<(), EngineError> {
+        let _hold = self.store.hold()?;
+        self.store.put_blob(work, &image.config_json)?;
+        self.store.put_blob(work, &image.manifest_json)?;
+        let Exported { manifest, id, .. } = &image.exported;
+        let digest = ManifestDigest(manifest.digest);
+        self.store.put_image(&digest, manifest.media_type.as_str(), manifest.size, id)?;
+        for name in names {
+            self.store.set_ref(&name.to_string(), &digest)?;
         }
-        if stored {
-            self.store_image(image, &request.tags, session.work)?;
-        }
-        Ok(stored)
+        Ok(())
     }
 }
 
-fn write_output(
-    output: &OutputSpec,
-    image: &BuiltImage,
-    names: &[Reference],
-    session: Session<'_>,
-    reporter: &Reporter,
-) -> Result<(), EngineError> {
-    let step = reporter.start(match output.format {
-        OutputFormat::Image | OutputFormat::Oci { .. } => "exporting to an OCI layout",
-        OutputFormat::Docker { .. } => "exporting to a docker archive",
-        OutputFormat::Local => "exporting to a directory",
-        OutputFormat::Tar => "exporting to a tar",
-    });
-    let images = [SourceImage {
-        manifest_json: image.manifest_json.clone(),
-        config_json: image.config_json.clone(),
-        names: names.to_vec(),
-    }];
-    let packing = |compression| Packing::Compressed { compression, force: false };
-    let merged = || -> Result<Merged, EngineError> {
-        let stack = Stack::open(&image.config.rootfs.diff_ids, session.store, session.work)?;
-        let found = stack.view().walk(&TreePath::root()).map_err(StoreError::from)?;
-        Ok(Merged { found, layers: stack.layers().to_vec() })
-    };
-    let mut stdout = io::stdout();
-    match (&output.destination, output.format) {
-        (OutputDestination::Path(dir), OutputFormat::Oci { tar: false, compression }) => {
-            transport::write_oci_directory(session, &images, packing(compression), dir, &step)?;
-        }
-        (OutputDestination::Path(dir), OutputFormat::Local) => {
-            transport::write_local(session, &merged()?, None, dir, &step)?
-        }
-        (destination, format) => {
-            let to = match destination {
-                OutputDestination::Path(path) => transport::Destination::File(path),
-                OutputDestination::Stdout | OutputDestination::Store => {
-                    transport::Destination::Stream(&mut stdout)
-                }
-            };
-            match format {
-                OutputFormat::Oci { compression, .. } => {
-                    transport::write_oci(session, &images, packing(compression), to, &step)?;
-                }
-                OutputFormat::Docker { compression } => {
-                    transport::write_docker(session, &images, packing(compression), to, &step)?;
-                }
-                OutputFormat::Tar | OutputFormat::Local | OutputFormat::Image => {
-                    transport::write_plain_tar(session, &merged()?, None, to, &step)?;
-                }
-            }
-        }
+fn destination<'a>(target: &'a Target, stdout: &'a mut io::Stdout) -> Destination<'a> {
+    match target {
+        Target::File(path) | Target::Directory(path) => Destination::File(path),
+        Target::Stdout => Destination::Stream(stdout),
     }
-    step.done();
-    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outputs_are_read() {
-        let path = |p: &str| OutputDestination::Path(p.into());
-        let oci = |tar, compression| OutputFormat::Oci { tar, compression };
-        for (text, format, destination) in [
-            ("out", OutputFormat::Local, path("out")),
-            ("-", OutputFormat::Tar, OutputDestination::Stdout),
-            ("type=image", OutputFormat::Image, OutputDestination::Store),
-            ("type=local,dest=d", OutputFormat::Local, path("d")),
-            ("type=tar,dest=t.tar", OutputFormat::Tar, path("t.tar")),
-            ("type=tar", OutputFormat::Tar, OutputDestination::Stdout),
-            ("type=oci,dest=o.tar", oci(true, Compression::GZIP), path("o.tar")),
-            ("type=oci,tar=false,dest=o", oci(false, Compression::GZIP), path("o")),
-            ("type=oci,compression=zstd,dest=-", oci(true, Compression::ZSTD), OutputDestination::Stdout),
-            (
-                "dest=d.tar,type=docker",
-                OutputFormat::Docker { compression: Compression::None },
-                path("d.tar"),
-            ),
-        ] {
-            assert_eq!(OutputSpec::parse(text), Ok(OutputSpec { format, destination }), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_done_is_said() {
-        for (text, words) in [
-            ("", "it is empty"),
-            ("type=docker,dest=", "`dest=` is empty"),
-            ("type=local,dest=", "`dest=` is empty"),
-            ("dest=x", "it has no `type`"),
-            ("type=ocj,dest=x", "there is no type `ocj`; there are image, oci, docker, local and tar"),
-            ("type=registry", "not supported yet: the type `registry`"),
-            ("type=oci,dest=x,foo=1", "`foo` is no attribute of the type `oci`"),
-            ("type=oci,dest=x,annotation.a=1", "not supported yet: the attribute `annotation.a`"),
-            ("type=oci,dest=x,dest=y", "`dest` stands twice"),
-            ("type=oci,tar=maybe,dest=x", "`tar` must be `true` or `false`, not `maybe`"),
-            (
-                "type=oci,compression=lz4,dest=x",
-                "there is no compression `lz4`; there are uncompressed, gzip and zstd",
-            ),
-            ("type=local", "it needs `dest=`"),
-            ("type=local,dest=-", "a directory cannot be written to standard output"),
-            ("type=local,dest", "`dest` is neither a path nor `name=value`"),
-            ("type=image,dest=x", "`dest` is no attribute of the type `image`"),
-        ] {
-            let error = OutputSpec::parse(text).unwrap_err().to_string();
-            assert_eq!(error, format!("the output `{text}` is wrong: {words}"));
-        }
-    }
+/// What a mirror must not remove: where the user is, the context, and the store.
+pub(super) fn precious(engine: &Engine, context: &std::path::Path) -> Vec<PathBuf> {
+    let own = engine.host.directory.clone();
+    let all = own.into_iter().chain([context.to_owned(), engine.root().to_owned()]);
+    all.map(|path| std::fs::canonicalize(&path).unwrap_or(path)).collect()
 }

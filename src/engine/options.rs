@@ -1,7 +1,5 @@
 //! What a build's request means for the planner and for carrying out the plan.
 
-use std::sync::Arc;
-
 use crate::oci::Platform;
 use crate::plan::{self, ContextName, NetworkMode, Plan};
 use crate::solve::{ContextOptions, SolveOptions};
@@ -74,7 +72,7 @@ impl Engine {
             ContextOptions {
                 stat_cache: remember.then(|| self.store.stat_cache(&directory.root)),
                 root: directory.root,
-                ignore: Arc::new(directory.ignore),
+                ignore: directory.ignore,
             }
         };
         let main = options(main);

@@ -6,13 +6,14 @@ use crate::oci::{BlobDigest, Descriptor, ManifestDigest, Reference};
 use crate::progress::Reporter;
 use crate::registry::Registries;
 use crate::store::ImageRow;
-use crate::transport::{self, Packing, PushError, PushTarget, Session, SourceImage};
+use crate::transport::{self, MediaTypes, Packing, PushError, PushTarget, Session, SourceImage};
 
 use super::Engine;
 use super::error::EngineError;
 
 /// How layers are compressed that never were.
-pub(super) const PACKING: Packing = Packing::Compressed { compression: Compression::GZIP, force: false };
+pub(super) const PACKING: Packing =
+    Packing::Compressed { compression: Compression::GZIP, force: false, types: MediaTypes::Oci };
 
 /// An image that was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,8 @@ impl Engine {
             let row = self.find(&reference.to_string())?;
             let image = SourceImage::stored(&self.store, &row.manifest, Vec::new())?;
             let packing = self.packing(&row, &image)?;
-            let manifest = self.push_image(registries, &reference, &image, packing, reporter, cancel)?;
+            let target = (&reference, false);
+            let manifest = self.push_image(registries, target, &image, packing, reporter, cancel)?;
             // So that what comes back is known to be this.
             let pushed = ManifestDigest(manifest.digest);
             self.store.set_repo_digest(&reference.name(), &pushed, &row.manifest)?;
@@ -50,18 +52,19 @@ impl Engine {
     }
 
     /// Pushes an image, which need not be in the store as one, under this name; its layers must be in the store. A
-    /// name without a tag leaves it to its digest.
+    /// name without a tag leaves it to its digest. `insecure` asks for no certificate, and not even for TLS.
     pub(super) fn push_image(
         &self,
         registries: &Registries,
-        reference: &Reference,
+        (reference, insecure): (&Reference, bool),
         image: &SourceImage,
         packing: Packing,
         reporter: &Reporter,
         cancel: &CancelToken,
     ) -> Result<Descriptor, EngineError> {
         let failed = |source| cannot_push(reference, source);
-        let repository = registries.own_repository(reference).map_err(|error| failed(error.into()))?;
+        let repository =
+            registries.own_repository(reference, insecure).map_err(|error| failed(error.into()))?;
         let work = self.store.work_dir()?;
         let session = Session { store: &self.store, work: &work, cancel };
         let tags: Vec<String> = reference.tag().map(str::to_owned).into_iter().collect();

@@ -205,8 +205,12 @@ impl Engine {
                 users.images.insert(number);
             };
             let (blobs, layers) = self.needed_by(image)?;
-            blobs.iter().for_each(|blob| ledger.note(self.store.blob_file(blob), note));
-            layers.iter().for_each(|layer| ledger.note_layer(layer, note));
+            for blob in &blobs {
+                ledger.note(self.store.blob_file(blob), note);
+            }
+            for layer in &layers {
+                ledger.note_layer(layer, note);
+            }
         }
         Ok(())
     }

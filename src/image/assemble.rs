@@ -42,12 +42,13 @@ pub enum AssembleError {
 /// Makes the config of the image that `target` describes. `base` is the config of the target's base, `layers` has the
 /// layer of each step in the target's history.
 ///
-/// An instruction without a layer is dated by the layer before it in this build, those before the first layer by
-/// that one, and if the build made no layers by the base image.
+/// With `epoch` all that is new has that time. Otherwise an instruction without a layer is dated by the layer before it
+/// in this build, those before the first layer by that one, and if the build made no layers by the base image.
 pub fn assemble(
     target: &Target,
     base: Option<&ImageConfig>,
     layers: &BTreeMap<StepId, BuiltLayer>,
+    epoch: Option<Timestamp>,
 ) -> Result<ImageConfig, AssembleError> {
     let mut history = base.map(repaired_history).unwrap_or_default();
     let mut diff_ids = base.map(|base| base.rootfs.diff_ids.clone()).unwrap_or_default();
@@ -55,11 +56,12 @@ pub fn assemble(
         target.history.iter().map(|item| layer(item, layers)).collect::<Result<_, _>>()?;
     let first = built.iter().flatten().next().map(|layer| rfc3339(layer.created));
     let inherited = || history.iter().rev().find_map(|entry| entry.created.clone());
-    let mut created = first.or_else(inherited);
+    let epoch = epoch.map(rfc3339);
+    let mut created = epoch.clone().or(first).or_else(inherited);
     let mut added = Vec::with_capacity(built.len());
     for (item, layer) in target.history.iter().zip(&built) {
         if let Some(layer) = layer {
-            created = Some(rfc3339(layer.created));
+            created = epoch.clone().or_else(|| Some(rfc3339(layer.created)));
             diff_ids.push(layer.diff_id);
         }
         added.push(History {
@@ -75,7 +77,7 @@ pub fn assemble(
     Ok(ImageConfig {
         architecture: platform.architecture.clone(),
         config: target.config.clone(),
-        created: history.iter().rev().find_map(|entry| entry.created.clone()),
+        created: epoch.or_else(|| history.iter().rev().find_map(|entry| entry.created.clone())),
         history,
         os: platform.os.clone(),
         os_version: base.and_then(|base| base.os_version.clone()),

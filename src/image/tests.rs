@@ -63,7 +63,7 @@ fn base(entries: &[(&str, bool)], layers: u8) -> ImageConfig {
 #[test]
 fn config_from_scratch_is_exact() {
     let target = target(None, vec![item("ENV a=b", None), item("COPY a / # buildkit", Some(3))]);
-    let config = assemble(&target, None, &layers(&[(3, 86_400)])).unwrap();
+    let config = assemble(&target, None, &layers(&[(3, 86_400)]), None).unwrap();
     assert_eq!(
         String::from_utf8(config.to_json()).unwrap(),
         concat!(
@@ -85,7 +85,8 @@ fn times_come_from_layers_only() {
         vec![item("a", None), item("b", Some(0)), item("c", None), item("d", Some(1)), item("e", None)];
     let base = base(&[("base", true)], 1);
     let config =
-        assemble(&target(Some(BaseId(0)), history), Some(&base), &layers(&[(0, 60), (1, 120)])).unwrap();
+        assemble(&target(Some(BaseId(0)), history), Some(&base), &layers(&[(0, 60), (1, 120)]), None)
+            .unwrap();
     assert_eq!(
         summary(&config),
         [
@@ -102,12 +103,31 @@ fn times_come_from_layers_only() {
 }
 
 #[test]
+fn an_epoch_is_the_time_of_all_that_is_new() {
+    let history = vec![item("a", None), item("b", Some(0)), item("c", None)];
+    let (target, base) = (target(Some(BaseId(0)), history), base(&[("base", true)], 1));
+    let epoch = Some(Timestamp::new(5, 0).unwrap());
+    let config = assemble(&target, Some(&base), &layers(&[(0, 60)]), epoch).unwrap();
+    assert_eq!(
+        summary(&config),
+        [
+            ("base", "2001-01-01T00:00:00Z", true),
+            ("a", "1970-01-01T00:00:05Z", false),
+            ("b", "1970-01-01T00:00:05Z", true),
+            ("c", "1970-01-01T00:00:05Z", false),
+        ]
+    );
+    assert_eq!(config.created.as_deref(), Some("1970-01-01T00:00:05Z"));
+}
+
+#[test]
 fn without_layers_times_are_the_bases_or_none() {
     let history = vec![item("a", None)];
     let base = base(&[("base", true)], 1);
-    let config = assemble(&target(Some(BaseId(0)), history.clone()), Some(&base), &BTreeMap::new()).unwrap();
+    let config =
+        assemble(&target(Some(BaseId(0)), history.clone()), Some(&base), &BTreeMap::new(), None).unwrap();
     assert_eq!(config.created.as_deref(), Some("2001-01-01T00:00:00Z"));
-    let config = assemble(&target(None, history), None, &BTreeMap::new()).unwrap();
+    let config = assemble(&target(None, history), None, &BTreeMap::new(), None).unwrap();
     assert_eq!(config.created, None);
     assert_eq!(summary(&config), [("a", "-", false)]);
 }
@@ -136,7 +156,7 @@ fn base_history_is_put_right() {
     for (entries, layer_count, expected) in cases {
         let base = base(entries, layer_count);
         let target = target(Some(BaseId(0)), vec![item("new", Some(0))]);
-        let config = assemble(&target, Some(&base), &layers(&[(0, 60)])).unwrap();
+        let config = assemble(&target, Some(&base), &layers(&[(0, 60)]), None).unwrap();
         let mut expected = expected.to_vec();
         expected.push(("new", "1970-01-01T00:01:00Z", true));
         assert_eq!(summary(&config), expected);
@@ -148,13 +168,13 @@ fn base_history_is_put_right() {
 #[test]
 fn a_step_without_a_layer_is_an_error() {
     let target = target(None, vec![item("RUN x # buildkit", Some(0))]);
-    let error = assemble(&target, None, &BTreeMap::new()).unwrap_err();
+    let error = assemble(&target, None, &BTreeMap::new(), None).unwrap_err();
     assert_eq!(error.to_string(), "no layer was made for `RUN x # buildkit`");
 }
 
 #[test]
 fn manifest_describes_the_configs_bytes() {
-    let config = assemble(&target(None, Vec::new()), None, &BTreeMap::new()).unwrap();
+    let config = assemble(&target(None, Vec::new()), None, &BTreeMap::new(), None).unwrap();
     let layer = Descriptor::new(MediaType::Layer, *diff_id(7).digest(), 1024);
     let manifest = manifest(&config, vec![layer.clone()]);
     assert_eq!(manifest.config.digest, Digest::of(&config.to_json()));

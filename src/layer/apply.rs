@@ -1,7 +1,8 @@
 //! Unpacks a layer's tar into an empty directory, as overlayfs reads it.
 //!
 //! Owns what the entries of a foreign archive may do. Whatever the archive says, nothing outside the directory is
-//! touched, and memory is bounded by the number of entries. Must not know compression or where layers are kept.
+//! touched, and memory is bounded by the number of entries:
+//! their names and attributes have a limit ([`ApplyError::Text`]). Must not know compression or where layers are kept.
 //!
 //! Decisions, where archives leave a choice:
 //! - Names are taken from the root of the layer, a leading `/` or `./` notwithstanding; `..` is refused.
@@ -33,6 +34,7 @@ use std::thread;
 
 pub use self::archive::ArchiveError;
 use self::archive::Reader;
+pub(super) use self::archive::{Header, HeaderKind};
 pub(super) use self::fields::checksum_is_right;
 use self::pool::Pool;
 use self::unpack::{Stop, Unpacking};
@@ -46,6 +48,12 @@ const MAX_NAME: usize = 4095;
 
 /// The longest component of a path: the kernel's `NAME_MAX`.
 const MAX_COMPONENT: usize = 255;
+
+/// What the names, links and attributes of an archive may take all in all, in bytes: so many for each entry that the
+/// archive has, and so many more. A name of 4,095 bytes can imply 2,047 directories, whose names take a thousand times
+/// as much; no archive of files that somebody uses comes near.
+const TEXT_OF_ENTRY: u64 = 512;
+const TEXT: u64 = 24 << 20;
 
 /// What a tar is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +195,16 @@ pub enum ApplyError {
         /// The limit.
         limit: usize,
     },
+    /// There is more in names and attributes than entries of such a number ever have.
+    #[error(
+        "the names and attributes of {entries} entries take over {bytes} bytes of memory, which is too much"
+    )]
+    Text {
+        /// How many entries have been read.
+        entries: u64,
+        /// The limit.
+        bytes: u64,
+    },
     /// An entry cannot be put on disk.
     #[error(transparent)]
     Place(PlaceError),
@@ -211,6 +229,11 @@ pub fn begins_tar(input: impl Read) -> bool {
         // A tar, but none that can be unpacked.
         Err(error) => matches!(error, ArchiveError::Type { .. }),
     }
+}
+
+/// The header that `blocks` hold: an entry's, with the extended ones before it.
+pub(super) fn header_of(blocks: &[u8]) -> Result<Option<Header>, ArchiveError> {
+    Reader::new(blocks).next()
 }
 
 /// Unpacks `tar`, which is not compressed, into the empty directory `dir`. After an error the directory holds parts
@@ -257,5 +280,7 @@ pub fn apply(tar: impl Read, dir: OwnedFd, options: ApplyOptions) -> Result<Appl
     })
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! Compression of layers: the same bytes for any number of cores.
 //!
 //! Owns how a layer blob is compressed and how compressed input is told apart and read within limits. Must not know
-//! tars or images. zstd is written by its library's worker threads, which give the same bytes for any number of them
+//! images, nor tars but for eStargz, whose members begin where the contents of a tar's files do. zstd is written by its library's worker threads, which give the same bytes for any number of them
 //! but zero.
 
 mod decompress;
+mod estargz;
 mod gzip;
 mod random;
 
@@ -15,6 +16,8 @@ use std::thread;
 use zstd::stream::write::Encoder as ZstdWriter;
 
 pub use decompress::{DecompressError, Decompressor, Limits, MAGIC};
+use estargz::EstargzWriter;
+pub use estargz::Seal;
 use gzip::GzipWriter;
 
 /// How a layer is compressed.
@@ -26,6 +29,8 @@ pub enum Compression {
     Gzip(u8),
     /// zstd of a level from 1 to 22.
     Zstd(u8),
+    /// gzip of a level from 0 to 12, in members that a reader can fetch one by one, with a table of contents.
+    Estargz(u8),
 }
 
 impl Compression {
@@ -36,11 +41,14 @@ impl Compression {
     /// zstd of the level that strata uses unless told otherwise.
     pub const ZSTD: Self = Self::Zstd(3);
 
+    /// eStargz of the level that gzip has.
+    pub const ESTARGZ: Self = Self::Estargz(5);
+
     /// What the media type of an OCI layer has after `application/vnd.oci.image.layer.v1.tar`.
     pub const fn media_type_suffix(self) -> &'static str {
         match self {
             Self::None => "",
-            Self::Gzip(_) => "+gzip",
+            Self::Gzip(_) | Self::Estargz(_) => "+gzip",
             Self::Zstd(_) => "+zstd",
         }
     }
@@ -53,6 +61,7 @@ enum Encoder<W: Write> {
     None(W),
     Gzip(GzipWriter<W>),
     Zstd(ZstdWriter<'static, W>),
+    Estargz(Box<EstargzWriter<W>>),
 }
 
 impl<W: Write> fmt::Debug for Compressor<W> {
@@ -69,6 +78,9 @@ impl<W: Write> Compressor<W> {
         Ok(Self(match compression {
             Compression::None => Encoder::None(inner),
             Compression::Gzip(level) => Encoder::Gzip(GzipWriter::new(inner, level, threads)?),
+            Compression::Estargz(level) => {
+                Encoder::Estargz(Box::new(EstargzWriter::new(GzipWriter::new(inner, level, threads)?)))
+            }
             Compression::Zstd(level) => {
                 if !(1..=22).contains(&level) {
                     return Err(level_error("zstd", level));
@@ -84,10 +96,16 @@ impl<W: Write> Compressor<W> {
 
     /// Writes what is left and gives back the inner writer. No input at all makes a valid empty stream, too.
     pub fn finish(self) -> io::Result<W> {
+        self.finish_sealed().map(|(inner, _)| inner)
+    }
+
+    /// The same, with what an eStargz layer is known by.
+    pub fn finish_sealed(self) -> io::Result<(W, Option<Seal>)> {
         match self.0 {
-            Encoder::None(inner) => Ok(inner),
-            Encoder::Gzip(gzip) => gzip.finish(),
-            Encoder::Zstd(zstd) => zstd.finish(),
+            Encoder::None(inner) => Ok((inner, None)),
+            Encoder::Gzip(gzip) => gzip.finish().map(|inner| (inner, None)),
+            Encoder::Zstd(zstd) => zstd.finish().map(|inner| (inner, None)),
+            Encoder::Estargz(estargz) => estargz.finish().map(|(inner, seal)| (inner, Some(seal))),
         }
     }
 }
@@ -98,6 +116,7 @@ impl<W: Write> Write for Compressor<W> {
             Encoder::None(inner) => inner.write(bytes),
             Encoder::Gzip(gzip) => gzip.write(bytes),
             Encoder::Zstd(zstd) => zstd.write(bytes),
+            Encoder::Estargz(estargz) => estargz.write(bytes),
         }
     }
 
@@ -107,6 +126,7 @@ impl<W: Write> Write for Compressor<W> {
             Encoder::None(inner) => inner.flush(),
             Encoder::Gzip(gzip) => gzip.flush(),
             Encoder::Zstd(_) => Ok(()),
+            Encoder::Estargz(estargz) => estargz.flush(),
         }
     }
 }

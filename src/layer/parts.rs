@@ -1,12 +1,12 @@
 //! The contents of a stored layer's files, wherever its parts hold them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::stream::Content;
 use crate::oci::Digest;
+use crate::sys::file;
 use crate::tree::{Entry, Kind, TreePath};
 
 /// Reads a layer's files out of its parts, topmost first, and verifies them.
@@ -46,22 +46,12 @@ pub enum PartsError {
     },
 }
 
-impl Parts<'_> {
-    /// Where the content of an entry lies.
-    pub fn path(&self, entry: &Entry) -> Result<PathBuf, PartsError> {
-        let missing = || PartsError::NoPart { path: entry.path.clone(), part: entry.part };
-        Ok(self.0.get(usize::from(entry.part)).ok_or_else(missing)?.join(entry.path.as_path()))
-    }
-}
-
 impl Content for Parts<'_> {
     type Error = PartsError;
 
     fn open(&self, entry: &Entry) -> Result<File, PartsError> {
-        let path = self.path(entry)?;
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
-        options.open(&path).map_err(|source| PartsError::Open { path, source })
+        let missing = || PartsError::NoPart { path: entry.path.clone(), part: entry.part };
+        open_content(self.0.get(usize::from(entry.part)).ok_or_else(missing)?, &entry.path)
     }
 
     fn finish(&self, entry: &Entry, _copy: Option<&File>, digest: Option<&Digest>) -> Result<(), PartsError> {
@@ -73,4 +63,10 @@ impl Content for Parts<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Opens the content of a file that lies at `path` in one of a layer's parts.
+pub fn open_content(part: &Path, path: &TreePath) -> Result<File, PartsError> {
+    let opened = file::open_below(part, path.as_path());
+    opened.map_err(|source| PartsError::Open { path: part.join(path.as_path()), source })
 }

@@ -6,7 +6,9 @@
 //! order, because the image id is its digest.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::digest::{DiffId, Digest, ImageId};
@@ -22,8 +24,8 @@ pub struct ImageConfig {
     /// When the image was made (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// What made each layer, and what changed nothing but the config.
-    #[serde(default, deserialize_with = "null_is_default")]
+    /// What made each layer, and what changed nothing but the config; at most [`HISTORY_MAX`] lines.
+    #[serde(default, deserialize_with = "limited_history")]
     pub history: Vec<History>,
     /// Go's name of the operating system.
     pub os: String,
@@ -84,6 +86,9 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<Vec<String>>,
 }
+
+/// How long a history may be. A line that says nothing has two bytes, and takes fifty times as much in memory.
+pub const HISTORY_MAX: usize = 10_000;
 
 /// What commands find programs with, unless the image's variables say otherwise.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -176,6 +181,36 @@ fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A history of a length that makes sense; `null` for none.
+fn limited_history<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<History>, D::Error> {
+    struct Lines;
+
+    impl<'de> Visitor<'de> for Lines {
+        type Value = Vec<History>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {HISTORY_MAX} lines of history")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut lines = Vec::new();
+            while let Some(line) = list.next_element()? {
+                if lines.len() == HISTORY_MAX {
+                    return Err(A::Error::invalid_length(HISTORY_MAX + 1, &self));
+                }
+                lines.push(line);
+            }
+            Ok(lines)
+        }
+    }
+
+    deserializer.deserialize_any(Lines)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -17,6 +17,8 @@ const VERSION: &str = "1.0.0";
 pub const ANNOTATION_REF_NAME: &str = spec::ANNOTATION_REF_NAME;
 /// The annotation with a manifest's complete reference, which containerd and Docker write and read.
 pub const ANNOTATION_IMAGE_NAME: &str = "io.containerd.image.name";
+/// The annotation with the digest of an eStargz layer's table of contents.
+pub const ANNOTATION_STARGZ_TOC: &str = "containerd.io/snapshot/stargz/toc.digest";
 /// The annotation with the time when an image was made.
 pub const ANNOTATION_CREATED: &str = spec::ANNOTATION_CREATED;
 /// The annotation with the digest of the image that an image was built from.

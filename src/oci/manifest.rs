@@ -8,16 +8,18 @@
 //!
 //! A document that came from outside keeps its own bytes in the store; these types are only what it says.
 
+mod outline;
+
 use std::collections::BTreeMap;
 
 use oci_spec::image as spec;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::descriptor::Descriptor;
 use super::digest::{Digest, DigestError, ManifestDigest};
 use super::media_type::MediaType;
+use outline::{IndexFields, ManifestFields, Outline};
 
 /// How big a manifest or an index may be, in bytes: the limit of Docker's registry and of containerd.
 pub const DOCUMENT_MAX: u64 = 4 << 20;
@@ -214,79 +216,66 @@ fn pretty(document: &impl Serialize) -> Vec<u8> {
 }
 
 /// A document of a known generation that is not two things at once.
-struct Checked {
-    fields: Value,
+struct Checked<'a> {
+    bytes: &'a [u8],
     media_type: Option<MediaType>,
     has_manifests: bool,
 }
 
-impl Checked {
-    fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+impl<'a> Checked<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self, ManifestError> {
         let size = bytes.len() as u64;
         if size > DOCUMENT_MAX {
             return Err(ManifestError::TooBig { size });
         }
-        let json = |source| ManifestError::Json { what: "image manifest or image index", source };
-        let mut fields: serde_json::Map<String, Value> = serde_json::from_slice(bytes).map_err(json)?;
-        let version = fields.get("schemaVersion").cloned().unwrap_or(Value::Null);
-        if version != spec::SCHEMA_VERSION {
-            return Err(ManifestError::SchemaVersion { found: version });
+        let outline: Outline = read(bytes, "image manifest or image index")?;
+        if outline.schema_version.0 != spec::SCHEMA_VERSION {
+            return Err(ManifestError::SchemaVersion { found: outline.schema_version.0 });
         }
-        let has_manifests = fields.contains_key("manifests");
-        let has_image = fields.contains_key("config") || fields.contains_key("layers");
-        match (has_manifests, has_image) {
+        let has_manifests = outline.manifests.is_some();
+        match (has_manifests, outline.config.is_some() || outline.layers.is_some()) {
             (true, true) => return Err(ManifestError::Ambiguous),
             (false, false) => return Err(ManifestError::Unknown),
             _ => {}
         }
-        // Go writes `null` for a list that was never filled.
-        for list in ["manifests", "layers"] {
-            if let Some(list) = fields.get_mut(list)
-                && list.is_null()
-            {
-                *list = Value::Array(Vec::new());
-            }
-        }
-        let media_type = match fields.get("mediaType") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(serde_json::from_value(value.clone()).map_err(json)?),
-        };
-        Ok(Self { fields: Value::Object(fields), media_type, has_manifests })
+        Ok(Self { bytes, media_type: outline.media_type, has_manifests })
     }
 
     fn manifest(self, media_type: MediaType) -> Result<Manifest, ManifestError> {
         const WHAT: &str = "image manifest";
-        let document: spec::ImageManifest = typed(self.fields, WHAT)?;
+        let fields: ManifestFields = read(self.bytes, WHAT)?;
         Ok(Manifest {
             media_type,
-            config: descriptor(document.config(), WHAT)?,
-            layers: document
-                .layers()
-                .iter()
-                .map(|layer| descriptor(layer, WHAT))
-                .collect::<Result<_, _>>()?,
-            annotations: document.annotations().clone().unwrap_or_default().into_iter().collect(),
+            config: descriptor(fields.config, WHAT)?,
+            layers: descriptors(fields.layers, WHAT)?,
+            annotations: fields.annotations.unwrap_or_default(),
         })
     }
 
     fn index(self, media_type: MediaType) -> Result<Index, ManifestError> {
         const WHAT: &str = "image index";
-        let document: spec::ImageIndex = typed(self.fields, WHAT)?;
-        let manifests = document.manifests().iter().map(|manifest| descriptor(manifest, WHAT));
+        let fields: IndexFields = read(self.bytes, WHAT)?;
         Ok(Index {
             media_type,
-            manifests: manifests.collect::<Result<_, _>>()?,
-            annotations: document.annotations().clone().unwrap_or_default().into_iter().collect(),
+            manifests: descriptors(fields.manifests, WHAT)?,
+            annotations: fields.annotations.unwrap_or_default(),
         })
     }
 }
 
-fn typed<T: DeserializeOwned>(fields: Value, what: &'static str) -> Result<T, ManifestError> {
-    serde_json::from_value(fields).map_err(|source| ManifestError::Json { what, source })
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<T, ManifestError> {
+    serde_json::from_slice(bytes).map_err(|source| ManifestError::Json { what, source })
 }
 
-fn descriptor(descriptor: &spec::Descriptor, what: &'static str) -> Result<Descriptor, ManifestError> {
-    descriptor.clone().try_into().map_err(|source| ManifestError::Digest { what, source })
+fn descriptors(
+    list: Option<Vec<spec::Descriptor>>,
+    what: &'static str,
+) -> Result<Vec<Descriptor>, ManifestError> {
+    list.unwrap_or_default().into_iter().map(|entry| descriptor(entry, what)).collect()
+}
+
+fn descriptor(descriptor: spec::Descriptor, what: &'static str) -> Result<Descriptor, ManifestError> {
+    descriptor.try_into().map_err(|source| ManifestError::Digest { what, source })
 }
 
 #[cfg(test)]

@@ -118,12 +118,19 @@ impl Registries {
 
     /// The repository that a reference names, at all endpoints that have it for reading.
     pub fn repository(&self, reference: &Reference) -> Result<Repository<'_>, RegistryError> {
-        self.endpoints(reference, |_| true)
+        self.endpoints(reference, |endpoint| Some(endpoint.clone()))
     }
 
-    /// The same for writing: mirrors are not written to.
-    pub fn own_repository(&self, reference: &Reference) -> Result<Repository<'_>, RegistryError> {
-        self.endpoints(reference, |endpoint| !endpoint.is_mirror)
+    /// The same for writing: mirrors are not written to. `insecure` asks for no more than settings with that word do.
+    pub fn own_repository(
+        &self,
+        reference: &Reference,
+        insecure: bool,
+    ) -> Result<Repository<'_>, RegistryError> {
+        self.endpoints(reference, |endpoint| {
+            let skip_verify = endpoint.skip_verify || insecure;
+            (!endpoint.is_mirror).then(|| Endpoint { skip_verify, ..endpoint.clone() })
+        })
     }
 
     /// Where registries are.
@@ -156,12 +163,12 @@ impl Registries {
     fn endpoints(
         &self,
         reference: &Reference,
-        wanted: impl Fn(&Endpoint) -> bool,
+        wanted: impl Fn(&Endpoint) -> Option<Endpoint>,
     ) -> Result<Repository<'_>, RegistryError> {
         let all = self.0.access.settings.endpoints(reference)?;
         let mut endpoints = Vec::new();
-        for endpoint in all.iter().filter(|endpoint| wanted(endpoint)) {
-            endpoints.push((self.host(endpoint)?, endpoint.repository.clone()));
+        for endpoint in all.iter().filter_map(wanted) {
+            endpoints.push((self.host(&endpoint)?, endpoint.repository));
         }
         let (name, wrong) = (reference.familiar_name(), Mutex::new(HashSet::new()));
         Ok(Repository { registries: self, name, endpoints, wrong })

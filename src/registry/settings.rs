@@ -154,13 +154,11 @@ impl Settings {
     }
 
     fn read(&self) -> Result<&Read, SettingsError> {
-        match self.read.get() {
-            Some(read) => Ok(read),
-            None => {
-                let read = Read::from_files(&self.files)?;
-                Ok(self.read.get_or_init(|| read))
-            }
+        if let Some(read) = self.read.get() {
+            return Ok(read);
         }
+        let read = Read::from_files(&self.files)?;
+        Ok(self.read.get_or_init(|| read))
     }
 }
 

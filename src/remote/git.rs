@@ -7,12 +7,13 @@
 //! The repository and its submodules are strangers: `git` reads no configuration but ours, runs no hooks, asks no
 //! questions and speaks only HTTP, ssh and its own protocol. No address, reference or path can become an option.
 //!
-//! The way through the files: `command` says how `git` is run and `process` does it, `mirror` is what is kept, `worktree` makes files of a commit,
+//! The way through the files: `command` says how `git` is run and `process` does it, `mirror` is what is kept, `worktree` makes files of a commit, `local` asks a repository of the user's,
 //! `credentials` takes passwords out of addresses, `error` says what went wrong.
 
 mod command;
 mod credentials;
 mod error;
+mod local;
 mod mirror;
 mod process;
 mod worktree;

@@ -10,8 +10,9 @@ use super::Store;
 use super::database::{Stored, digest};
 use super::disk::Disk;
 use super::error::StoreError;
-use super::work::{WorkDir, remove_tree};
+use super::work::WorkDir;
 use crate::oci::{DiffId, Digest};
+use crate::sys::remove;
 
 impl Store {
     /// Removes layers and blobs that nothing needs, and what failed steps left. `images` says for an image's manifest and config which blobs
@@ -98,7 +99,7 @@ impl Store {
                 let (from, to) = (layer.join(&item), work.path().join(format!("{name}-{item}")));
                 fs::rename(&from, &to).map_err(|e| StoreError::io("move away", &from, e))?;
                 freed += Disk::of(&to)?;
-                if to.is_dir() { remove_tree(&to) } else { fs::remove_file(&to) }
+                if to.is_dir() { remove::tree(&to) } else { fs::remove_file(&to) }
                     .map_err(|e| StoreError::io("remove", &to, e))?;
             }
             if !left {

@@ -19,9 +19,10 @@ use rusqlite::Row;
 use super::Store;
 use super::database::{Stored, digest};
 use super::error::StoreError;
-use super::work::{WorkDir, random_name, remove_tree};
+use super::work::{WorkDir, random_name};
 use crate::oci::{DiffId, ImageId};
 use crate::sys::lock::{Lock, Mode};
+use crate::sys::remove;
 
 /// How long a container that must be about to end is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -150,7 +151,7 @@ impl Store {
         if self.insert_container(&container.id, new)? {
             return Ok(Some(container));
         }
-        self.clear_container(&container, work)?;
+        Self::clear_container(&container, work)?;
         Ok(None)
     }
 
@@ -268,20 +269,21 @@ impl Store {
     }
 
     /// Removes a container that is held. Its layers go with a collection.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody shall use it any more")]
     pub fn remove_container(&self, container: ContainerDir, work: &WorkDir) -> Result<(), StoreError> {
         self.database.write("remove a container", |t| {
             t.execute("DELETE FROM containers WHERE id = ?1", [container.id.as_str()])
         })?;
-        self.clear_container(&container, work)
+        Self::clear_container(&container, work)
     }
 
-    fn clear_container(&self, container: &ContainerDir, work: &WorkDir) -> Result<(), StoreError> {
+    fn clear_container(container: &ContainerDir, work: &WorkDir) -> Result<(), StoreError> {
         let away = work.path().join(format!("container-{}", container.id));
         match fs::rename(&container.path, &away) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             result => result.map_err(|e| StoreError::io("move away", &container.path, e))?,
         }
-        remove_tree(&away).map_err(|e| StoreError::io("remove", &away, e))
+        remove::tree(&away).map_err(|e| StoreError::io("remove", &away, e))
     }
 
     /// Removes the directories whose rows are gone, or never came, because their owner was killed.
@@ -294,7 +296,7 @@ impl Store {
         for id in lost {
             match self.hold_container(&id) {
                 Ok(Some(container)) if !self.has_container(&id)? => {
-                    self.clear_container(&container, &work)?;
+                    Self::clear_container(&container, &work)?;
                 }
                 Ok(_) | Err(StoreError::NoContainer(_)) => {}
                 Err(error) => return Err(error),

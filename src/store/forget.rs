@@ -10,9 +10,10 @@ use super::Store;
 use super::database::Stored;
 use super::error::StoreError;
 use super::inventory::EncodingRow;
-use super::work::{WorkDir, random_name, remove_tree};
+use super::work::{WorkDir, random_name};
 use crate::oci::DiffId;
 use crate::sys::lock::Lock;
+use crate::sys::remove;
 
 /// No running command uses the layer of the row.
 const NOT_LEASED: &str = "diff_id NOT IN (SELECT diff_id FROM leases)";
@@ -93,5 +94,5 @@ fn take_away(path: &Path, work: &WorkDir) -> Result<(), StoreError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         result => result.map_err(|e| StoreError::io("move away", path, e))?,
     }
-    remove_tree(&away).map_err(|e| StoreError::io("remove", &away, e))
+    remove::tree(&away).map_err(|e| StoreError::io("remove", &away, e))
 }

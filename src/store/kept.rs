@@ -15,8 +15,9 @@ use std::time::{Duration, SystemTime};
 
 use super::Store;
 use super::error::StoreError;
-use super::work::{WorkDir, random_name, remove_tree};
+use super::work::{WorkDir, random_name};
 use crate::sys::lock::{Lock, Mode};
+use crate::sys::remove;
 
 /// How many failed steps are kept.
 const MAX_KEPT: usize = 3;
@@ -144,7 +145,7 @@ impl Store {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 result => result.map_err(|e| StoreError::io("move away", &place, e))?,
             }
-            remove_tree(&away).map_err(|e| StoreError::io("remove", &away, e))?;
+            remove::tree(&away).map_err(|e| StoreError::io("remove", &away, e))?;
         }
         Ok(used)
     }

@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::Store;
 use super::database::{Stored, digest, now};
 use super::error::StoreError;
-use super::work::{WorkDir, random_name, remove_tree};
+use super::work::{WorkDir, random_name};
 use crate::oci::{BlobDigest, CacheKey, ContentDigest, DiffId, Digest};
+use crate::sys::remove;
 use crate::tree::{Entry, Index, IndexFile, content_digest, write_index};
 
 /// The most parts that a layer is spread over; a delta of a layer that has as many is written in full.
@@ -126,7 +127,7 @@ impl Store {
         let published = self.insert_layer(&layer, work)?;
         if published.parts[0] != layer.parts[0] {
             // Another process was quicker.
-            remove_tree(&layer.parts[0]).map_err(|e| StoreError::io("remove", &layer.parts[0], e))?;
+            remove::tree(&layer.parts[0]).map_err(|e| StoreError::io("remove", &layer.parts[0], e))?;
         }
         Ok(published)
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Store;
 use super::error::StoreError;
 use crate::sys::lock::{Lock, Mode};
+use crate::sys::remove;
 
 /// A directory of one's own below `work/`. It is removed when it is dropped; if the process is killed, the lock
 /// becomes free with its last holder and the next command removes it.
@@ -40,7 +41,7 @@ impl AsFd for WorkDir {
 impl Drop for WorkDir {
     fn drop(&mut self) {
         // What cannot be removed now is removed by a later command's sweep.
-        let _ = remove_tree(&self.path);
+        let _ = remove::tree(&self.path);
     }
 }
 
@@ -62,7 +63,7 @@ impl Store {
         let abandoned: Vec<PathBuf> =
             self.work_names()?.iter().map(|name| self.root.join("work").join(name)).collect();
         for path in abandoned.into_iter().filter(|path| self.is_abandoned(path)) {
-            remove_tree(&path).map_err(|e| StoreError::io("remove", &path, e))?;
+            remove::tree(&path).map_err(|e| StoreError::io("remove", &path, e))?;
         }
         Ok(())
     }
@@ -113,14 +114,6 @@ impl Store {
         // A directory without a lock file was being removed when its owner died.
         let lock = path.join("lock");
         !lock.exists() || matches!(Lock::try_exclusive(&lock), Ok(Some(_)))
-    }
-}
-
-/// Removes a tree; one that is gone already, or that somebody else is removing, is no error.
-pub(super) fn remove_tree(path: &Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        result => result,
     }
 }
 

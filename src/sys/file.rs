@@ -52,6 +52,18 @@ pub fn open(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
     Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?.into())
 }
 
+/// Opens the regular file at `path` below the directory `dir` for reading; the file itself is no link that is followed.
+/// Both together may be longer than a path that the kernel takes at once.
+pub fn open_below(dir: &Path, path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match rustix::fs::openat(CWD, dir.join(path), flags, Mode::empty()) {
+        Err(rustix::io::Errno::NAMETOOLONG) => {}
+        opened => return Ok(opened?.into()),
+    }
+    let dir = open_directory(dir)?;
+    Ok(rustix::fs::openat(dir, path, flags, Mode::empty())?.into())
+}
+
 /// Makes a directory that only its owner may use.
 pub fn make_directory(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
     Ok(rustix::fs::mkdirat(dir, name, Mode::RWXU)?)

@@ -7,10 +7,10 @@
 use std::io::{self, Read, Write};
 
 use crate::layer::{
-    Compression, Compressor, Decompressor, Limits, Parts, StreamError, StreamOptions, stream,
+    Compression, Compressor, Decompressor, Limits, Parts, Seal, StreamError, StreamOptions, stream,
 };
 use crate::oci::digest::Digester;
-use crate::oci::{BlobDigest, DiffId};
+use crate::oci::{BlobDigest, CacheKey, DiffId, FingerprintHasher};
 use crate::store::{Expected, Layer, TarSource};
 
 use super::Session;
@@ -61,24 +61,48 @@ fn stream_error(layer: &DiffId, error: StreamError<crate::layer::PartsError>) ->
     }
 }
 
+/// A compressed blob of a layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoded {
+    pub(super) blob: BlobDigest,
+    /// In bytes.
+    pub(super) size: u64,
+    /// What an eStargz layer is known by.
+    pub(super) seal: Option<Seal>,
+}
+
 /// Makes a layer's compressed blob in the store, and remembers it. `meter` counts the bytes of the tar.
 pub(super) fn compress(
     session: Session<'_>,
     layer: &Layer,
     compression: Compression,
     meter: &Meter<'_>,
-) -> Result<(BlobDigest, u64), ExportError> {
+) -> Result<Encoded, ExportError> {
     let store = session.store;
     let unable = |source| ExportError::Compress { layer: layer.diff_id, source };
     let mut out = Compressor::new(store.blob_writer(session.work)?, compression, 0).map_err(unable)?;
     write_tar(session, layer, &mut out, meter)?;
-    let finished = out.finish().map_err(ExportError::write)?;
+    let (finished, seal) = out.finish_sealed().map_err(ExportError::write)?;
     // Until it is remembered as this layer's, nothing refers to the blob.
     let _hold = store.hold()?;
     let blob = finished.commit(Expected::Any)?;
+    if let Some(Seal { toc, tar }) = &seal {
+        let [of_toc, of_tar] = seal_keys(&blob);
+        store.set_memo(&of_toc, toc)?;
+        store.set_memo(&of_tar, tar)?;
+    }
     store.set_encoding(&layer.diff_id, &encoding_name(compression), &blob)?;
     let size = store.blob_size(&blob)?.ok_or(crate::store::StoreError::NoBlob(blob))?;
-    Ok((blob, size))
+    Ok(Encoded { blob, size, seal })
+}
+
+/// Where the two digests of an eStargz blob's seal are remembered.
+fn seal_keys(blob: &BlobDigest) -> [CacheKey; 2] {
+    ["the table of an estargz blob", "the tar of an estargz blob"].map(|domain| {
+        let mut hasher = FingerprintHasher::new(domain);
+        hasher.value(blob.digest());
+        CacheKey(hasher.finish())
+    })
 }
 
 /// The blob that was made of a layer before, if it is still there.
@@ -86,9 +110,16 @@ pub(super) fn remembered(
     session: Session<'_>,
     layer: &DiffId,
     compression: Compression,
-) -> Result<Option<(BlobDigest, u64)>, ExportError> {
-    let Some(blob) = session.store.encoding(layer, &encoding_name(compression))? else { return Ok(None) };
-    Ok(session.store.blob_size(&blob)?.map(|size| (blob, size)))
+) -> Result<Option<Encoded>, ExportError> {
+    let store = session.store;
+    let Some(blob) = store.encoding(layer, &encoding_name(compression))? else { return Ok(None) };
+    let Some(size) = store.blob_size(&blob)? else { return Ok(None) };
+    if !matches!(compression, Compression::Estargz(_)) {
+        return Ok(Some(Encoded { blob, size, seal: None }));
+    }
+    let [of_toc, of_tar] = seal_keys(&blob);
+    let seal = store.memo(&of_toc)?.zip(store.memo(&of_tar)?).map(|(toc, tar)| Seal { toc, tar });
+    Ok(seal.map(|seal| Encoded { blob, size, seal: Some(seal) }))
 }
 
 /// What a compressed form is called in the store.
@@ -97,6 +128,7 @@ fn encoding_name(compression: Compression) -> String {
         Compression::None => "none".to_owned(),
         Compression::Gzip(level) => format!("gzip-{level}"),
         Compression::Zstd(level) => format!("zstd-{level}"),
+        Compression::Estargz(level) => format!("estargz-{level}"),
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Nothing outside the directory can be reached, whatever lies in it: entries are placed beneath it without
 //! following links. In a directory that is there, what is in the way of an entry makes room for it, unless that is a
-//! directory with something in it.
+//! directory with something in it. In a mirror nothing else is left in the end.
 
+use std::collections::HashSet;
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use crate::layer::{Content, Marks, PartsError, PlaceError, Placer, StreamError, 
 use crate::oci::Digest;
 use crate::progress::Step;
 use crate::sys::file;
-use crate::tree::{Entry, Kind};
+use crate::tree::{Entry, Kind, TreePath};
 use crate::user::is_confined;
 
 use super::Session;
@@ -22,17 +24,25 @@ use super::error::ExportError;
 use super::merged::{Flat, Merged};
 use super::meter::Meter;
 
+/// How files are written into a directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LocalOptions {
+    /// All times, in seconds since 1970, instead of those of the files.
+    pub epoch: Option<i64>,
+    /// Whether what the file system has not is removed from the directory.
+    pub mirror: bool,
+}
+
 /// Writes a merged file system into the directory `dir`, which is made if it is missing: with modes, times, links
-/// and extended attributes, as root with owners and devices too. With `epoch`, all times are that many seconds since
-/// 1970. Each file is verified.
+/// and extended attributes, as root with owners and devices too. Each file is verified.
 pub fn write_local(
     session: Session<'_>,
     merged: &Merged,
-    epoch: Option<i64>,
+    options: LocalOptions,
     dir: &Path,
     step: &Step<'_>,
 ) -> Result<(), ExportError> {
-    let mut flat = merged.flatten(epoch);
+    let mut flat = merged.flatten(options.epoch, None);
     if !rustix::process::geteuid().is_root() || is_confined() {
         own(&mut flat.entries);
     }
@@ -40,7 +50,7 @@ pub fn write_local(
     let root = file::open_directory(target.path())
         .map_err(|source| ExportError::io("open", target.path(), source))?;
     let placer = Placer::new(root, Marks::None);
-    let room = Room { placer: &placer, root: dir, fresh: target.is_new() };
+    let room = Room { placer: &placer, root: dir, fresh: target.is_new(), mirror: options.mirror };
     // Links come when the files are there that they are other names of.
     for entry in flat.entries.iter().filter(|entry| !has_content_or_link(entry)) {
         room.make_for(entry)?;
@@ -48,11 +58,14 @@ pub fn write_local(
     }
     let total = flat.entries.iter().map(Entry::size).sum();
     let filling = Filling { flat: &flat, room: &room, meter: Meter::new(step, session.cancel, Some(total)) };
-    let options = StreamOptions { tar: false, ..StreamOptions::default() };
-    stream(&flat.entries, &filling, &mut io::sink(), options).map_err(stream_error)?;
+    let only_files = StreamOptions { tar: false, ..StreamOptions::default() };
+    stream(&flat.entries, &filling, &mut io::sink(), only_files).map_err(stream_error)?;
     for entry in flat.entries.iter().filter(|entry| matches!(entry.kind, Kind::Hardlink { .. })) {
         room.make_for(entry)?;
         placer.place(entry).map_err(|source| room.failed(source))?;
+    }
+    if options.mirror && !target.is_new() {
+        remove_others(&flat.entries, target.path())?;
     }
     placer.close().map_err(|source| ExportError::Place { root: dir.to_owned(), source })?;
     if target.is_new() {
@@ -61,6 +74,30 @@ pub fn write_local(
             .map_err(|source| ExportError::io("set the mode of", target.path(), source))?;
     }
     target.commit()
+}
+
+/// Removes what `entries`, which are in their places, do not name.
+fn remove_others(entries: &[Entry], root: &Path) -> Result<(), ExportError> {
+    let names: HashSet<&[u8]> = entries.iter().map(|entry| entry.path.as_bytes()).collect();
+    let directories = entries.iter().filter(|entry| entry.is_directory()).map(|entry| entry.path.clone());
+    for directory in std::iter::once(TreePath::root()).chain(directories) {
+        let place = root.join(directory.as_path());
+        let listed = fs::read_dir(&place).map_err(|source| ExportError::io("list", &place, source))?;
+        for found in listed {
+            let found = found.map_err(|source| ExportError::io("list", &place, source))?;
+            if !names.contains(directory.child(found.file_name().as_bytes()).as_bytes()) {
+                remove(&found.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes whatever is at `path`, without following links.
+fn remove(path: &Path) -> Result<(), ExportError> {
+    let is_directory = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    let removed = if is_directory { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.map_err(|source| ExportError::io("remove", path, source))
 }
 
 fn has_content_or_link(entry: &Entry) -> bool {
@@ -103,6 +140,8 @@ struct Room<'a> {
     root: &'a Path,
     /// Nothing was there before.
     fresh: bool,
+    /// What is in the way goes with all that is in it.
+    mirror: bool,
 }
 
 impl Room<'_> {
@@ -118,6 +157,10 @@ impl Room<'_> {
             Err(error) if error.source.kind() == io::ErrorKind::IsADirectory => {
                 if entry.is_directory() {
                     return Ok(());
+                }
+                if self.mirror {
+                    // The directories above are entries that were placed already.
+                    return remove(&self.root.join(entry.path.as_path()));
                 }
                 self.placer.remove_directory(&entry.path).map_err(|error| match error.source.kind() {
                     io::ErrorKind::DirectoryNotEmpty => {

@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 
-use crate::layer::{Content, Parts, PartsError};
+use crate::layer::{Content, Parts, PartsError, open_content};
 use crate::oci::Digest;
 use crate::store::Layer;
 use crate::tree::{Entry, Found, Kind, Time, TreePath};
@@ -27,18 +26,24 @@ pub(super) struct Flat<'a> {
     /// In the order of a walk.
     pub(super) entries: Vec<Entry>,
     merged: &'a Merged,
+    /// The directory that all of them are in.
+    below: TreePath,
 }
 
 impl Merged {
-    /// The entries as a tree without layers below; with `epoch`, all times are that many seconds since 1970.
-    pub(super) fn flatten(&self, epoch: Option<i64>) -> Flat<'_> {
+    /// The entries as a tree without layers below; with `epoch`, all times are that many seconds since 1970, and with
+    /// `below` all are in a directory of that name.
+    pub(super) fn flatten(&self, epoch: Option<i64>, below: Option<&str>) -> Flat<'_> {
+        let time = epoch.map(Time::from_seconds);
+        let below = below.map_or_else(TreePath::root, TreePath::from);
+        let above =
+            (!below.is_root()).then(|| Entry::directory(below.clone(), 0o755, time.unwrap_or_default()));
         let mut names: HashMap<(usize, &TreePath), &TreePath> = HashMap::new();
         let entries = self.found.iter().map(|found| {
             let mut entry = found.entry.clone();
+            entry.path = below.join(&entry.path);
             entry.implied = false;
-            if let Some(seconds) = epoch {
-                entry.mtime = Time::from_seconds(seconds);
-            }
+            entry.mtime = time.unwrap_or(entry.mtime);
             if entry.is_directory() {
                 entry.kind = Kind::Directory { opaque: false };
                 return entry;
@@ -48,19 +53,20 @@ impl Merged {
                     slot.insert(&found.entry.path);
                 }
                 Slot::Occupied(first) => {
-                    entry.kind = Kind::Hardlink { target: (*first.get()).clone() };
+                    entry.kind = Kind::Hardlink { target: below.join(first.get()) };
                 }
             }
             entry
         });
-        Flat { entries: entries.collect(), merged: self }
+        Flat { entries: above.into_iter().chain(entries).collect(), merged: self, below }
     }
 }
 
 impl Flat<'_> {
     fn found(&self, entry: &Entry) -> Option<&Found> {
         let found = &self.merged.found;
-        found.binary_search_by(|found| found.entry.path.cmp(&entry.path)).ok().map(|i| &found[i])
+        let path = entry.path.below(&self.below)?;
+        found.binary_search_by(|found| found.entry.path.cmp(&path)).ok().map(|i| &found[i])
     }
 }
 
@@ -72,10 +78,7 @@ impl Content for Flat<'_> {
         let found = self.found(entry).ok_or_else(missing)?;
         let layer = self.merged.layers.get(found.layer).ok_or_else(missing)?;
         let part = layer.parts.get(usize::from(found.entry.part)).ok_or_else(missing)?;
-        let path = part.join(found.content.as_path());
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
-        options.open(&path).map_err(|source| PartsError::Open { path, source })
+        open_content(part, &found.content)
     }
 
     fn finish(&self, entry: &Entry, copy: Option<&File>, digest: Option<&Digest>) -> Result<(), PartsError> {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::layer::Compression;
+use crate::oci::layout::ANNOTATION_STARGZ_TOC;
 use crate::oci::{
     self, BlobDigest, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, ManifestDigest, MediaType,
     Platform, Reference,
@@ -15,7 +16,7 @@ use crate::store::{Layer, Store, StoreError, TarSource};
 
 use super::Session;
 use super::error::ExportError;
-use super::layer_source;
+use super::layer_source::{self, Encoded};
 use super::meter::Meter;
 
 /// An image whose layers are in the store, and the names that it has in what is written.
@@ -27,6 +28,8 @@ pub struct SourceImage {
     pub config_json: Vec<u8>,
     /// Its names; there may be none.
     pub names: Vec<Reference>,
+    /// What an index says of the manifest besides.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl SourceImage {
@@ -39,7 +42,7 @@ impl SourceImage {
         let manifest_json = store.read_blob(&BlobDigest(manifest.0))?;
         let config = parse_manifest(&manifest_json)?.config;
         let config_json = store.read_blob(&BlobDigest(config.digest))?;
-        Ok(Self { manifest_json, config_json, names })
+        Ok(Self { manifest_json, config_json, names, annotations: BTreeMap::new() })
     }
 }
 
@@ -54,13 +57,65 @@ pub enum Packing {
     /// Those that the manifest in the store lists, so that no digest changes: the blobs that an image came with,
     /// and the plain tars of what was built here.
     AsListed,
-    /// This compression, with OCI's media types. Layers that came compressed stay as they are unless `force` is set.
+    /// This compression. Layers that came compressed stay as they are unless `force` is set.
     Compressed {
         /// How layers are compressed.
         compression: Compression,
         /// Whether that goes for layers that came compressed in another way, too.
         force: bool,
+        /// What documents and layers are called.
+        types: MediaTypes,
     },
+}
+
+/// Whose names documents and layers have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MediaTypes {
+    /// OCI's.
+    #[default]
+    Oci,
+    /// Docker's. There is none for zstd that tools agree on, and its manifests have no annotations.
+    Docker,
+}
+
+impl MediaTypes {
+    fn manifest(self) -> MediaType {
+        match self {
+            Self::Oci => MediaType::Manifest,
+            Self::Docker => MediaType::DockerManifest,
+        }
+    }
+
+    fn config(self) -> MediaType {
+        match self {
+            Self::Oci => MediaType::Config,
+            Self::Docker => MediaType::DockerConfig,
+        }
+    }
+
+    fn layer(self, compression: oci::Compression) -> MediaType {
+        match self {
+            Self::Oci => MediaType::layer(compression),
+            Self::Docker => MediaType::docker_layer(compression),
+        }
+    }
+
+    /// The name of what `listed` names. A layer that may not be passed on stays one.
+    fn of_layer(self, listed: &MediaType) -> MediaType {
+        match (self, listed) {
+            (Self::Oci, MediaType::DockerForeignGzip) => MediaType::ForeignGzip,
+            (Self::Docker, MediaType::ForeignGzip) => MediaType::DockerForeignGzip,
+            (_, MediaType::Foreign | MediaType::ForeignGzip | MediaType::ForeignZstd) => listed.clone(),
+            (_, listed) => listed.compression().map_or_else(|| listed.clone(), |it| self.layer(it)),
+        }
+    }
+}
+
+impl Packing {
+    /// This compression for all layers that have none, with OCI's names.
+    pub const fn compressed(compression: Compression) -> Self {
+        Self::Compressed { compression, force: false, types: MediaTypes::Oci }
+    }
 }
 
 /// What an image is in the file that was written.
@@ -72,6 +127,43 @@ pub struct Exported {
     pub id: ImageId,
     /// Its layers as the manifest lists them, lowest first.
     pub layers: Vec<Descriptor>,
+}
+
+/// An image whose blobs are in the store, or can be made of what is there.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What it is.
+    pub exported: Exported,
+    /// The bytes of its manifest.
+    pub manifest_json: Vec<u8>,
+    /// The bytes of its config.
+    pub config_json: Vec<u8>,
+}
+
+/// An image as its manifest lists it.
+pub fn listed(image: &SourceImage) -> Result<Prepared, ExportError> {
+    let parsed = Parsed::new(image)?;
+    let layers = parsed.manifest.layers.clone();
+    let exported = parsed.finish(layers, Packing::AsListed, &mut Blobs::new());
+    let (manifest_json, config_json) = (image.manifest_json.clone(), image.config_json.clone());
+    Ok(Prepared { exported, manifest_json, config_json })
+}
+
+/// Decides how an image goes out, and has the compressed blobs of its layers in the store then.
+pub fn prepare(
+    session: Session<'_>,
+    image: &SourceImage,
+    packing: Packing,
+    step: &Step<'_>,
+) -> Result<Prepared, ExportError> {
+    let (mut exported, mut blobs) = pack(session, std::slice::from_ref(image), packing, step)?;
+    let exported = exported.remove(0);
+    let mut document = |digest: &Digest| match blobs.remove(digest) {
+        Some((_, Content::Bytes(bytes))) => bytes,
+        _ => unreachable!("packing an image makes its documents"),
+    };
+    let (manifest_json, config_json) = (document(&exported.manifest.digest), document(&exported.id.0));
+    Ok(Prepared { exported, manifest_json, config_json })
 }
 
 /// Where the bytes of a blob come from.
@@ -101,6 +193,14 @@ enum Choice {
     Compress(Layer, Compression),
 }
 
+/// A layer as it goes out.
+struct Packed {
+    descriptor: Descriptor,
+    content: Content,
+    /// The digest of what it decompresses to, if that is more than the layer's own tar.
+    tar: Option<DiffId>,
+}
+
 /// Decides how the images go out, compresses what must be compressed, and lists the blobs.
 pub(super) fn pack(
     session: Session<'_>,
@@ -119,11 +219,13 @@ pub(super) fn pack(
     let mut blobs = Blobs::new();
     let mut exported = Vec::with_capacity(stored.len());
     for (image, plans) in stored.into_iter().zip(plans) {
+        let mut image = image;
         let mut layers = Vec::with_capacity(plans.len());
-        for plan in plans {
-            let (descriptor, content) = plan.carry_out(session, &meter)?;
+        for (plan, diff_id) in plans.into_iter().zip(&mut image.config.rootfs.diff_ids) {
+            let Packed { descriptor, content, tar } = plan.carry_out(session, packing, &meter)?;
             blobs.entry(descriptor.digest).or_insert((descriptor.size, content));
             layers.push(descriptor);
+            *diff_id = tar.unwrap_or(*diff_id);
         }
         exported.push(image.finish(layers, packing, &mut blobs));
     }
@@ -134,7 +236,10 @@ pub(super) fn pack(
 struct Parsed<'a> {
     source: &'a SourceImage,
     manifest: Manifest,
+    /// With the layers as they go out.
     config: ImageConfig,
+    /// The layers as they are in the store.
+    diff_ids: Vec<DiffId>,
     id: ImageId,
 }
 
@@ -148,20 +253,24 @@ impl<'a> Parsed<'a> {
         if diff_ids != layers {
             return Err(ExportError::LayerCount { id, diff_ids, layers });
         }
-        Ok(Self { source, manifest, config, id })
+        Ok(Self { source, manifest, diff_ids: config.rootfs.diff_ids.clone(), config, id })
     }
 
     fn plan(&self, session: Session<'_>, packing: Packing) -> Result<Vec<Plan>, ExportError> {
-        let layers = self.manifest.layers.iter().zip(&self.config.rootfs.diff_ids);
+        let layers = self.manifest.layers.iter().zip(&self.diff_ids);
         layers.map(|(listed, diff_id)| plan_layer(session, listed, diff_id, packing)).collect()
     }
 
     /// Adds the documents to `blobs`. The manifest keeps its bytes if it lists the layers as they are.
     fn finish(self, layers: Vec<Descriptor>, packing: Packing, blobs: &mut Blobs) -> Exported {
         let mut manifest = Manifest { layers, ..self.manifest.clone() };
-        if packing != Packing::AsListed {
-            manifest.media_type = MediaType::Manifest;
-            manifest.config.media_type = MediaType::Config;
+        if let Packing::Compressed { types, .. } = packing {
+            manifest.media_type = types.manifest();
+            manifest.config.media_type = types.config();
+        }
+        let (id, config_json) = self.config_json();
+        if id != self.id {
+            manifest.config = Descriptor::of(manifest.config.media_type, &config_json);
         }
         let same = manifest == self.manifest;
         let json = if same { self.source.manifest_json.clone() } else { manifest.to_json() };
@@ -172,10 +281,18 @@ impl<'a> Parsed<'a> {
         );
         let mut descriptor = Descriptor::of(manifest.media_type.clone(), &json);
         descriptor.platform = Some(platform);
-        let config_json = self.source.config_json.clone();
-        blobs.insert(self.id.0, (config_json.len() as u64, Content::Bytes(config_json)));
+        blobs.insert(id.0, (config_json.len() as u64, Content::Bytes(config_json)));
         blobs.insert(descriptor.digest, (descriptor.size, Content::Bytes(json)));
-        Exported { manifest: descriptor, id: self.id, layers: manifest.layers }
+        descriptor.annotations.clone_from(&self.source.annotations);
+        Exported { manifest: descriptor, id, layers: manifest.layers }
+    }
+
+    /// The config that names the layers as they go out: its own bytes, unless some of them hold more than they did.
+    fn config_json(&self) -> (ImageId, Vec<u8>) {
+        if self.diff_ids == self.config.rootfs.diff_ids {
+            return (self.id, self.source.config_json.clone());
+        }
+        (self.config.id(), self.config.to_json())
     }
 }
 
@@ -198,19 +315,23 @@ fn plan_layer(
         Packing::AsListed if is_tar => Ok(tar(listed.clone(), layer()?)),
         Packing::AsListed if kept => Ok(keep(listed.clone())),
         Packing::AsListed => plan_anew(session, listed, diff_id, &listed_blob),
-        Packing::Compressed { force: false, .. } if kept => Ok(keep(oci_layer(listed))),
-        Packing::Compressed { compression, force } => {
+        Packing::Compressed { force: false, types, .. } if kept => {
+            let media_type = types.of_layer(&listed.media_type);
+            Ok(keep(Descriptor { media_type, ..listed.clone() }))
+        }
+        Packing::Compressed { compression, force, types } => {
             let layer = layer()?;
             match layer.source {
                 TarSource::Blob(blob) if !force && blob.0 != diff_id.0 => {
                     let size = store.blob_size(&blob)?.ok_or(StoreError::NoBlob(blob))?;
-                    let media_type = MediaType::layer(layer_source::compression_of(session, &blob)?);
+                    let media_type = types.layer(layer_source::compression_of(session, &blob)?);
                     let choice = Choice::Ready(Content::Blob(blob));
                     Ok(Plan { descriptor: described(listed, media_type, blob.0, size), choice })
                 }
                 _ if compression == Compression::None => {
                     let size = layer.tar_size;
-                    Ok(tar(described(listed, MediaType::Layer, diff_id.0, size), layer))
+                    let media_type = types.layer(oci::Compression::None);
+                    Ok(tar(described(listed, media_type, diff_id.0, size), layer))
                 }
                 // The digest follows when it is known.
                 _ => Ok(Plan { descriptor: listed.clone(), choice: Choice::Compress(layer, compression) }),
@@ -240,51 +361,47 @@ impl Plan {
     fn carry_out(
         self,
         session: Session<'_>,
+        packing: Packing,
         meter: &Meter<'_>,
-    ) -> Result<(Descriptor, Content), ExportError> {
-        match self.choice {
-            Choice::Ready(content) => Ok((self.descriptor, content)),
-            Choice::Compress(layer, compression) => {
-                let (blob, size, content) = compressed(session, &layer, compression, meter)?;
-                let media_type = MediaType::layer(match compression {
-                    Compression::None => oci::Compression::None,
-                    Compression::Gzip(_) => oci::Compression::Gzip,
-                    Compression::Zstd(_) => oci::Compression::Zstd,
-                });
-                Ok((described(&self.descriptor, media_type, blob.0, size), content))
-            }
+    ) -> Result<Packed, ExportError> {
+        let (layer, compression) = match self.choice {
+            Choice::Ready(content) => return Ok(Packed { descriptor: self.descriptor, content, tar: None }),
+            Choice::Compress(layer, compression) => (layer, compression),
+        };
+        let types = match packing {
+            Packing::Compressed { types, .. } => types,
+            Packing::AsListed => MediaTypes::Oci,
+        };
+        let (Encoded { blob, size, seal }, content) = encoded(session, &layer, compression, meter)?;
+        let media_type = types.layer(match compression {
+            Compression::None => oci::Compression::None,
+            Compression::Gzip(_) | Compression::Estargz(_) => oci::Compression::Gzip,
+            Compression::Zstd(_) => oci::Compression::Zstd,
+        });
+        let mut descriptor = described(&self.descriptor, media_type, blob.0, size);
+        if let Some(seal) = seal {
+            descriptor.annotations.insert(ANNOTATION_STARGZ_TOC.to_owned(), seal.toc.to_string());
         }
+        Ok(Packed { descriptor, content, tar: seal.map(|seal| DiffId(seal.tar)) })
     }
 }
 
 /// A layer's compressed blob: the one that was made before, or a new one.
-fn compressed(
+fn encoded(
     session: Session<'_>,
     layer: &Layer,
     compression: Compression,
     meter: &Meter<'_>,
-) -> Result<(BlobDigest, u64, Content), ExportError> {
-    if let Some((blob, size)) = layer_source::remembered(session, &layer.diff_id, compression)? {
+) -> Result<(Encoded, Content), ExportError> {
+    if let Some(encoded) = layer_source::remembered(session, &layer.diff_id, compression)? {
         meter.add(layer.tar_size).map_err(|_| ExportError::Canceled)?;
-        return Ok((blob, size, Content::Blob(blob)));
+        return Ok((encoded, Content::Blob(encoded.blob)));
     }
-    let (blob, size) = layer_source::compress(session, layer, compression, meter)?;
-    Ok((blob, size, Content::Fresh(blob)))
+    let encoded = layer_source::compress(session, layer, compression, meter)?;
+    Ok((encoded, Content::Fresh(encoded.blob)))
 }
 
 /// `listed`, pointing to other bytes of the same layer.
 fn described(listed: &Descriptor, media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
     Descriptor { media_type, digest, size, ..listed.clone() }
-}
-
-/// `listed` with OCI's name for what Docker calls otherwise.
-fn oci_layer(listed: &Descriptor) -> Descriptor {
-    let media_type = match &listed.media_type {
-        MediaType::DockerLayer => MediaType::Layer,
-        MediaType::DockerLayerGzip => MediaType::LayerGzip,
-        MediaType::DockerLayerZstd => MediaType::LayerZstd,
-        MediaType::DockerForeignGzip => MediaType::ForeignGzip,
-        other => other.clone(),
-    };
-    Descriptor { media_type, ..listed.clone() }
 }

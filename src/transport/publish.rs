@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use crate::layer::{Applied, ApplyError, ApplyOptions, Marks, apply};
 use crate::oci::{BlobDigest, DiffId, ImageId, ManifestDigest, MediaType, Reference};
 use crate::store::{BlobWriter, Expected, NewLayer, StoreError, TarSource};
+use crate::sys::remove;
 use crate::tree::{Index, IndexFile, write_index};
 
 use super::Session;
@@ -124,12 +125,13 @@ impl<R: Read> Read for Keeping<'_, R> {
 pub(super) fn clear_unpacked(session: Session<'_>, name: DiffId) -> Result<(), LoadError> {
     let directory = directory_of(session, name);
     let index = directory.with_extension("index");
-    let gone = |removed: io::Result<()>| match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+    remove::tree(&directory).map_err(|source| LoadError::io("remove", &directory, source))?;
+    match fs::remove_file(&index) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(LoadError::io("remove", &index, source))
+        }
         _ => Ok(()),
-    };
-    gone(fs::remove_dir_all(&directory)).map_err(|source| LoadError::io("remove", &directory, source))?;
-    gone(fs::remove_file(&index)).map_err(|source| LoadError::io("remove", &index, source))
+    }
 }
 
 fn directory_of(session: Session<'_>, name: DiffId) -> PathBuf {

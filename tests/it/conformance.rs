@@ -12,26 +12,28 @@ use crate::support::user::User;
 
 /// Numbers whose behaviour is not there yet. A case of one that passes all the same is a failure: the list only
 /// shrinks.
-const NOT_YET: &[u16] = &[];
+const NOT_YET: &[u16] = &[245, 249, 252];
 
 /// The numbers that the cases must have: language, variables, stages, config, triggers, files, heredocs,
-/// mounts; ignore files; calls; what of mounts counts for keys.
+/// mounts; ignore files; outputs, contexts and calls; what of mounts counts for keys.
 fn wanted() -> impl Iterator<Item = u16> {
-    (1..=205).chain(222..=229).chain([255, 257, 259, 260, 261, 262])
+    (1..=205).chain(222..=255).chain([257, 259, 260, 261, 262])
 }
 
 #[test]
 fn every_number_of_the_checklist_holds() {
-    check_all(Env::new());
+    check_all(Env::new(), &[]);
 }
 
 #[test]
 fn every_number_holds_for_an_ordinary_user() {
-    check_all(Env::as_user(User::with_ranges()));
+    // A user makes no devices.
+    check_all(Env::as_user(User::with_ranges()), &[238]);
 }
 
-fn check_all(env: Env) {
+fn check_all(env: Env, but: &[u16]) {
     let mut cases = case::load("conformance");
+    cases.retain(|case| !but.contains(&number(case)));
     env.add_busybox();
     let env = Arc::new(env);
     let server = Arc::new(Server::start(&env));

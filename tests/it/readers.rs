@@ -1,4 +1,8 @@
-//! What other programs make of the images that strata writes: skopeo, umoci and crun from Debian.
+//! What other programs make of the images that strata writes, and strata of theirs: skopeo, umoci, crun, podman and
+//! buildah from Debian.
+
+mod matrix;
+mod podman;
 
 use std::fs;
 use std::path::Path;

@@ -4,5 +4,6 @@ mod damage;
 mod export;
 mod fixture;
 mod import;
+mod letter;
 mod load;
 mod tree;

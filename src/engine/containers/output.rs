@@ -1,22 +1,22 @@
 //! What a container changed: seen as lines, written out with the rest as a tar, made an image.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 
 use jiff::Timestamp;
 
 use crate::exec::CancelToken;
-use crate::image::rfc3339;
+use crate::image::{self, rfc3339};
 use crate::oci::{Config, Descriptor, DiffId, History, ImageId, MediaType, Reference};
 use crate::progress::Reporter;
 use crate::solve::Stack;
 use crate::store::{ContainerDir, ContainerRow, StoreError, WorkDir};
-use crate::transport::{self, Destination, Merged, Session};
+use crate::transport::{self, Destination, Merged, Session, SourceImage, TarOptions};
 use crate::tree::{Kind, TreePath};
 
 use super::super::Engine;
 use super::super::change;
 use super::super::error::EngineError;
-use super::super::export::BuiltImage;
 use super::{ContainerError, details};
 
 /// A path that a container touched.
@@ -91,7 +91,7 @@ impl Engine {
         let merged = Merged { found, layers: stack.layers().to_vec() };
         let session = Session { store: &self.store, work: &work, cancel };
         let step = reporter.start("exporting a container");
-        transport::write_plain_tar(session, &merged, None, to, &step)?;
+        transport::write_plain_tar(session, &merged, &TarOptions::default(), to, &step)?;
         step.done();
         Ok(())
     }
@@ -120,10 +120,15 @@ impl Engine {
         config.created = Some(created);
         config.author = request.author.clone().or(config.author);
         let layers = self.listed(&config.rootfs.diff_ids)?;
-        let image = BuiltImage::new(config, layers);
+        let image = transport::listed(&SourceImage {
+            manifest_json: image::manifest(&config, layers).to_json(),
+            config_json: config.to_json(),
+            names: Vec::new(),
+            annotations: BTreeMap::new(),
+        })?;
         self.store_image(&image, request.name.as_slice(), &work)?;
         self.store.sync()?;
-        Ok(image.id)
+        Ok(image.exported.id)
     }
 
     /// Layers as the manifest of a local image lists them: uncompressed.

@@ -19,8 +19,8 @@ use super::{Bringing, opened, stream};
 /// The name of a file whose URL has none, as BuildKit calls it.
 const NAMELESS: &str = "download";
 
-/// Fetches a tree into the new directory `name` of the work directory.
-pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result<Root, EngineError> {
+/// Fetches a tree into the new directory `name` of the work directory; says when its commit was made.
+pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result<(Root, i64), EngineError> {
     let step = bringing.reporter.start(&format!("[internal] load git source {}", source.redacted()));
     let request =
         GitRequest { source: source.clone(), authorization: bringing.clients.logins.of_tree(source) };
@@ -31,9 +31,9 @@ pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result
         let resolved = git.resolve(&request, watch)?;
         git.checkout(&request, &resolved, &keep, &into, watch)
     });
-    let directory = checked_out.map_err(git_error)?.directory;
+    let checked_out = checked_out.map_err(git_error)?;
     step.done();
-    opened(&directory)
+    Ok((opened(&checked_out.directory)?, checked_out.commit_time))
 }
 
 /// Fetches a file and, if it is an archive, unpacks it into the new directory `name` of the work directory. What is no

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::exec::CancelToken;
 use crate::progress::Reporter;
 use crate::store::StoreError;
-use crate::transport::{self, Destination, Merged, Session};
+use crate::transport::{self, Destination, LocalOptions, Merged, Session, TarOptions};
 use crate::tree::{Found, LastLink, TreePath};
 use crate::user::is_confined;
 
@@ -63,7 +63,8 @@ impl Engine {
             CopyTarget::Tar(out) => {
                 let merged = source.named(&source.name);
                 let size = size(&merged);
-                transport::write_plain_tar(session, &merged, None, Destination::Stream(out), &step)?;
+                let (options, to) = (TarOptions::default(), Destination::Stream(out));
+                transport::write_plain_tar(session, &merged, &options, to, &step)?;
                 size
             }
             CopyTarget::Path(path) => {
@@ -75,7 +76,7 @@ impl Engine {
                 if !request.owners {
                     own(&mut merged);
                 }
-                transport::write_local(session, &merged, None, &directory, &step)?;
+                transport::write_local(session, &merged, LocalOptions::default(), &directory, &step)?;
                 size(&merged)
             }
         };

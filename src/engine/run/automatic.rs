@@ -74,6 +74,13 @@ pub(super) fn mount_points(
 ) -> Result<(), StepError> {
     let copy = root.lowers.first().filter(|_| root.plain).cloned();
     let base = if let Some(copy) = copy {
+        // An overlay has these from the skeleton.
+        for directory in ["/proc", "/sys", "/dev"] {
+            make_below(&copy, Path::new(directory), false)?;
+        }
+        for file in ["/etc/hosts", "/etc/resolv.conf"] {
+            make_below(&copy, Path::new(file), true)?;
+        }
         copy
     } else {
         let base = made(scratch.join("points"))?;

@@ -81,7 +81,7 @@ fn after(name: &[u8]) -> String {
 
 /// What kind of entry a header is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HeaderKind {
+pub(in crate::layer) enum HeaderKind {
     File,
     Directory,
     Symlink,
@@ -93,20 +93,20 @@ pub(super) enum HeaderKind {
 
 /// An entry's header, extended headers included.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Header {
+pub(in crate::layer) struct Header {
     /// The name, as it stands.
-    pub(super) name: Vec<u8>,
+    pub(in crate::layer) name: Vec<u8>,
     /// What a link points to, as it stands.
-    pub(super) link: Vec<u8>,
-    pub(super) kind: HeaderKind,
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mtime: Time,
+    pub(in crate::layer) link: Vec<u8>,
+    pub(in crate::layer) kind: HeaderKind,
+    pub(in crate::layer) mode: u32,
+    pub(in crate::layer) uid: u32,
+    pub(in crate::layer) gid: u32,
+    pub(in crate::layer) mtime: Time,
     /// Bytes of content, holes included; 0 for everything but files.
-    pub(super) size: u64,
+    pub(in crate::layer) size: u64,
     /// All extended attributes, sorted; of several with one name the last.
-    pub(super) xattrs: Vec<Xattr>,
+    pub(in crate::layer) xattrs: Vec<Xattr>,
 }
 
 /// What is known when all of an archive has been read.

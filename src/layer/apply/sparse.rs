@@ -113,7 +113,7 @@ impl Lines {
     /// Takes in a block. `true` when all lines have come; `None` if they are no numbers.
     pub(super) fn take(&mut self, block: &[u8]) -> Option<bool> {
         self.text.extend_from_slice(block);
-        self.ends += block.iter().filter(|&&b| b == b'\n').count() as u64;
+        self.ends += block.split(|&b| b == b'\n').skip(1).count() as u64;
         if self.wanted.is_none() && self.ends > 0 {
             let count: u64 = self.numbers().next()??;
             self.wanted = Some(count.checked_mul(2)?.checked_add(1)?);

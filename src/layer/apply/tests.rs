@@ -560,3 +560,12 @@ fn a_full_disk_is_an_error_with_the_file() {
     let text = message(&result.unwrap_err());
     assert!(text.starts_with("cannot write `/big`: No space left on device"), "{text}");
 }
+
+/// Archives that the laws in [`laws`] are held to here; fuzzing makes up many more.
+#[test]
+fn laws_hold_for_odd_and_refused_archives() {
+    let odd = ODD.iter().map(|(content, _)| content);
+    for content in odd.chain(REFUSED.iter().map(|(content, _)| content)) {
+        laws::unpacking(&Tar::of(content).end(), tempfile::tempdir().unwrap().path());
+    }
+}

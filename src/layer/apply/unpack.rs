@@ -9,7 +9,7 @@ use std::thread::Scope;
 use super::archive::{End, Header, HeaderKind, Reader};
 use super::names::Names;
 use super::pool::{Batch, Failed, PIECE, Piece, Pool};
-use super::{ApplyError, ApplyOptions, Contents, MAX_COMPONENT, MAX_NAME, Problem};
+use super::{ApplyError, ApplyOptions, Contents, MAX_COMPONENT, MAX_NAME, Problem, TEXT, TEXT_OF_ENTRY};
 use crate::layer::place::Placer;
 use crate::layer::tar::{WHITEOUT_PREFIX, encode_header};
 use crate::layer::whiteout::{self, Name};
@@ -45,6 +45,9 @@ pub(super) struct Unpacking<'scope, 'env> {
     /// Hard links that are not on disk yet: their targets may still be on their way there.
     pub(super) links: Vec<(TreePath, TreePath)>,
     content: u64,
+    /// Entries of the archive so far, and the bytes of their names, links and attributes.
+    entries: u64,
+    text: u64,
     pub(super) regenerates: bool,
     /// The path that came last, and the blocks that our writer would have for the entry at hand.
     last: TreePath,
@@ -73,6 +76,8 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
             batch: Batch::default(),
             links: Vec::new(),
             content: 0,
+            entries: 0,
+            text: 0,
             regenerates: true,
             last: TreePath::root(),
             blocks: Vec::new(),
@@ -85,6 +90,9 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
             if self.names.len() >= self.options.max_entries {
                 return Err(ApplyError::Entries { limit: self.options.max_entries }.into());
             }
+            self.entries += 1;
+            let attributes = header.xattrs.iter().map(|xattr| xattr.name.len() + xattr.value.len());
+            self.take_text(header.name.len() + header.link.len() + attributes.sum::<usize>())?;
             self.entry(&header, &mut reader)?;
         }
         let end = reader.finish()?;
@@ -144,10 +152,21 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
     fn parent(&mut self, raw: &[u8], name: &[u8]) -> Result<TreePath, Stop> {
         let parent = self.names.resolve(raw, name)?;
         for path in parent.missing {
+            self.take_text(path.as_bytes().len())?;
             self.placer.make_directory(&path)?;
             self.names.add(Names::implied(path));
         }
         Ok(parent.path)
+    }
+
+    /// Counts the bytes of names, links and attributes, which stay in memory.
+    fn take_text(&mut self, bytes: usize) -> Result<(), ApplyError> {
+        self.text = self.text.saturating_add(bytes as u64);
+        let limit = TEXT + TEXT_OF_ENTRY * self.entries;
+        if self.text > limit {
+            return Err(ApplyError::Text { entries: self.entries, bytes: limit });
+        }
+        Ok(())
     }
 
     /// An entry that is no mark.

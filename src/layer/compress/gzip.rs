@@ -29,7 +29,8 @@ pub(super) struct GzipWriter<W> {
     waiting: VecDeque<Receiver<Piece>>,
     /// Pieces that are written: their memory is used again.
     spare: Vec<Piece>,
-    any: bool,
+    /// Where each piece that was written ends in the output.
+    ends: Vec<u64>,
     pool: Pool,
 }
 
@@ -43,8 +44,8 @@ struct Piece {
 impl<W: Write> GzipWriter<W> {
     pub(super) fn new(inner: W, level: u8, threads: usize) -> io::Result<Self> {
         let level = CompressionLvl::new(level.into()).map_err(|_| super::level_error("gzip", level))?;
-        let (input, waiting, spare) = (Vec::new(), VecDeque::new(), Vec::new());
-        Ok(Self { inner, level, threads, input, waiting, spare, any: false, pool: Pool::default() })
+        let (input, waiting, spare, ends) = (Vec::new(), VecDeque::new(), Vec::new(), Vec::new());
+        Ok(Self { inner, level, threads, input, waiting, spare, ends, pool: Pool::default() })
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -65,7 +66,6 @@ impl<W: Write> GzipWriter<W> {
         let mut piece = self.spare.pop().unwrap_or_default();
         std::mem::swap(&mut piece.input, &mut self.input);
         self.input.clear();
-        self.any = true;
         self.waiting.push_back(self.pool.submit(piece, self.level, self.threads));
         if self.waiting.len() > self.threads + 2 {
             self.write_oldest()?;
@@ -77,17 +77,37 @@ impl<W: Write> GzipWriter<W> {
         let Some(oldest) = self.waiting.pop_front() else { return Ok(()) };
         let piece = oldest.recv().expect("a thread of the pool answers every job");
         self.inner.write_all(&piece.output)?;
+        self.ends.push(self.start_of(self.ends.len()) + piece.output.len() as u64);
         self.spare.push(piece);
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> io::Result<W> {
-        if !self.input.is_empty() || !self.any {
+    /// Ends the piece that is being collected: the next byte begins another one, whose number is returned.
+    pub(super) fn cut(&mut self) -> io::Result<usize> {
+        if !self.input.is_empty() {
             self.submit()?;
         }
+        Ok(self.ends.len() + self.waiting.len())
+    }
+
+    /// Writes all pieces that are whole.
+    pub(super) fn drain(&mut self) -> io::Result<()> {
         while !self.waiting.is_empty() {
             self.write_oldest()?;
         }
+        Ok(())
+    }
+
+    /// Where a piece starts in the output, or will start: it, or all before it, must have been written.
+    pub(super) fn start_of(&self, piece: usize) -> u64 {
+        piece.checked_sub(1).map_or(0, |before| self.ends[before])
+    }
+
+    pub(super) fn finish(mut self) -> io::Result<W> {
+        if self.cut()? == 0 {
+            self.submit()?;
+        }
+        self.drain()?;
         Ok(self.inner)
     }
 }

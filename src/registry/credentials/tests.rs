@@ -39,7 +39,10 @@ impl Place {
     }
 }
 
-fn known(username: &str, secret: &str, is_identity_token: bool) -> Option<(String, String, bool)> {
+type Known = Option<(String, String, bool)>;
+
+#[expect(clippy::unnecessary_wraps, reason = "what is compared with it may be nothing")]
+fn known(username: &str, secret: &str, is_identity_token: bool) -> Known {
     Some((username.to_owned(), secret.to_owned(), is_identity_token))
 }
 

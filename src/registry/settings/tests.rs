@@ -49,10 +49,10 @@ impl Place {
     }
 
     fn error(&self, reference: &str) -> String {
-        self.redact(self.settings().endpoints(&reference.parse().unwrap()).unwrap_err())
+        self.redact(&self.settings().endpoints(&reference.parse().unwrap()).unwrap_err())
     }
 
-    fn redact(&self, text: impl ToString) -> String {
+    fn redact(&self, text: &impl ToString) -> String {
         text.to_string().replace(self.0.path().to_str().unwrap(), "[DIR]")
     }
 }
@@ -177,7 +177,7 @@ fn users_settings_go_before_the_systems_and_drop_ins_before_both() {
     let missing =
         Settings::new(SettingsFiles { only: Some(place.path("no.conf")), ..SettingsFiles::default() });
     let error = missing.endpoints(&"a.example/x".parse().unwrap()).unwrap_err();
-    assert_eq!(place.redact(error), "cannot read the settings of registries in `[DIR]/no.conf`");
+    assert_eq!(place.redact(&error), "cannot read the settings of registries in `[DIR]/no.conf`");
 }
 
 #[test]
@@ -272,13 +272,13 @@ fn certificates_are_those_of_the_first_directory_that_has_the_host() {
     assert_eq!(found.client_cert, Some(pair.into()));
     assert_eq!(endpoint("b.example").unwrap().ca, [path("user/certs.d/b.example/own.crt")]);
     assert_eq!(endpoint("docker.io").unwrap().ca, [path("certs.d/docker.io/ca.crt")]);
-    assert_eq!(endpoint("c.example").unwrap().ca, [PathBuf::new(); 0]);
+    assert_eq!(endpoint("c.example").unwrap().ca, Vec::<PathBuf>::new());
     assert_eq!(
-        place.redact(endpoint("half.example").unwrap_err()),
+        place.redact(&endpoint("half.example").unwrap_err()),
         "`[DIR]/certs.d/half.example/x.cert` has no `x.key` beside it"
     );
     assert_eq!(
-        place.redact(endpoint("other-half.example").unwrap_err()),
+        place.redact(&endpoint("other-half.example").unwrap_err()),
         "`[DIR]/certs.d/other-half.example/x.key` has no `x.cert` beside it"
     );
 }

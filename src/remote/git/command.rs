@@ -20,7 +20,7 @@ use super::process::{Next, Output, Running};
 use super::{Git, GitError, GitRequest};
 
 /// Where programs are looked for if the caller does not say.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How often the caller looks whether it was canceled.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);

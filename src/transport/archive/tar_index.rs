@@ -22,6 +22,9 @@ const MAX_EXTENSION: u64 = 64 << 10;
 /// The most entries of an archive of images. Each costs some hundred bytes of memory.
 const MAX_ENTRIES: usize = 200_000;
 
+/// What all names and links may have, in bytes: a hundred times what an archive of images needs.
+const MAX_NAMES: usize = 32 << 20;
+
 /// Links that lead to links: as many as the kernel follows.
 const MAX_LINKS: usize = 40;
 
@@ -57,6 +60,9 @@ pub enum DamagedTar {
     /// There are more entries than any real archive has.
     #[error("the archive has more than {MAX_ENTRIES} entries")]
     TooMany,
+    /// Their names are longer than those of any real archive.
+    #[error("the names in the archive have more than {MAX_NAMES} bytes")]
+    Names,
 }
 
 fn within(name: &str) -> String {
@@ -96,9 +102,14 @@ impl TarIndex {
         let len = file.metadata().map_err(DamagedTar::Read)?.len();
         let mut scan = Scan { file: &file, len, offset: 0, name: String::new() };
         let mut entries = HashMap::new();
+        let mut names = 0;
         while let Some((name, place)) = scan.next()? {
             if entries.len() >= MAX_ENTRIES {
                 return Err(DamagedTar::TooMany);
+            }
+            names += name.len() + if let Place::Link(target) = &place { target.len() } else { 0 };
+            if names > MAX_NAMES {
+                return Err(DamagedTar::Names);
             }
             if !name.is_empty() {
                 entries.insert(name, place);

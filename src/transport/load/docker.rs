@@ -1,16 +1,16 @@
 //! The images of a docker-archive in its older form: `manifest.json`, configs and layer tars.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
+use crate::oci::manifest::DOCUMENT_MAX;
 use crate::oci::{Digest, Reference};
 
 use super::super::archive::Archive;
 use super::super::docker_archive::MANIFEST_FILE;
 use super::super::load_error::{LoadError, Part};
 use super::{ForeignLayer, Image, Names, read_config};
-
-/// The largest config that is read, in bytes.
-const MAX_CONFIG: u64 = 8 << 20;
 
 /// One image in `manifest.json`.
 #[derive(Debug, Deserialize)]
@@ -31,12 +31,23 @@ fn parse(manifest: &[u8]) -> Result<Vec<Item>, LoadError> {
 /// Reads the images that the bytes of a `manifest.json` list.
 pub(super) fn read(archive: &Archive, manifest: &[u8]) -> Result<Vec<Image>, LoadError> {
     let mut images: Vec<Image> = Vec::new();
+    // An image that is listed again only gets more names; its config is not read again.
+    let mut read: HashMap<String, usize> = HashMap::new();
     for item in parse(manifest)? {
-        let image = read_image(archive, item)?;
-        match images.iter_mut().find(|there| there.id == image.id) {
-            Some(there) => there.names.merge(image.names),
-            None => images.push(image),
+        if let Some(&there) = read.get(&item.config) {
+            images[there].names.merge(names(item.repo_tags)?);
+            continue;
         }
+        let config = item.config.clone();
+        let image = read_image(archive, item)?;
+        let there = if let Some(there) = images.iter().position(|there| there.id == image.id) {
+            images[there].names.merge(image.names);
+            there
+        } else {
+            images.push(image);
+            images.len() - 1
+        };
+        read.insert(config, there);
     }
     Ok(images)
 }
@@ -55,7 +66,7 @@ pub(super) fn add_names(manifest: &[u8], images: &mut [Image]) -> Result<(), Loa
 fn read_image(archive: &Archive, item: Item) -> Result<Image, LoadError> {
     let missing = |part, name: &str| LoadError::Missing { part, name: name.to_owned() };
     let config_json =
-        archive.read(&item.config, MAX_CONFIG)?.ok_or_else(|| missing(Part::Config, &item.config))?;
+        archive.read(&item.config, DOCUMENT_MAX)?.ok_or_else(|| missing(Part::Config, &item.config))?;
     let (id, config) = read_config(&item.config, &config_json, digest_in(&item.config))?;
     let layers = item.layers.unwrap_or_default();
     let diff_ids = &config.rootfs.diff_ids;

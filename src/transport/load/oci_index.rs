@@ -3,6 +3,8 @@
 //! Owns which entries of an index are images for a platform, and what they are called. Each document is verified
 //! against the descriptor that led to it before anything in it is believed.
 
+use std::collections::{BTreeSet, HashMap};
+
 use crate::oci::layout::{ANNOTATION_IMAGE_NAME, ANNOTATION_REF_NAME, INDEX_FILE, blob_path};
 use crate::oci::manifest::DOCUMENT_MAX;
 use crate::oci::{Descriptor, Digest, Document, Index, Manifest, Platform, Reference};
@@ -18,17 +20,17 @@ const MAX_DEPTH: usize = 4;
 pub(super) fn read(archive: &Archive, index: &[u8], platform: &Platform) -> Result<Vec<Image>, LoadError> {
     let index = parse(index)?;
     let mut chosen: Vec<(Descriptor, Names)> = Vec::new();
-    let mut others = Vec::new();
+    let mut search = Search::new(archive, platform);
     for entry in index.manifests {
         let names = names(&entry);
-        let Some(manifest) = choose(archive, entry, platform, &mut others, 0)? else { continue };
+        let Some(manifest) = search.choose(entry, 0)? else { continue };
         match chosen.iter_mut().find(|(there, _)| there.digest == manifest.digest) {
             Some((_, there)) => there.merge(names),
             None => chosen.push((manifest, names)),
         }
     }
-    if chosen.is_empty() && !others.is_empty() {
-        return Err(no_platform(platform, others));
+    if chosen.is_empty() && !search.others.is_empty() {
+        return Err(no_platform(platform, search.others));
     }
     chosen.into_iter().map(|(manifest, names)| read_image(archive, &manifest, names)).collect()
 }
@@ -41,16 +43,16 @@ pub(super) fn read_one(
     choice: &ImageChoice,
 ) -> Result<Image, LoadError> {
     let index = parse(index)?;
-    let mut others = Vec::new();
+    let mut search = Search::new(archive, platform);
     let mut entry = match choice.digest {
         Some(digest) => named_by(archive, &digest)?,
         None => tagged(index.manifests, choice.tag.as_deref(), platform)?,
     };
     // What is named alone is taken if it is an image, whatever it is for: there is no other to be taken instead.
     entry.platform = None;
-    match choose(archive, entry, platform, &mut others, 0)? {
+    match search.choose(entry, 0)? {
         Some(manifest) => read_image(archive, &manifest, Names::default()),
-        None => Err(no_platform(platform, others)),
+        None => Err(no_platform(platform, search.others)),
     }
 }
 
@@ -62,10 +64,8 @@ fn parse(index: &[u8]) -> Result<Index, LoadError> {
     }
 }
 
-fn no_platform(wanted: &Platform, mut found: Vec<String>) -> LoadError {
-    found.sort();
-    found.dedup();
-    LoadError::NoPlatform { wanted: wanted.clone(), found }
+fn no_platform(wanted: &Platform, found: BTreeSet<String>) -> LoadError {
+    LoadError::NoPlatform { wanted: wanted.clone(), found: found.into_iter().collect() }
 }
 
 /// A descriptor of the document with this digest, whether the layout's index lists it or not.
@@ -114,43 +114,64 @@ fn names(entry: &Descriptor) -> Names {
     names
 }
 
-/// The manifest that an entry leads to on this platform; the platforms of others are added to `others`.
-fn choose(
-    archive: &Archive,
-    entry: Descriptor,
-    platform: &Platform,
-    others: &mut Vec<String>,
-    depth: usize,
-) -> Result<Option<Descriptor>, LoadError> {
-    if let Some(own) = entry.platform.as_ref().filter(|own| !fits(own, platform)) {
-        // BuildKit's attestations are for a platform that no machine has.
-        if own.os != "unknown" {
-            others.push(own.to_string());
+/// Looks for the manifests that entries lead to on a platform.
+struct Search<'a> {
+    archive: &'a Archive,
+    platform: &'a Platform,
+    /// The platforms that were passed over.
+    others: BTreeSet<String>,
+    /// What the indexes that have been read lead to. Each is read once, however often others list it: four levels of
+    /// indexes that each list the next one ten thousand times would never end.
+    known: HashMap<Digest, Option<Descriptor>>,
+}
+
+impl<'a> Search<'a> {
+    fn new(archive: &'a Archive, platform: &'a Platform) -> Self {
+        Self { archive, platform, others: BTreeSet::new(), known: HashMap::new() }
+    }
+
+    /// The manifest that an entry leads to; `depth` indexes are above it.
+    fn choose(&mut self, entry: Descriptor, depth: usize) -> Result<Option<Descriptor>, LoadError> {
+        if let Some(own) = entry.platform.as_ref().filter(|own| !fits(own, self.platform)) {
+            // BuildKit's attestations are for a platform that no machine has.
+            if own.os != "unknown" {
+                self.others.insert(own.to_string());
+            }
+            return Ok(None);
         }
-        return Ok(None);
-    }
-    if entry.media_type.is_manifest() {
-        return Ok(Some(entry));
-    }
-    if !entry.media_type.is_index() {
-        // Readers are asked to pass over what they do not know (image-index.md).
-        return Ok(None);
-    }
-    if depth == MAX_DEPTH {
-        return Err(LoadError::Nested { digest: entry.digest });
-    }
-    let mut manifests = read_index(archive, &entry)?.manifests;
-    // The same platform to the letter is better than the same architecture.
-    manifests.sort_by_key(|manifest| manifest.platform.as_ref() != Some(platform));
-    for manifest in manifests {
-        if let Some(found) = choose(archive, manifest, platform, others, depth + 1)? {
-            return Ok(Some(found));
+        if entry.media_type.is_manifest() {
+            return Ok(Some(entry));
         }
+        if !entry.media_type.is_index() {
+            // Readers are asked to pass over what they do not know (image-index.md).
+            return Ok(None);
+        }
+        if depth == MAX_DEPTH {
+            return Err(LoadError::Nested { digest: entry.digest });
+        }
+        if let Some(known) = self.known.get(&entry.digest) {
+            return Ok(known.clone());
+        }
+        let found = self.within(read_index(self.archive, &entry)?, depth)?;
+        self.known.insert(entry.digest, found.clone());
+        Ok(found)
     }
-    if others.is_empty() {
-        others.push("an empty index".to_owned());
+
+    /// The manifest that an index leads to.
+    fn within(&mut self, index: Index, depth: usize) -> Result<Option<Descriptor>, LoadError> {
+        let mut manifests = index.manifests;
+        // The same platform to the letter is better than the same architecture.
+        manifests.sort_by_key(|manifest| manifest.platform.as_ref() != Some(self.platform));
+        for manifest in manifests {
+            if let Some(found) = self.choose(manifest, depth + 1)? {
+                return Ok(Some(found));
+            }
+        }
+        if self.others.is_empty() {
+            self.others.insert("an empty index".to_owned());
+        }
+        Ok(None)
     }
-    Ok(None)
 }
 
 fn fits(own: &Platform, wanted: &Platform) -> bool {

@@ -1,6 +1,8 @@
 //! Which manifest of an index is for a platform.
 
-use crate::oci::{Descriptor, Document, Index, Manifest, ManifestDigest, Platform};
+use std::collections::{BTreeSet, HashSet};
+
+use crate::oci::{Descriptor, Digest, Document, Index, Manifest, ManifestDigest, Platform};
 use crate::registry::{Repository, Watch, Which};
 
 use super::{PullError, parse};
@@ -21,13 +23,12 @@ pub(super) fn manifest(
     platform: &Platform,
     watch: &Watch<'_>,
 ) -> Result<(Vec<u8>, Manifest), PullError> {
-    let mut search = Search { repository, platform, watch, others: Vec::new() };
+    let mut search =
+        Search { repository, platform, watch, others: BTreeSet::new(), fruitless: HashSet::new() };
     if let Some(found) = search.within(index, digest, 0)? {
         return Ok(found);
     }
-    let mut found = search.others;
-    found.sort();
-    found.dedup();
+    let found = search.others.into_iter().collect();
     Err(PullError::NoPlatform { wanted: platform.clone(), found })
 }
 
@@ -36,7 +37,10 @@ struct Search<'a> {
     platform: &'a Platform,
     watch: &'a Watch<'a>,
     /// The platforms that were passed over.
-    others: Vec<String>,
+    others: BTreeSet<String>,
+    /// The indexes that have been read and lead to no image for the platform. Each is read once, however often others
+    /// list it.
+    fruitless: HashSet<Digest>,
 }
 
 impl Search<'_> {
@@ -52,6 +56,9 @@ impl Search<'_> {
         let (fitting, others) = candidates(index.manifests, self.platform);
         self.others.extend(others);
         for entry in fitting {
+            if self.fruitless.contains(&entry.digest) {
+                continue;
+            }
             let raw = self.repository.manifest(&Which::Digest(ManifestDigest(entry.digest)), self.watch)?;
             match parse(&raw)? {
                 Document::Manifest(manifest) => return Ok(Some((raw.bytes, manifest))),
@@ -59,6 +66,7 @@ impl Search<'_> {
                     if let Some(found) = self.within(index, raw.digest, depth + 1)? {
                         return Ok(Some(found));
                     }
+                    self.fruitless.insert(entry.digest);
                 }
             }
         }
@@ -91,7 +99,7 @@ fn candidates(entries: Vec<Descriptor>, platform: &Platform) -> (Vec<Descriptor>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::{Digest, MediaType};
+    use crate::oci::MediaType;
 
     #[test]
     fn the_best_entry_comes_first() {

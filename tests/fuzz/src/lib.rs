@@ -1,6 +1,6 @@
 //! The modules that the fuzz targets are about, and the laws that the package's own tests hold them to.
 //!
-//! Their sources are linked into this directory instead of being used as a crate: what reads text needs a handful of
+//! Their sources are linked into this directory instead of being used as a crate: what reads text and tars needs some
 //! small crates, while the package compiles a database, TLS and four compressors, which would take minutes. Each
 //! module has the name that it has in the package.
 
@@ -9,13 +9,26 @@
 
 pub mod diagnostic;
 pub mod dockerfile;
+pub mod oci;
+pub mod sys;
+pub mod tree;
+pub mod user;
 
-/// Of the trees, what ignore files need.
-pub mod tree {
-    pub mod glob;
-    mod path;
+/// Of the layers, how they are unpacked and written.
+pub mod layer {
+    mod apply;
+    mod place;
+    mod tar;
+    mod unrepresentable;
+    mod whiteout;
 
-    pub use path::TreePath;
+    pub use apply::{Applied, ApplyError, ApplyOptions, Contents, apply};
+    pub use tar::{TarWriter, padding};
+    pub use unrepresentable::Unrepresentable;
+    pub use whiteout::Marks;
+
+    #[path = "apply/laws.rs"]
+    pub(crate) mod laws;
 }
 
 /// Of the context, the ignore file.
@@ -53,6 +66,9 @@ mod language {
     }
 }
 
+#[path = "oci/laws.rs"]
+mod images;
+
 /// Parses a Dockerfile, and what its tree is printed as.
 pub fn parse(text: &str) {
     language::parse(text);
@@ -66,4 +82,20 @@ pub fn expand(text: &str) {
 /// Matches the paths behind an ignore file's lines.
 pub fn ignore(text: &str) {
     context::rules::check(text);
+}
+
+/// Reads names of images.
+pub fn reference(text: &str) {
+    text.lines().for_each(images::reference);
+}
+
+/// Reads a manifest, an index or a config.
+pub fn document(bytes: &[u8]) {
+    images::document(bytes);
+}
+
+/// Unpacks a tar as a layer, in a directory of its own.
+pub fn apply(bytes: &[u8]) {
+    let place = tempfile::tempdir().expect("there is a place for files");
+    layer::laws::unpacking(bytes, place.path());
 }

@@ -10,7 +10,7 @@ fn schema(env: &Env) -> Vec<String> {
     let mut query =
         connection.prepare("SELECT name || ': ' || sql FROM sqlite_master ORDER BY name").unwrap();
     let found = query.query_map([], |row| row.get::<_, Option<String>>(0)).unwrap();
-    found.map(Result::unwrap).flatten().collect()
+    found.filter_map(Result::unwrap).collect()
 }
 
 fn version(env: &Env) -> i64 {

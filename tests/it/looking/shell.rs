@@ -51,10 +51,12 @@ fn bash_takes_the_script_and_completes_commands_flags_and_images() {
     let expected = commands(&env);
     assert!(expected.len() > 15 && found.is_superset(&expected), "{expected:?} {found:?}");
     assert!(!found.contains("man"), "{found:?}");
-    assert_eq!(offered(&env, &["strata", "im"]), ["images", "import"]);
+    assert_eq!(offered(&env, &["strata", "ima"]), ["images"]);
     assert_eq!(offered(&env, &["strata", "images", "--no"]), ["--no-trunc"]);
     assert_eq!(offered(&env, &["strata", "inspect", "bu"]), ["busybox:latest"]);
-    assert_eq!(offered(&env, &["strata", "rmi", "exa"]), ["example.com/busy:1"]);
+    for command in ["rmi", "run", "save", "push", "layers"] {
+        assert_eq!(offered(&env, &["strata", command, "exa"]), ["example.com/busy:1"], "{command}");
+    }
     assert_eq!(offered(&env, &["strata", "diff", "busybox", "exa"]), ["example.com/busy:1"]);
     let syntax =
         Command::new("bash").args(["-n", "strata.bash"]).current_dir(env.path(".")).status().unwrap();

@@ -11,6 +11,7 @@
 //! remove PATH · rename PATH OTHER · chmod PATH MODE · chown PATH UID:GID · touch PATH
 //! elsewhere              from now on the context is a copy of itself in another directory
 //! host                   a shell script for the machine; `strata` in it is the one under test
+//! prints SCRIPT          expects what a shell script prints on the machine
 //! image NAME             what follows is about an image of this name
 //! build FLAGS            builds the image; expects the steps, what was cached, and which image it is
 //! made FLAGS             builds the image, whatever is cached

@@ -32,6 +32,13 @@ CMD ["sh"]
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nu:x:1000:1001:U:/home/u:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nug:x:1001:\nextra:x:50:u\n";
 
+/// What scripts look into layouts with.
+const LAYOUTS: &str = r#"
+blob() { echo "$1/blobs/$(echo "$2" | tr : /)"; }
+manifest() { dir=$1; shift; jq -r "$@" "$(blob "$dir" "$(jq -r '.manifests[0].digest' "$dir/index.json")")"; }
+config() { dir=$1; shift; jq -r "$@" "$(blob "$dir" "$(manifest "$dir" .config.digest)")"; }
+"#;
+
 /// A directory with a store that is not there yet, removed at the end.
 pub(crate) struct Env {
     dir: TempDir,
@@ -202,14 +209,16 @@ impl Env {
         serde_json::from_str(&self.image_config_text(name)).unwrap()
     }
 
-    /// Runs a shell script on the machine, as root, in `dir`. What it calls `strata` is the binary with the store of this
-    /// place, run by its user.
-    pub(crate) fn host(&self, dir: &Path, script: &str) {
+    /// What a shell script prints on the machine, run as root in `dir`. What it calls `strata` is the binary with the
+    /// store of this place, run by its user; `manifest DIR` and `config DIR` are jq on the documents of the first image
+    /// of a layout.
+    pub(crate) fn host(&self, dir: &Path, script: &str) -> String {
         let by_user = self.user.map_or_else(String::new, |User { uid, gid }| {
             format!("setpriv --reuid {uid} --regid {gid} --clear-groups ")
         });
-        let program =
-            format!("strata() {{ {by_user}\"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }}\nset -eu\n");
+        let program = format!(
+            "strata() {{ {by_user}\"$STRATA\" --root \"$STRATA_STORE\" \"$@\"; }}\n{LAYOUTS}set -eu\n"
+        );
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("{program}{script}")]).current_dir(dir);
         command.env("STRATA", env!("CARGO_BIN_EXE_strata")).env("STRATA_STORE", self.root());
@@ -222,6 +231,7 @@ impl Env {
         command.envs(["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"].map(|name| (name, "@1700000000 +0000")));
         let output = command.output().unwrap();
         assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// What a shell script prints in a container of an image.

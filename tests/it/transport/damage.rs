@@ -9,7 +9,7 @@ use strata::transport::{LoadError, Packing, Part};
 
 use super::fixture::{Fixture, tool};
 
-const GZIP: Packing = Packing::Compressed { compression: Compression::GZIP, force: false };
+const GZIP: Packing = Packing::compressed(Compression::GZIP);
 
 /// Tries to load bytes, in place and as a stream, and sees that nothing is left.
 fn refused(to: &mut Fixture, bytes: &[u8]) -> LoadError {

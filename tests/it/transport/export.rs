@@ -10,8 +10,8 @@ use strata::transport::{ExportError, Packing};
 
 use super::fixture::{Fixture, skopeo_copy, tool};
 
-const GZIP: Packing = Packing::Compressed { compression: Compression::GZIP, force: false };
-const ZSTD: Packing = Packing::Compressed { compression: Compression::ZSTD, force: false };
+const GZIP: Packing = Packing::compressed(Compression::GZIP);
+const ZSTD: Packing = Packing::compressed(Compression::ZSTD);
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -43,11 +43,9 @@ fn skopeo_reads_a_saved_archive_in_both_forms() {
 
 #[test]
 fn umoci_unpacks_a_layout_of_each_compression() {
-    for (name, packing) in [
-        ("plain", Packing::AsListed),
-        ("gzip", GZIP),
-        ("none", Packing::Compressed { compression: Compression::None, force: false }),
-    ] {
+    for (name, packing) in
+        [("plain", Packing::AsListed), ("gzip", GZIP), ("none", Packing::compressed(Compression::None))]
+    {
         let fixture = Fixture::new();
         let made = fixture.usual();
         fixture.oci_directory(&[fixture.source(&made, &["app:1"])], packing, "layout").unwrap();

@@ -11,7 +11,7 @@ use strata::transport::{Input, LoadError, LoadOptions, Packing, load};
 
 use super::fixture::{Fixture, skopeo_copy, tool};
 
-const GZIP: Packing = Packing::Compressed { compression: Compression::GZIP, force: false };
+const GZIP: Packing = Packing::compressed(Compression::GZIP);
 
 fn names(names: &[strata::oci::Reference]) -> Vec<String> {
     names.iter().map(strata::oci::Reference::familiar).collect()

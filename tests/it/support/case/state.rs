@@ -78,6 +78,7 @@ impl State {
             "sh" => self.env.sh(&self.image, rest),
             "inspect" => self.env.strata(["inspect", "--format", rest, &self.image]).success().stdout,
             "history" => self.history(),
+            "prints" => self.env.host(&self.context, rest),
             "raw" => layers::without_digests(&self.env.image_config_text(&self.image)),
             _ => {
                 let takes_lines = command.starts_with("file") || command == "host";
@@ -138,7 +139,7 @@ impl State {
                 assert!(found.contains(&words.join(" ")), "{found}");
             }
             "image" => words.first().copied()?.clone_into(&mut self.image),
-            "host" => self.env.host(&self.context, body),
+            "host" => drop(self.env.host(&self.context, body)),
             "elsewhere" => {
                 let copy = self.context.with_extension("copy");
                 assert!(

@@ -1,1 +1,0 @@
-../../../../src/tree/glob.rs

@@ -1,1 +1,0 @@
-../../../../src/tree/path.rs

@@ -1,0 +1,125 @@
+//! Small things that become large: decompression bombs, documents of megabytes, thousands of layers.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::archive::{of, of_files};
+use super::image::{Image, config, digest, docker_archive, gzip};
+use super::place::{Place, said};
+
+/// Zeros that a bomb grows to, in bytes: enough for the limit on growth, and more than the memory that there is.
+const ZEROS: usize = 400 << 20;
+
+/// A tar with a file of zeros, compressed by `compress` piece by piece.
+fn bomb<W>(mut to: W, finish: impl Fn(W) -> Vec<u8>) -> Vec<u8>
+where
+    W: std::io::Write,
+{
+    let head = of(&format!("z {ZEROS} zeros\ncut"));
+    to.write_all(&head).unwrap();
+    let piece = vec![0; 1 << 20];
+    for _ in 0..ZEROS / piece.len() {
+        to.write_all(&piece).unwrap();
+    }
+    to.write_all(&[0; 1024]).unwrap();
+    finish(to)
+}
+
+fn bombs() -> Vec<(&'static str, Vec<u8>)> {
+    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let zstd = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+    vec![
+        ("gzip", bomb(gzip, |gzip| gzip.finish().unwrap())),
+        ("zstd", bomb(zstd, |zstd| zstd.finish().unwrap())),
+    ]
+}
+
+#[test]
+fn bombs_are_stopped_on_every_way() {
+    let place = Place::new();
+    for (format, bomb) in bombs() {
+        let grows = format!("caused by: the {format} data grows to more than 1000 times its size\n");
+        // As the whole archive, as a layer of each form, as a root file system, and as an archive of a context.
+        let whole = place.load(&bomb);
+        assert_eq!(whole, format!("error: cannot decompress the archive\n{grows}"), "{format}");
+        let image = Image::with_config(vec![bomb.clone()], config(&[b"whatever"]).to_string());
+        let docker = of_files(&[
+            ("manifest.json", json!([{ "Config": "c", "Layers": ["l"] }]).to_string().into_bytes()),
+            ("c", image.config.clone()),
+            ("l", bomb.clone()),
+        ]);
+        for archive in [image.layout(), docker] {
+            let said = place.load(&archive);
+            assert!(said.starts_with("error: cannot decompress the layer `"), "{said}");
+            assert!(said.ends_with(&grows), "{said}");
+        }
+        let path = place.file("hostile.tar", &bomb);
+        let said = said(&place.run(["import", path.to_str().unwrap()], None), "hostile.tar");
+        assert_eq!(said, format!("error: cannot decompress the archive\n{grows}"));
+        place.assert_clean(&said);
+        let context = place.env.dockerfile("context", "FROM scratch\nADD in.tar /\n");
+        fs::rename(path, context.join("in.tar")).unwrap();
+        let add = place.run(["build", "-q", context.to_str().unwrap()], None).code(1).stderr;
+        assert!(add.contains(&format!("the {format} data grows to more than 1000 times")), "{add}");
+    }
+}
+
+#[test]
+fn documents_of_megabytes_are_read_without_keeping_them() {
+    let place = Place::new();
+    let tar = of("f a 1");
+    let good = Image::of_tars(&[&tar]);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let stuffed = |text: &str, stuffing: &str| text.replacen('{', &format!("{{{stuffing},"), 1);
+    let most = 4_000_000;
+    // A tree of these values would take a hundred times as much.
+    let maps = format!("\"x\":[{}{{}}]", r#"{"":0},"#.repeat(most / 7));
+    let numbers = format!("\"x\":[{}0]", "0,".repeat(most / 2));
+    for stuffing in [&maps, &numbers] {
+        let config = stuffed(&text(&good.config), stuffing);
+        assert_eq!(place.load(&Image::with_config(good.layers.clone(), config).layout()), "accepted\n");
+        let manifest = stuffed(&text(&good.manifest), stuffing);
+        let image = Image::with_manifest(good.layers.clone(), good.config.clone(), manifest);
+        assert_eq!(place.load(&image.layout()), "accepted\n");
+        let image = Image::of_tars(&[&tar]);
+        let index = stuffed(&text(&image.index), stuffing);
+        assert_eq!(place.load(&image.with_index(index).layout()), "accepted\n");
+    }
+    let history = stuffed(&text(&good.config), &format!("\"history\":[{}{{}}]", "{},".repeat(most / 3)));
+    let said = place.load(&Image::with_config(good.layers.clone(), history).layout());
+    assert!(said.contains("expected a list of at most 10000 lines of history"), "{said}");
+
+    let huge = " ".repeat(5 << 20);
+    let said = place.load(&Image::of_tars(&[&tar]).with_index(huge.clone()).layout());
+    assert_eq!(said, "error: `index.json` in the archive has 5242880 bytes, more than 4194304\n");
+    let manifest = text(&good.manifest) + &huge;
+    let name = digest(manifest.as_bytes()).replace("sha256:", "blobs/sha256/");
+    let image = Image::with_manifest(good.layers.clone(), good.config.clone(), manifest);
+    let said = place.load(&image.layout());
+    assert!(said.starts_with(&format!("error: `{name}` in the archive has 5")), "{said}");
+}
+
+#[test]
+fn thousands_of_layers_are_taken_and_too_many_for_a_command_are_said() {
+    let place = Place::new();
+    let tars: Vec<Vec<u8>> = (0..2000).map(|i| of(&format!("f file{i} x"))).collect();
+    let tars: Vec<&[u8]> = tars.iter().map(Vec::as_slice).collect();
+    let path = place.file("hostile.tar", &docker_archive(&tars));
+    let _ = place.run(["load", "-q", "-i", path.to_str().unwrap()], None).success();
+    // Copying needs no mount.
+    let context = place.env.dockerfile("context", "FROM hostile:1\nCOPY --from=hostile:1 /file7 /there/\n");
+    let _ = place.run(["build", "-q", context.to_str().unwrap()], None).success();
+    let run = place.env.strata(["run", "--rm", "--network", "none", "hostile:1", "/file1"]).code(125).stderr;
+    assert!(run.contains("layers"), "{run}");
+    // The same layer as often.
+    let place = Place::new();
+    let tar = of("f a 1");
+    assert_eq!(place.load(&docker_archive(&vec![&tar[..]; 2000])), "accepted\n");
+    assert_eq!(
+        place.load(
+            &Image::with_config(vec![gzip(&tar); 1000], config(&vec![&tar[..]; 1000]).to_string()).layout()
+        ),
+        "accepted\n"
+    );
+}
