@@ -114,6 +114,14 @@ fn what_a_container_changed_can_be_seen_exported_and_made_an_image() {
         let _ = env.strata(["cp", "-q", "work:/etc/passwd", "copied"]).success();
         assert_eq!(fs::read_to_string(env.path("copied")).unwrap(), "u:x:7:7::/:\n");
 
+        // The beginning of an id may be an image's name, a short id is the container's.
+        let short = env.strata(["ps", "-aq"]).success().stdout;
+        assert_eq!(env.strata(["diff", short.trim()]).success().stdout, CHANGES);
+        let _ = env.strata(["tag", "busybox", &short[..3]]).success();
+        let kind = env.strata(["inspect", "-f", "{{.Architecture}}", &short[..3]]).success().stdout;
+        assert_ne!(kind, "<no value>\n");
+        let _ = env.strata(["rmi", &short[..3]]).success();
+
         // The image stays without the container, and the layer with the image.
         let _ = env.strata(["rm", "work"]).success();
         assert_eq!(env.sh("made:1", "cat /d/e/same"), "new\n");
