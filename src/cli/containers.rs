@@ -208,10 +208,10 @@ pub(super) fn commit(app: &App, args: &CommitArgs) -> Result<ExitCode, CliError>
 
 /// What a container of this name changed, as `diff` prints it; `None` if there is no such container.
 pub(super) fn changes(engine: &Engine, name: &str, as_json: bool) -> Result<Option<String>, CliError> {
-    let changes = match engine.container_changes(name) {
-        Err(EngineError::Container(ContainerError::None { .. })) => return Ok(None),
-        changes => changes?,
-    };
+    if !engine.names_container(name)? {
+        return Ok(None);
+    }
+    let changes = engine.container_changes(name)?;
     Ok(Some(if as_json {
         let values: Vec<Value> = changes.iter().map(value).collect();
         format!("{}\n", inspect::pretty(&values))

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::engine::{ContainerError, Engine, EngineError};
+use crate::engine::{Engine, EngineError};
 
 use super::completions;
 use super::error::{CliError, ErrorKind};
@@ -100,10 +100,8 @@ fn look(engine: &Engine, name: &str, kind: Option<Kind>, sizes: bool) -> Result<
     match kind {
         Some(Kind::Container) => container(),
         Some(Kind::Image) => image(),
-        None => match container() {
-            Err(EngineError::Container(ContainerError::None { .. })) => image(),
-            found => found,
-        },
+        None if engine.names_container(name)? => container(),
+        None => image(),
     }
 }
 

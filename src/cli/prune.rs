@@ -26,8 +26,8 @@ pub(super) struct PruneArgs {
     /// Also containers that have ended
     #[arg(long)]
     containers: bool,
-    /// Only show what would go
-    #[arg(long)]
+    /// Only show which records would go
+    #[arg(long, conflicts_with_all = ["containers", "images"])]
     dry_run: bool,
     /// Only some: `type=`, `id=`, `description~=`, `until=`, `unused-for=`, and for images and containers `label=`; may
     /// be repeated
@@ -98,13 +98,13 @@ pub(super) fn run(app: &App, args: &PruneArgs) -> Result<ExitCode, CliError> {
     let engine = app.engine()?;
     let mut text = String::new();
     let mut freed = Disk::default();
-    if args.containers && !args.dry_run {
+    if args.containers {
         let (removed, disk) = engine.prune_containers(&wanted.containers)?;
         freed += disk;
         text.extend(removed.iter().map(|id| format!("Deleted container: {id}\n")));
     }
     if args.images {
-        let (removed, disk) = engine.prune_images(&wanted.images, args.all, args.dry_run)?;
+        let (removed, disk) = engine.prune_images(&wanted.images, args.all)?;
         freed += disk;
         text.extend(removed.iter().map(|one| match one {
             Removed::Untagged(name) => format!("Untagged: {name}\n"),

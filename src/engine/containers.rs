@@ -232,6 +232,14 @@ impl Engine {
         }
     }
 
+    /// Whether `text` is the name of a container or its id, at least the short one, where it could also be an image's: the
+    /// beginning of an id is too little then.
+    pub fn names_container(&self, text: &str) -> Result<bool, EngineError> {
+        let is_id =
+            |row: &ContainerRow| text.starts_with(row.id.short()) && row.id.as_str().starts_with(text);
+        Ok(self.store.containers()?.iter().any(|row| row.name == text || is_id(row)))
+    }
+
     /// Gives a container another name.
     pub fn rename_container(&self, text: &str, name: &str) -> Result<(), EngineError> {
         check_name(name)?;

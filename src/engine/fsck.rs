@@ -125,7 +125,9 @@ impl Engine {
             let mut again = FsckReport::default();
             self.look(true, &mut again, cancel)?;
             let known: Vec<Flaw> = report.flaws.clone();
-            report.flaws.extend(again.flaws.into_iter().filter(|flaw| !known.contains(flaw)));
+            // The files of what was taken out are no news.
+            let news = |flaw: &Flaw| flaw.remedy() != Remedy::Leftover && !known.contains(flaw);
+            report.flaws.extend(again.flaws.into_iter().filter(news));
             report.repaired.resize(report.flaws.len(), false);
             if report.flaws.len() == begun {
                 break;
@@ -268,7 +270,7 @@ impl Flaw {
     /// What is done about it.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Row(RowFlaw::Stray { .. } | RowFlaw::Leases { .. }) => Remedy::Leftover,
+            Self::Row(RowFlaw::Stray { .. }) => Remedy::Leftover,
             // The user's work is in it.
             Self::Row(RowFlaw::Database(_)) | Self::Container { .. } => Remedy::ByHand,
             _ => Remedy::Removable,

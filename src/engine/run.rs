@@ -140,9 +140,12 @@ impl Engine {
         let container = self.begin_container((keep, request), &image, &args, &work)?;
         let running = Running { kept: Some(&container), ..running };
         match self.run_in(running, connection, cancel) {
-            Ok(ended) => {
+            Ok(mut ended) => {
                 let code = ended.status.code();
-                self.end_container(container, keep.until_end, code, (&stack, &work))?;
+                // The command has ended as it has, whatever becomes of its files.
+                if let Err(error) = self.end_container(container, keep.until_end, code, (&stack, &work)) {
+                    ended.remarks.push(format!("what the container changed could not be kept: {error}"));
+                }
                 Ok(ended)
             }
             Err(error) => {

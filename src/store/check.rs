@@ -5,8 +5,10 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use super::Store;
+use super::containers::ContainerRow;
 use super::database::{Stored, digest};
 use super::error::StoreError;
 use super::inventory::listed;
@@ -67,10 +69,10 @@ pub enum RowFlaw {
         /// Where, relative to the store.
         path: String,
     },
-    /// Leases of a command that is gone.
-    Leases {
-        /// How many commands.
-        commands: usize,
+    /// A running command uses a layer that has no row.
+    Lease {
+        /// The layer.
+        layer: DiffId,
     },
 }
 
@@ -110,10 +112,10 @@ impl Store {
                 flaws.push(RowFlaw::Container { name: container.name });
             }
         }
-        let dead = self.dead_leases()?;
-        if dead > 0 {
-            flaws.push(RowFlaw::Leases { commands: dead });
-        }
+        // Leases of commands that are gone are nothing out of the ordinary: ending a command costs no transaction.
+        let known: HashSet<DiffId> = self.layer_rows()?.into_iter().collect();
+        let leased = self.leased_layers()?.into_iter().filter(|layer| !known.contains(layer));
+        flaws.extend(leased.map(|layer| RowFlaw::Lease { layer }));
         Ok(flaws)
     }
 
@@ -237,16 +239,6 @@ impl Store {
         Ok(strays.into_iter().map(|path| RowFlaw::Stray { path }).collect())
     }
 
-    fn dead_leases(&self) -> Result<usize, StoreError> {
-        let leases = self.database.read("list leases", |c| {
-            c.prepare("SELECT DISTINCT work FROM leases")?
-                .query_map([], |row| row.get::<_, String>(0))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let alive: HashSet<String> = self.work_names()?.into_iter().collect();
-        Ok(leases.iter().filter(|work| !alive.contains(*work)).count())
-    }
-
     /// Holds everybody off who publishes, for repairs.
     pub fn hold_alone(&self) -> Result<Lock, StoreError> {
         self.sweeping()
@@ -258,7 +250,9 @@ impl Store {
             RowFlaw::Blob { blob, .. } => self.drop_blob(blob),
             RowFlaw::LayerGone { layer, .. } | RowFlaw::LayerSource { layer, .. } => self.drop_layer(layer),
             RowFlaw::Reference { name } => self.remove_ref(name).map(drop),
-            RowFlaw::Leases { .. } => self.drop_dead_leases(),
+            RowFlaw::Lease { layer } => self.database.write("drop leases", |t| {
+                t.execute("DELETE FROM leases WHERE diff_id = ?1", [Stored(layer.0)]).map(drop)
+            }),
             RowFlaw::Records { layer } => self.database.write("drop cache records", |t| {
                 t.execute("DELETE FROM records WHERE diff_id = ?1", [Stored(layer.0)]).map(drop)
             }),
@@ -266,11 +260,25 @@ impl Store {
                 let query = "DELETE FROM encodings WHERE diff_id = ?1 AND encoding = ?2";
                 t.execute(query, (Stored(layer.0), encoding)).map(drop)
             }),
-            RowFlaw::Container { name } => self.database.write("drop a container", |t| {
-                t.execute("DELETE FROM containers WHERE name = ?1", [name]).map(drop)
-            }),
+            RowFlaw::Container { name } => self.restore_container(name),
             RowFlaw::Stray { .. } | RowFlaw::Database(_) => Ok(()),
         }
+    }
+
+    /// Makes the directory of a container again whose changes are a layer; any other has nothing left to be kept for.
+    fn restore_container(&self, name: &str) -> Result<(), StoreError> {
+        let row = self.containers()?.into_iter().find(|row| row.name == name);
+        let Some(ContainerRow { id, layer: Some(_), .. }) = row else {
+            return self.database.write("drop a container", |t| {
+                t.execute("DELETE FROM containers WHERE name = ?1", [name]).map(drop)
+            });
+        };
+        let place = self.container_place(&id);
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(&place)
+            .map_err(|e| StoreError::io("make", &place, e))
     }
 
     /// Drops a blob that is broken, with what leans on it.

@@ -142,15 +142,17 @@ impl Engine {
         Ok(listed)
     }
 
-    /// The layers of the container of this name, lowest first, with the one of what it changed on top; `None` if none is
-    /// called so.
+    /// The layers of the container that `text` names, lowest first, with the one of what it changed on top; `None` if it
+    /// names none.
     pub(in crate::engine) fn layers_of_container(
         &self,
-        name: &str,
+        text: &str,
         work: &WorkDir,
     ) -> Result<Option<Vec<DiffId>>, EngineError> {
-        let row = self.store.containers()?.into_iter().find(|row| row.name == name);
-        row.map(|row| self.all_layers(&row, work)).transpose()
+        if !self.names_container(text)? {
+            return Ok(None);
+        }
+        self.all_layers(&self.find_container(text)?, work).map(Some)
     }
 
     fn all_layers(&self, row: &ContainerRow, work: &WorkDir) -> Result<Vec<DiffId>, EngineError> {

@@ -49,7 +49,7 @@ impl Flaw {
             Self::Row(RowFlaw::Records { .. }) => "the records are never used",
             Self::Row(RowFlaw::Blob { .. }) => "images and layers that need the blob cannot be written",
             Self::Row(RowFlaw::Stray { .. }) => "it takes space and does no harm",
-            Self::Row(RowFlaw::Leases { .. }) => "they hold nothing any more",
+            Self::Row(RowFlaw::Lease { .. }) => "the command fails, or has failed",
             Self::Row(RowFlaw::Container { .. }) | Self::Container { .. } => "it cannot be looked into",
             Self::Image { .. } => "it cannot be run, built from or written",
         }
@@ -71,7 +71,9 @@ impl Flaw {
             Self::Row(RowFlaw::Stray { .. } | RowFlaw::Leases { .. }) => {
                 "removes it, as the next collection would"
             }
-            Self::Row(RowFlaw::Container { .. }) => "removes its row",
+            Self::Row(RowFlaw::Container { .. }) => {
+                "makes it again; a container whose changes were in it is removed"
+            }
             Self::Container { .. } => "nothing: remove it with `strata rm`",
             Self::Image { .. } => "removes the image with its names",
         }
@@ -105,7 +107,9 @@ fn row_text(flaw: &RowFlaw) -> String {
             }
         }
         RowFlaw::Stray { path } => format!("nothing speaks of {path}"),
-        RowFlaw::Leases { commands } => format!("{commands} commands that are gone have left leases"),
+        RowFlaw::Lease { layer } => {
+            format!("a running command uses layer {}, which is not there", short(layer))
+        }
     }
 }
 

@@ -43,7 +43,7 @@ impl RecordFilter {
         Ok(())
     }
 
-    /// Only records of these kinds, whatever else is wanted.
+    /// Whether a record is wanted.
     pub fn accepts(&self, record: &CacheRecord) -> bool {
         self.conditions.iter().all(|condition| condition.field.holds(record) != condition.negated)
     }

@@ -106,12 +106,7 @@ impl Engine {
 
     /// Removes images that have no name, with `all` also others, but none that a container is of, and whose age and
     /// labels `filter` wants. Gives what was freed, too.
-    pub fn prune_images(
-        &self,
-        filter: &ImageFilter,
-        all: bool,
-        dry_run: bool,
-    ) -> Result<(Vec<Removed>, Disk), EngineError> {
+    pub fn prune_images(&self, filter: &ImageFilter, all: bool) -> Result<(Vec<Removed>, Disk), EngineError> {
         let containers = self.containers(&ContainerFilter::default())?;
         let mut removed = Vec::new();
         for image in self.images(filter)? {
@@ -119,15 +114,13 @@ impl Engine {
             if used || !(all || image.names.is_empty()) {
                 continue;
             }
-            if !dry_run {
-                self.store.remove_image(&image.manifest)?;
-            }
+            self.store.remove_image(&image.manifest)?;
             let names = image.names.iter().map(|name| Removed::Untagged(find::familiar(&name.to_string())));
             removed.extend(names);
             removed.push(Removed::Deleted(image.id));
         }
-        let freed = if dry_run { Disk::default() } else { self.sweep(&self.store.work_dir()?)? };
-        Ok((removed, freed))
+        let work = self.store.work_dir()?;
+        Ok((removed, self.sweep(&work)?))
     }
 
     /// How much of the store's disk is free for whoever runs this.

@@ -76,11 +76,11 @@ const NOT_YET: &[(&[&str], &str, i32)] = &[
     (&["run", "-l", "a=b", "image"], "-l", 125),
     (&["build", "--cache-from=image", "."], "--cache-from", 1),
     (&["run", "-itd", "image"], "-d", 125),
-    (&["container", "run", "--rm", "--name=x", "image"], "--name", 125),
+    (&["container", "run", "--rm", "--mount=x", "image"], "--mount", 125),
     (&["run", "--rm", "--gpus", "all", "image"], "--gpus", 125),
     (&["history", "--platform", "linux/arm64", "image"], "--platform", 1),
-    (&["ps", "-a"], "ps", 1),
-    (&["container", "ls"], "container ls", 1),
+    (&["start", "-a"], "start", 1),
+    (&["container", "exec"], "container exec", 1),
 ];
 
 #[test]
