@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,6 +11,7 @@ use strata::sys::terminal;
 use crate::support::env::{Env, Output};
 use crate::support::registry::{Auth, Kind, PASSWORD, Registry, USER, run};
 use crate::support::token::{IDENTITY_TOKEN, TokenServer};
+use crate::support::user::User;
 
 /// A registry that wants a password over TLS.
 fn with_password() -> Registry {
@@ -64,6 +65,17 @@ fn a_password_is_checked_before_it_is_kept() {
 
     let again = env.strata(["login", host]).success();
     assert_eq!(again.stdout, "Authenticating with existing credentials...\nLogin Succeeded\n");
+}
+
+#[test]
+fn an_ordinary_user_has_a_file_of_its_own() {
+    let user = User::with_ranges();
+    let (env, registry) = (Env::as_user(user), with_password());
+    registry.trust(&env);
+    let _ = login(&env, registry.host(), PASSWORD).success();
+    let file = fs::metadata(env.path(".docker/config.json")).unwrap();
+    assert_eq!((file.uid(), file.permissions().mode() & 0o777), (user.uid, 0o600));
+    let _ = env.strata(["login", registry.host()]).success();
 }
 
 #[test]
