@@ -5,8 +5,8 @@
 //! elsewhere get neither. Everything here is asynchronous and is waited for by [`Registries`](super::Registries).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -23,6 +23,7 @@ use super::client::Access;
 use super::credentials::Credentials;
 use super::error::RegistryError;
 use super::settings::{DOCKER_HUB_HOST, Endpoint};
+use super::tls::{self, Trust};
 use super::token::{Authorization, Scope, Tokens};
 
 /// After how many redirects it is taken for a loop.
@@ -38,7 +39,12 @@ pub(super) struct Host {
     pub(super) is_mirror: bool,
     /// The host with its port, as it is reached.
     pub(super) address: String,
-    client: Client,
+    endpoint: Endpoint,
+    /// Trusts only the authorities that are named for the endpoint: reading all of the machine's takes longer than many
+    /// a request, and who speaks plain HTTP needs none. It is there for an endpoint that may be such a one.
+    bare: Option<Client>,
+    /// Trusts the machine's authorities, too.
+    trusting: OnceLock<Client>,
     access: Arc<Access>,
     /// Who asks, if that is not for the credential store to say.
     credentials: Option<Credentials>,
@@ -96,15 +102,20 @@ impl Host {
         credentials: Option<Credentials>,
     ) -> Result<Self, RegistryError> {
         let address = endpoint.host.as_str();
+        let may_be_plain = endpoint.skip_verify || is_loopback(address);
         let name = if address == DOCKER_HUB_HOST { DOCKER_HUB } else { address };
         Ok(Self {
             name: name.to_owned(),
             is_mirror: endpoint.is_mirror,
             address: address.to_owned(),
-            client: super::tls::client(endpoint, access)?,
+            endpoint: endpoint.clone(),
+            bare: (may_be_plain || endpoint.plain_http)
+                .then(|| tls::client(endpoint, access, Trust::Named))
+                .transpose()?,
+            trusting: OnceLock::new(),
             access: Arc::clone(access),
             credentials,
-            may_be_plain: endpoint.skip_verify || is_loopback(address),
+            may_be_plain,
             is_plain: AtomicBool::new(endpoint.plain_http),
             speaks_tls: AtomicBool::new(false),
             tokens: Mutex::new(Tokens::default()),
@@ -121,7 +132,12 @@ impl Host {
             let is_own = self.is_own(&url, is_plain);
             let authorization = if is_own { self.authorization(ask.scope).await? } else { None };
             let is_secure = is_own && url.scheme() == "https";
-            let response = match self.send(ask, url, authorization.as_ref()).await {
+            let (client, is_bare) = self.client()?;
+            let response = match self.send(&client, ask, url, authorization.as_ref()).await {
+                Err(error) if is_bare && is_untrusted(&error) => {
+                    self.trusting()?;
+                    continue;
+                }
                 Err(error) if is_secure && self.falls_back(&error) => {
                     self.is_plain.store(true, Ordering::Relaxed);
                     continue;
@@ -197,20 +213,38 @@ impl Host {
     /// Whether to go on with plain HTTP after TLS has failed in this way. A certificate that is not right is no reason for it.
     fn falls_back(&self, error: &RegistryError) -> bool {
         let speaks_no_tls = match error {
-            RegistryError::Tls { reason, .. } => !reason.starts_with("invalid peer certificate"),
+            RegistryError::Tls { .. } => !is_untrusted(error),
             RegistryError::Connect { .. } => true,
             _ => false,
         };
         speaks_no_tls && self.may_be_plain && !self.speaks_tls.load(Ordering::Relaxed)
     }
 
+    /// The client to use, and whether it is the one that trusts few.
+    fn client(&self) -> Result<(Client, bool), RegistryError> {
+        match (self.trusting.get(), &self.bare) {
+            (None, Some(bare)) => Ok((bare.clone(), true)),
+            _ => Ok((self.trusting()?, false)),
+        }
+    }
+
+    /// The client that trusts whom the machine trusts.
+    fn trusting(&self) -> Result<Client, RegistryError> {
+        if let Some(client) = self.trusting.get() {
+            return Ok(client.clone());
+        }
+        let made = tls::client(&self.endpoint, &self.access, Trust::Machine)?;
+        Ok(self.trusting.get_or_init(|| made).clone())
+    }
+
     async fn send(
         &self,
+        client: &Client,
         ask: &Ask<'_>,
         url: Url,
         authorization: Option<&Authorization>,
     ) -> Result<Response, RegistryError> {
-        let mut request = self.client.request(ask.method.clone(), url);
+        let mut request = client.request(ask.method.clone(), url);
         for (name, value) in &ask.headers {
             request = request.header(name, value);
         }
@@ -315,7 +349,7 @@ impl Host {
         &self,
         make: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<Response, RegistryError> {
-        let sent = self.unless_silent(None, make(&self.client).send()).await?;
+        let sent = self.unless_silent(None, make(&self.trusting()?).send()).await?;
         sent.map_err(|error| self.broken(&error))
     }
 
@@ -330,6 +364,11 @@ impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// Whether a certificate is not believed.
+fn is_untrusted(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Tls { reason, .. } if reason.starts_with("invalid peer certificate"))
 }
 
 /// Whether a host with an optional port is this machine.

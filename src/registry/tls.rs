@@ -17,8 +17,17 @@ use super::settings::Endpoint;
 /// How long a connection stays open that nobody uses.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Whose word counts for whom an endpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// That of the authorities which are named for the endpoint.
+    Named,
+    /// Also that of the machine's.
+    Machine,
+}
+
 /// A client for an endpoint. It takes nothing from the environment.
-pub(super) fn client(endpoint: &Endpoint, access: &Access) -> Result<Client, RegistryError> {
+pub(super) fn client(endpoint: &Endpoint, access: &Access, trust: Trust) -> Result<Client, RegistryError> {
     install_ciphers();
     let proxies =
         access.proxies.list().map_err(|error| RegistryError::Proxy { reason: innermost(&error) })?;
@@ -31,8 +40,7 @@ pub(super) fn client(endpoint: &Endpoint, access: &Access) -> Result<Client, Reg
             None => builder,
         }
     };
-    if endpoint.plain_http {
-        // Reading the machine's authorities takes longer than many a request.
+    if trust == Trust::Named {
         return builder().tls_certs_only([]).build().map_err(|error| no_client(&error));
     }
     match builder().build() {
