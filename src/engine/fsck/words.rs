@@ -68,7 +68,7 @@ impl Flaw {
             Self::Row(RowFlaw::Encoding { .. }) => "forgets it: the next export makes it again",
             Self::Row(RowFlaw::Records { .. }) => "removes the records",
             Self::Row(RowFlaw::Blob { .. }) => "removes the blob, and the layers and images that need it",
-            Self::Row(RowFlaw::Stray { .. } | RowFlaw::Leases { .. }) => {
+            Self::Row(RowFlaw::Stray { .. } | RowFlaw::Lease { .. }) => {
                 "removes it, as the next collection would"
             }
             Self::Row(RowFlaw::Container { .. }) => {

@@ -99,27 +99,3 @@ fn documents_of_megabytes_are_read_without_keeping_them() {
     let said = place.load(&image.layout());
     assert!(said.starts_with(&format!("error: `{name}` in the archive has 5")), "{said}");
 }
-
-#[test]
-fn many_layers_are_taken_and_too_many_for_a_command_are_said() {
-    let place = Place::new();
-    let tars: Vec<Vec<u8>> = (0..600).map(|i| of(&format!("f file{i} x"))).collect();
-    let tars: Vec<&[u8]> = tars.iter().map(Vec::as_slice).collect();
-    let path = place.file("hostile.tar", &docker_archive(&tars));
-    let _ = place.run(["load", "-q", "-i", path.to_str().unwrap()], None).success();
-    // Copying needs no mount.
-    let context = place.env.dockerfile("context", "FROM hostile:1\nCOPY --from=hostile:1 /file7 /there/\n");
-    let _ = place.run(["build", "-q", context.to_str().unwrap()], None).success();
-    let run = place.env.strata(["run", "--rm", "--network", "none", "hostile:1", "/file1"]).code(125).stderr;
-    assert!(run.contains("layers"), "{run}");
-    // The same layer as often.
-    let place = Place::new();
-    let tar = of("f a 1");
-    assert_eq!(place.load(&docker_archive(&vec![&tar[..]; 2000])), "accepted\n");
-    assert_eq!(
-        place.load(
-            &Image::with_config(vec![gzip(&tar); 1000], config(&vec![&tar[..]; 1000]).to_string()).layout()
-        ),
-        "accepted\n"
-    );
-}

@@ -157,7 +157,7 @@ fn skopeo_and_umoci_read_what_we_write_and_we_what_they_write() {
 
 #[test]
 fn what_gnu_tar_writes_in_its_formats_is_read_as_it_was() {
-    let fixture = Fixture::new();
+    let mut fixture = Fixture::new();
     let made = odd(&fixture, true);
     let tar = layer_tar(&fixture, &made);
     let root = fixture.path("root");
@@ -166,6 +166,7 @@ fn what_gnu_tar_writes_in_its_formats_is_read_as_it_was() {
     tool("tar", &["-C", &into, "--xattrs", "--xattrs-include=*", "-xpf", &tar.display().to_string()]);
     let expected = fixture.index(&made.diff_ids[0]);
     for (format, flags) in [("pax", &["--xattrs", "--xattrs-include=*"][..]), ("gnu", &[])] {
+        fixture.next_command();
         let path = fixture.path(format);
         let archive = path.display().to_string();
         let format = format!("--format={format}");
