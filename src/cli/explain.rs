@@ -250,7 +250,11 @@ fn step_hints(error: &StepError) -> Vec<String> {
             "put a long text into a file: a heredoc whose first line is `#!/bin/sh` runs as one, and `COPY` brings a script"
                 .to_owned(),
         ],
-        StepError::Sandbox(ExecError::Setup { step, errno: libc::ENOTDIR, .. }) if step.starts_with("mount /") => {
+        StepError::Sandbox(ExecError::Setup { step, errno: libc::ENOTDIR, .. })
+            if ["/dev", "/etc/host", "/etc/resolv.conf", "/proc", "/sys"]
+                .iter()
+                .any(|own| step.strip_prefix("mount ").is_some_and(|path| path.starts_with(own))) =>
+        {
             let path = step.trim_start_matches("mount ");
             vec![format!(
                 "on the way to `{path}` the image has something that is no directory: with `--link`, a file that is copied to the name of a directory takes its place"

@@ -5,7 +5,6 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, Parser};
 
 /// Reads a command line.
@@ -15,12 +14,11 @@ pub(super) fn parse<A: Parser>(words: Vec<OsString>) -> Result<A, clap::Error> {
         let matches = command.try_get_matches_from_mut(words)?;
         A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     };
-    match read(&words) {
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
-            Err(A::try_parse_from(words).err().unwrap_or(error))
-        }
-        result => result,
-    }
+    read(&words).map_err(|error| {
+        // As they are declared the flags read better; but then a value is a mistake of its own.
+        let plain = A::try_parse_from(words).err();
+        plain.filter(|plain| plain.kind() == error.kind()).unwrap_or(error)
+    })
 }
 
 /// Lets every flag that is on or off take a value, also those of the commands below.
@@ -53,6 +51,8 @@ fn boolean(text: &str) -> Result<bool, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::error::ErrorKind;
+
     use super::*;
 
     /// Odd.

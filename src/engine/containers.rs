@@ -278,10 +278,13 @@ fn details(row: &ContainerRow) -> Result<Details, EngineError> {
         .map_err(|source| ContainerError::Details { name: row.name.clone(), source }.into())
 }
 
+/// Where every container has something mounted.
+const MOUNTED: [&str; 6] = ["/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/sys"];
+
 /// The paths that the mounts of a container need, with those above.
 fn stubs(request: &RunRequest) -> Vec<PathBuf> {
     let targets = request.mounts.iter().map(|mount| Path::new(&mount.target));
-    let targets = targets.chain(["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"].map(Path::new));
+    let targets = targets.chain(MOUNTED.map(Path::new));
     let above = targets.flat_map(Path::ancestors).filter(|path| path.parent().is_some());
     let mut stubs: Vec<PathBuf> = above.map(Path::to_owned).collect();
     stubs.sort();

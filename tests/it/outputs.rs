@@ -194,15 +194,3 @@ fn what_was_not_to_be_pushed_is_in_the_store_as_it_was_asked_for() {
     let _ = env.strata(["save", "-o", "again.tar", "app:2"]).success();
     assert!(Path::new(&env.path("again.tar")).exists());
 }
-
-#[test]
-fn pushing_is_refused_before_anything_is_built() {
-    let env = Env::new();
-    env.dockerfile("context", "FROM scratch\nCOPY Dockerfile /\n");
-    for flags in [&["--push"][..], &["-o", "type=registry"], &["-o", "type=image,push=true"]] {
-        let mut command = env.command(["build", "-t", "app"]);
-        command.args(flags).arg("context");
-        let output = env.run(command).code(1);
-        assert_eq!(output.stderr, "error: not supported yet: pushing an image to a registry\n");
-    }
-}

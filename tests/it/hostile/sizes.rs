@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::archive::{of, of_files};
-use super::image::{Image, config, digest, docker_archive, gzip};
+use super::image::{Image, config, digest};
 use super::place::{Place, said};
 
 /// Zeros that a bomb grows to, in bytes: enough for the limit on growth, and more than the memory that there is.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::place::{Place, digest_in, layers};
 use crate::support::env::Env;
@@ -43,6 +43,34 @@ fn a_round_trip_changes_no_digest() {
         digest_in(&pulled.stdout)
     );
     assert_eq!(pushed.stdout, expected);
+}
+
+#[test]
+fn what_is_built_is_pushed() {
+    let place = Place::new();
+    let context = place.env.dockerfile("context", "FROM scratch\nCOPY Dockerfile /\n");
+    let context = context.to_str().unwrap();
+    let ways: [&[&str]; 4] = [
+        &["--push"],
+        &["-o", "type=registry"],
+        &["-o", "type=image,push=true"],
+        &["-o", "type=image,push=true,store=false"],
+    ];
+    for (number, way) in ways.iter().enumerate() {
+        let name = place.name(&format!("built:{number}"));
+        let _ = place.env.strata([&["build", "-q", "-t", &name], *way, &[context]].concat()).success();
+        let there = place.manifest(&format!("built:{number}"));
+        assert_eq!(there["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip", "{way:?}");
+    }
+    // Under its digest alone.
+    let name = place.name("nameless");
+    let file = place.env.path("metadata.json");
+    let file = file.to_str().unwrap();
+    let output = format!("type=registry,name={name},push-by-digest=true");
+    let _ = place.env.strata(["build", "-q", "--metadata-file", file, "-o", &output, context]).success();
+    let metadata: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let digest = metadata["containerimage.digest"].as_str().unwrap();
+    assert_eq!(place.manifest(&format!("nameless@{digest}"))["schemaVersion"], 2);
 }
 
 #[test]

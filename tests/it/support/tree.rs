@@ -12,8 +12,8 @@ find "$@" | sort | while IFS= read -r path; do
   fi
 done"#;
 
-/// Lists what is at and below `paths` in an image that has a shell.
+/// Lists what is at and below `paths` in an image that has a shell, in a container whose name is always the same.
 pub(crate) fn list(env: &Env, image: &str, paths: &[&str]) -> String {
-    let run = ["run", "--rm", "--network", "none", image, "/bin/sh", "-c", LIST, "sh"];
+    let run = ["run", "--rm", "--network", "none", "--hostname", "tree", image, "/bin/sh", "-c", LIST, "sh"];
     env.strata(run.iter().chain(paths)).success().stdout
 }
