@@ -79,11 +79,8 @@ fn every_byte_counts_once() {
     assert!((131_072..262_144).contains(&sum("Containers", "Size")), "{all}");
     assert!(records(&env, "exec.cachemount")[0].contains("mine"), "{all}");
     assert_eq!(records(&env, "export").len(), 6);
-    assert_eq!(
-        records(&env, "source.local").len(),
-        0,
-        "a context of nothing but a Dockerfile is not scanned"
-    );
+    // That of the base, at most: a context of nothing but a Dockerfile is not scanned.
+    assert!(records(&env, "source.local").len() <= 1);
     // Steps of images are the images'.
     let results: Vec<&Value> = all["BuildCache"]
         .as_array()
