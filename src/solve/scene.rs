@@ -188,7 +188,7 @@ impl Scene {
         serde_json::to_vec(&document).unwrap_or_else(|error| unreachable!("all of it has a JSON: {error}"))
     }
 
-    /// Reads what [`Scene::to_json`] wrote.
+    /// Reads what `to_json` wrote.
     pub fn from_json(json: &[u8]) -> Result<Self, StepError> {
         let document: Document = serde_json::from_slice(json).map_err(wrong)?;
         let Document {
