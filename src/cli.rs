@@ -241,7 +241,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = completions::answer() {
         return code;
     }
-    let arguments: Arguments = match flags::parse(std::env::args_os().collect()) {
+    let arguments: Arguments = match flags::parse(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(arguments) => arguments,
         Err(error) => return usage::explain(&error).unwrap_or_else(|error| failed(&error, false)),
     };

@@ -8,16 +8,15 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, Command, Parser};
 
 /// Reads a command line.
-pub(super) fn parse<A: Parser>(words: Vec<OsString>) -> Result<A, clap::Error> {
+pub(super) fn parse<A: Parser>(words: &[OsString]) -> Result<A, clap::Error> {
     let read = |words: &[OsString]| {
         let mut command = with_values(A::command());
         let matches = command.try_get_matches_from_mut(words)?;
         A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     };
-    read(&words).map_err(|error| {
-        // As they are declared the flags read better; but then a value is a mistake of its own.
-        let plain = A::try_parse_from(words).err();
-        plain.filter(|plain| plain.kind() == error.kind()).unwrap_or(error)
+    // Most command lines need no more than what is declared, which also reads better in help and in errors.
+    A::try_parse_from(words).or_else(|plain| {
+        read(words).map_err(|error| if plain.kind() == error.kind() { plain } else { error })
     })
 }
 
@@ -79,7 +78,7 @@ mod tests {
     }
 
     fn read(line: &str) -> Result<Odd, clap::Error> {
-        parse(line.split(' ').map(OsString::from).collect())
+        parse(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
