@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::ast::Dockerfile;
-use crate::oci::{Config, ImageConfig, Platform};
+use crate::oci::{Config, ImageConfig, ManifestDigest, Platform};
 
 use stages::Stages;
 
@@ -90,6 +90,8 @@ pub struct BaseImage {
     pub name: String,
     /// Its config.
     pub config: ImageConfig,
+    /// The digest of its manifest, if there is one: what the plan does not depend on, but whoever says what was used.
+    pub manifest: Option<ManifestDigest>,
 }
 
 /// Number of a base in [`Plan::bases`].

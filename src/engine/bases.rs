@@ -65,7 +65,7 @@ impl Engine {
             if let Some(layout) = layout(&base.reference, resolving.contexts) {
                 let image = self.load_layout(layout, &base.platform, resolving.bringing)?;
                 let name = base.reference.clone();
-                bases.insert(name.clone(), BaseImage { name, config: image.config });
+                bases.insert(name.clone(), BaseImage { name, config: image.config, manifest: Some(image.row.manifest) });
                 continue;
             }
             match self.stored_base(base, resolving.pull) {
@@ -220,7 +220,7 @@ enum Stored {
 /// An image as the plan takes it.
 fn named(base: &plan::BaseRef, image: Image) -> BaseImage {
     let name = base.reference.parse::<Reference>().map_or_else(|_| base.reference.clone(), |r| r.to_string());
-    BaseImage { name, config: image.config }
+    BaseImage { name, config: image.config, manifest: Some(image.row.manifest) }
 }
 
 fn unknown(base: &plan::BaseRef, similar: Option<String>, resolving: &Resolving<'_>) -> Diagnostic {

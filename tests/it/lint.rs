@@ -132,7 +132,7 @@ fn fires(rule: &Rule, example: &Block) -> bool {
         .map(|(name, platform)| {
             let Platform { os, architecture, .. } = platform.parse().unwrap();
             let config = ImageConfig { os, architecture, ..ImageConfig::default() };
-            (name.clone(), BaseImage { name: name.clone(), config })
+            (name.clone(), BaseImage { name: name.clone(), config, manifest: None })
         })
         .collect();
     let extent = if rule.shown == Shown::InChecks { Extent::Check } else { Extent::Build };
