@@ -17,6 +17,7 @@ mod graph;
 mod lower;
 mod mount;
 mod notation;
+mod scan;
 pub(crate) mod scope;
 mod stages;
 mod step;
@@ -33,6 +34,7 @@ use stages::Stages;
 pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
 pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
+pub use scan::{Generator, NoCommand, Scans, add_scan, scan_results};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };
@@ -148,6 +150,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The image to make.
     pub target: Target,
+    /// What an SBOM lists besides what is in the image.
+    pub scans: Scans,
 }
 
 impl Plan {

@@ -11,6 +11,8 @@ mod platform;
 mod remote;
 mod run;
 
+pub(super) use copy::everything;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -24,7 +26,9 @@ use super::graph::Graph;
 use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
-use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Stop, Target};
+use super::{
+    BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Scans, Step, StepKind, Stop, Target, scan,
+};
 
 /// See [`super::lower()`], and [`super::lower_until()`] for `place`.
 pub(super) fn lower(
@@ -51,13 +55,31 @@ pub(super) fn lower(
         }
     }
     let Lowering { graph, errors, mut done, stop, .. } = lowering;
+    let scans = scans(&stages, &done);
     let last = stages.needed.last().and_then(|needed| Some((needed, done.remove(&needed.index)?)));
     let Some((needed, stage)) = last.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
     let (bases, contexts, steps) = graph.finish();
-    Ok((Plan { bases, contexts, steps, target }, stop.stop))
+    Ok((Plan { bases, contexts, steps, target, scans }, stop.stop))
+}
+
+/// What the ARGs of the needed stages say of scans. Only the target speaks for the context.
+fn scans(stages: &Stages<'_>, done: &BTreeMap<usize, State>) -> Scans {
+    let asks = |argument, needed: &Needed<'_>, state: &State| {
+        let number = format!("stage-{}", needed.index);
+        let name = needed.stage.name().unwrap_or(&number);
+        scan::is_asked_for(argument, name, &state.scope, &stages.globals).then(|| name.to_owned())
+    };
+    let states = stages.needed.iter().filter_map(|needed| Some((needed, done.get(&needed.index)?)));
+    let mut states: Vec<_> = states.collect();
+    let Some((target, state)) = states.pop() else { return Scans::default() };
+    let context = asks(scan::SCAN_CONTEXT, target, state).is_some();
+    let stages = states
+        .into_iter()
+        .filter_map(|(needed, state)| Some((asks(scan::SCAN_STAGE, needed, state)?, state.root)));
+    Scans { context, stages: stages.collect() }
 }
 
 /// Where a build shall end before its end.

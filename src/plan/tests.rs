@@ -3,4 +3,5 @@
 mod fingerprints;
 mod fixtures;
 mod references;
+mod scans;
 mod snapshots;
