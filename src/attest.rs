@@ -8,15 +8,15 @@
 //! secret can get in, because no secret is given. Must not know where facts come from and where documents go.
 
 mod manifest;
+mod origin;
 mod provenance;
 mod purl;
 mod statement;
 mod steps;
 
 pub use manifest::{AttestationManifest, Shape};
-pub use provenance::{
-    Completeness, ConfigSource, Invocation, Material, Mode, Origin, Provenance, Request, Version,
-};
+pub use origin::{DigestSet, Material, Origin, digest_set, directory_digest};
+pub use provenance::{Completeness, ConfigSource, Invocation, Mode, Provenance, Request, Version};
 pub use purl::image_purl;
-pub use statement::{Attestation, DigestSet, SPDX, Statement, StatementError, Subject, digest_set};
+pub use statement::{Attestation, SPDX, Statement, StatementError, Subject};
 pub use steps::{Graph, graph};

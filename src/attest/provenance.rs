@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::oci::Platform;
 
-use super::statement::DigestSet;
+use super::origin::{Material, Origin};
 use super::steps::Graph;
 
 /// How the request's arguments begin that `mode=min` leaves out: the user's values.
@@ -58,15 +58,6 @@ pub enum Mode {
     Max,
 }
 
-/// Where something comes from, and what it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// Its address, without passwords.
-    pub uri: String,
-    /// Its digests.
-    pub digest: DigestSet,
-}
-
 /// What the build was told by: the Dockerfile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigSource {
@@ -74,20 +65,6 @@ pub struct ConfigSource {
     pub context: Option<Origin>,
     /// The Dockerfile's path in the context, if it has one that means something elsewhere.
     pub path: Option<String>,
-}
-
-/// Something that was used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Material {
-    /// Something that anybody can get.
-    Public(Origin),
-    /// Something of the user's, by what the build calls it.
-    Local {
-        /// `context`, `dockerfile`, or the name of a named context.
-        name: String,
-        /// What of it was there.
-        digest: DigestSet,
-    },
 }
 
 /// What the user asked for.

@@ -1,11 +1,11 @@
 //! The in-toto statement: what is said (the predicate), of what (the subjects).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::oci::Digest;
+
+use super::origin::{DigestSet, digest_set};
 
 /// The version of statements that are written (in-toto attestation framework, version 1).
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
@@ -15,14 +15,6 @@ pub const SPDX: &str = "https://spdx.dev/Document";
 
 /// How predicates about the origin of something begin. Only the builder makes them.
 const PROVENANCE: &str = "https://slsa.dev/provenance/";
-
-/// Digests of one thing, by the names of their algorithms.
-pub type DigestSet = BTreeMap<String, String>;
-
-/// The set of this digest alone.
-pub fn digest_set(digest: &Digest) -> DigestSet {
-    DigestSet::from([(Digest::ALGORITHM.to_owned(), digest.hex())])
-}
 
 /// What a statement is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

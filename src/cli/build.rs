@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    Allow, Annotation, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile,
+    Allow, Annotation, Attestations, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile,
     EngineError, Made, OutputSpec, PullPolicy, StepPlace,
 };
 use crate::exec::CancelToken;
@@ -94,6 +94,15 @@ pub(super) struct BuildArgs {
     /// Annotation of the image's manifest, or of what the types name: `[TYPE[PLATFORM]:]KEY=VALUE`; may be repeated
     #[arg(long = "annotation", value_name = "ANNOTATION")]
     annotations: Vec<String>,
+    /// What is said of the image beside it: `type=provenance` or `type=sbom`, with attributes; may be repeated
+    #[arg(long = "attest", value_name = "ATTESTATION")]
+    attestations: Vec<String>,
+    /// Say how the image was made: `true`, `false`, or attributes such as `mode=min`; as `--attest type=provenance`
+    #[arg(long, value_name = "PROVENANCE")]
+    provenance: Option<String>,
+    /// Say what is in the image: `true`, `false`, or attributes such as `generator=IMAGE`; as `--attest type=sbom`
+    #[arg(long, value_name = "SBOM")]
+    sbom: Option<String>,
     /// Make the image depend on nothing but files and bases: its times are that of the context's Git commit, or of its
     /// youngest file, unless `SOURCE_DATE_EPOCH` says another
     #[arg(long)]
@@ -355,6 +364,7 @@ fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
         jobs: args.jobs,
         outputs: outputs(args)?,
         annotations: annotations(&args.annotations)?,
+        attestations: attestations(args)?,
         reproducible: args.reproducible,
         shell_at: args.shell_at.clone(),
     })
@@ -428,6 +438,12 @@ fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {
         outputs.push(OutputSpec::store());
     }
     Ok(outputs)
+}
+
+fn attestations(args: &BuildArgs) -> Result<Attestations, CliError> {
+    let BuildArgs { attestations, provenance, sbom, .. } = args;
+    let parsed = Attestations::parse(attestations, provenance.as_deref(), sbom.as_deref());
+    parsed.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))
 }
 
 fn annotations(typed: &[String]) -> Result<Vec<Annotation>, CliError> {

@@ -16,6 +16,7 @@ use crate::remote::Clients;
 use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
 use crate::transport::Session;
 
+use super::attest::{Attestations, Attested, Begun, Known, Scanned, SourceOf};
 use super::bases::Resolving;
 use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
@@ -77,6 +78,8 @@ pub struct BuildRequest {
     pub outputs: Vec<OutputSpec>,
     /// Remarks for all images that are written.
     pub annotations: Vec<Annotation>,
+    /// What is said of what is built.
+    pub attestations: Attestations,
     /// Whether images depend on nothing but the context and the bases: the time of the build is that of the context
     /// unless a build argument says it, and no file is younger.
     pub reproducible: bool,
@@ -196,6 +199,7 @@ impl Engine {
         let mut options = options::for_plan(request)?;
         output::refuse_places(&request.outputs)?;
         let work = self.store.work_dir()?;
+        let begun = Begun::now(work.path());
         let (store, clients) = (&*self.store, &given::clients(request)?);
         let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
@@ -205,6 +209,7 @@ impl Engine {
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
+        let source_of = SourceOf::new(&input);
         let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
         let circumstances = Circumstances {
             names: &request.tags,
@@ -237,6 +242,8 @@ impl Engine {
                 (plan, Some(stop))
             }
         };
+        let sbom = request.attestations.sbom.as_ref().filter(|_| stop.is_none());
+        let Scanned { plan, asked, scan } = self.with_scan(sbom, plan, &mut bases, &resolving)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
         let search_path = clients.git.search_path.as_deref();
@@ -262,6 +269,23 @@ impl Engine {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
+        let asked = asked.as_ref().unwrap_or(&plan);
+        let materials = match request.attestations.provenance {
+            Some(_) => solver.materials(asked.contexts.len())?,
+            None => Vec::new(),
+        };
+        let known = Known {
+            request,
+            options: &options,
+            plan: asked,
+            bases: &bases,
+            generator: scan.as_ref().map(|scan| &scan.generator),
+            source: &source_of,
+            materials,
+            has_epoch: epoch.is_some(),
+            begun: &begun,
+        };
+        let attested = Attested::new(known, scan.as_ref(), &solved.steps, session)?;
         let (engine, plan, bases, solved) = (self, &plan, &bases, &solved);
         let written = Exporting { engine, request, plan, bases, solved, epoch, session, reporter }.write()?;
         if written.stored {

@@ -17,6 +17,7 @@ use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError, PullError, PushError};
 
+use super::attest::ScanError;
 use super::containers::ContainerError;
 use super::images::FilterError;
 use super::keys::KeysError;
@@ -245,6 +246,9 @@ pub enum BuildError {
     /// Outputs are impossible in this build.
     #[error(transparent)]
     Outputs(#[from] OutputRefusal),
+    /// An SBOM cannot be had.
+    #[error(transparent)]
+    Scan(ScanError),
     /// Something that cannot be done yet.
     #[error("not supported yet: {what}")]
     Unsupported {

@@ -4,7 +4,7 @@
 //! as that can be told before the build begins. How they are written is [`super::export`]'s.
 
 mod annotation;
-mod csv;
+pub(super) mod csv;
 mod error;
 mod parse;
 

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::attest::Origin;
 use crate::context::Dockerignore;
 use crate::dockerfile::remote::{GitRef, HttpUrl, ModificationTime};
 use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
@@ -24,7 +25,7 @@ use super::Solver;
 use super::choose::Choosing;
 use super::context::{Context, ContextOptions};
 use super::error::StepError;
-use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, from_context};
+use super::source::{ItemKind, Origin as ContentOrigin, Piece, Selection, SourceItem, from_context};
 
 /// What a file is called whose URL ends without a name, as BuildKit calls it.
 const UNNAMED: &str = "__unnamed__";
@@ -126,6 +127,7 @@ impl Solver<'_> {
             FileOrigin::Downloaded => line.done(),
             FileOrigin::Unchanged | FileOrigin::Kept => line.cached(),
         })?;
+        self.materials.note(Origin::file(url, &file.digest));
         let item = file_item(file, file_name(url));
         Ok((counted(&item), Content::Here(Brought { item, directory })))
     }
@@ -168,6 +170,7 @@ impl Solver<'_> {
     ) -> Result<(ContentDigest, Content), StepError> {
         let resolved = self.watched(line, |watch| self.options.clients.git.resolve(&request, watch))?;
         line.note(format!("commit {}", resolved.commit()));
+        self.materials.note(Origin::commit(&request.source, resolved.commit()));
         let tree = Tree { request, resolved };
         let key = tree.key(exclude);
         if let Some(digest) = self.store.memo(&key)? {
@@ -262,13 +265,18 @@ fn file_item(file: FetchedFile, name: String) -> SourceItem {
         real: TreePath::clean(name.as_bytes()),
         name: name.into_bytes().into(),
         kind: ItemKind::File,
-        pieces: vec![Piece { entry, origin: Some(Origin::File(file.path)), file: None }],
+        pieces: vec![Piece { entry, origin: Some(ContentOrigin::File(file.path)), file: None }],
     }
 }
 
 /// All that is in a directory of ours, but for what is excluded.
 fn tree_item(directory: &Path, exclude: &[String]) -> Result<SourceItem, StepError> {
-    let options = ContextOptions { root: directory.to_owned(), ignore: Arc::default(), stat_cache: None };
+    let options = ContextOptions {
+        root: directory.to_owned(),
+        ignore: Arc::default(),
+        stat_cache: None,
+        origin: None,
+    };
     let context = Context::scan(&options)?;
     let choosing = Choosing { exclude: excluding(exclude)?, parents: false };
     let choices = context.choose("", &choosing).map_err(|error| StepError::BadSource {
@@ -283,8 +291,8 @@ fn tree_item(directory: &Path, exclude: &[String]) -> Result<SourceItem, StepErr
         pieces.extend(item.pieces);
     }
     for piece in &mut pieces {
-        if let Some(Origin::Context(path)) = &piece.origin {
-            piece.origin = Some(Origin::File(directory.join(path.as_path())));
+        if let Some(ContentOrigin::Context(path)) = &piece.origin {
+            piece.origin = Some(ContentOrigin::File(directory.join(path.as_path())));
         }
     }
     Ok(SourceItem { name: Box::default(), real: TreePath::root(), kind, pieces })
