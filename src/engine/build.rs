@@ -216,6 +216,7 @@ impl Engine {
             annotations: &request.annotations,
             platform: &options.platform,
             has_epoch: epoch.is_some(),
+            is_attested: !request.attestations.is_empty(),
             precious: &export::precious(self, &input.files.root),
         };
         output::refuse_impossible(&request.outputs_or_store(), &circumstances)

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 pub use annotation::{Annotation, AnnotationError, Level};
 pub use error::{OutputError, OutputRefusal};
 
+use crate::attest::Shape;
 use crate::layer::Compression;
 use crate::oci::{Platform, Reference};
 use crate::transport::{ExportError, MediaTypes, Packing};
@@ -94,6 +95,8 @@ pub struct FilesOutput {
     pub split: Option<bool>,
     /// Whether what is not in the result is removed from the directory.
     pub mirror: bool,
+    /// How the names of files with attestations begin.
+    pub attestation_prefix: String,
 }
 
 /// Where files go.
@@ -122,6 +125,10 @@ pub struct ImageLook {
     pub rewrite: bool,
     /// Remarks besides those of the build.
     pub annotations: Vec<Annotation>,
+    /// Whether it goes without the attestations of the build.
+    pub unattested: bool,
+    /// What the manifest with the attestations looks like.
+    pub attestation_shape: Shape,
 }
 
 impl ImageLook {
@@ -209,6 +216,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) platform: &'a Platform,
     /// Whether the build has an epoch.
     pub(super) has_epoch: bool,
+    /// Whether anything is to be said of the image beside it.
+    pub(super) is_attested: bool,
     /// Directories that a mirror must not be, nor be above.
     pub(super) precious: &'a [PathBuf],
 }
@@ -252,6 +261,14 @@ fn refuse_look(output: &OutputSpec, circumstances: &Circumstances<'_>) -> Result
     };
     if look.rewrite && !has_epoch {
         return Err(OutputRefusal::RewriteWithoutEpoch);
+    }
+    if circumstances.is_attested && !look.unattested {
+        if let OutputForm::Layout(LayoutOutput { docker: true, .. }) = output.form {
+            return Err(OutputRefusal::AttestedDockerArchive);
+        }
+        if look.types == MediaTypes::Docker {
+            return Err(OutputRefusal::AttestedDockerTypes);
+        }
     }
     let nameless = circumstances.names.is_empty() && look.names.is_empty();
     if let OutputForm::Image(ImageOutput { push: Some(_), .. }) = output.form
