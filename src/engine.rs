@@ -7,6 +7,7 @@ mod archives;
 mod attest;
 mod bases;
 mod build;
+mod bundle;
 mod change;
 mod check;
 mod compare;

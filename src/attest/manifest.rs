@@ -37,7 +37,9 @@ pub enum Shape {
 pub struct AttestationManifest {
     /// What an index says of it.
     pub descriptor: Descriptor,
-    /// All that it is made of, its own bytes last.
+    /// The manifest.
+    pub json: Vec<u8>,
+    /// All that it lists.
     pub blobs: Vec<(Descriptor, Vec<u8>)>,
 }
 
@@ -76,13 +78,11 @@ impl AttestationManifest {
             artifact_type: is_artifact.then_some(ARTIFACT),
             config: &config.0,
             layers: layers.iter().map(|(descriptor, _)| descriptor).collect(),
-            subject: is_artifact
-                .then(|| Descriptor::new(image.media_type.clone(), image.digest, image.size)),
+            subject: is_artifact.then(|| Descriptor::new(image.media_type.clone(), image.digest, image.size)),
         };
         let json = serde_json::to_vec_pretty(&document)
             .unwrap_or_else(|error| unreachable!("text and numbers are JSON: {error}"));
-        let own = Descriptor::of(MediaType::Manifest, &json);
-        let mut descriptor = own.clone();
+        let mut descriptor = Descriptor::of(MediaType::Manifest, &json);
         descriptor.platform = Some(nowhere());
         descriptor.annotations = BTreeMap::from([
             (REFERENCE_TYPE.to_owned(), ATTESTATION_MANIFEST.to_owned()),
@@ -90,8 +90,7 @@ impl AttestationManifest {
         ]);
         let mut blobs = layers;
         blobs.push(config);
-        blobs.push((own, json));
-        Self { descriptor, blobs }
+        Self { descriptor, json, blobs }
     }
 }
 
@@ -134,7 +133,7 @@ mod tests {
         };
         let statement = attestation.about(&[Subject::new(None, &image.digest)]);
         let made = AttestationManifest::new(&image, &[statement], shape);
-        let manifest = serde_json::from_slice(&made.blobs.last().unwrap().1).unwrap();
+        let manifest = serde_json::from_slice(&made.json).unwrap();
         (image, made, manifest)
     }
 
@@ -145,8 +144,8 @@ mod tests {
             serde_json::to_value(&made.descriptor).unwrap(),
             json!({
                 "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "digest": Digest::of(&made.blobs[2].1).to_string(),
-                "size": made.blobs[2].1.len(),
+                "digest": Digest::of(&made.json).to_string(),
+                "size": made.json.len(),
                 "annotations": {
                     "vnd.docker.reference.digest": image.digest.to_string(),
                     "vnd.docker.reference.type": "attestation-manifest",

@@ -137,7 +137,8 @@ impl Provenance {
         external.insert("configSource".into(), self.config_source("path"));
         external.insert("request".into(), self.request(mode));
         let mut internal = Map::new();
-        internal.extend(self.platform.as_ref().map(|it| ("builderPlatform".to_owned(), it.to_string().into())));
+        internal
+            .extend(self.platform.as_ref().map(|it| ("builderPlatform".to_owned(), it.to_string().into())));
         let mut metadata = Map::new();
         if let Some(Invocation { id, started, finished }) = &self.invocation {
             metadata.insert("invocationId".into(), json!(id));

@@ -74,7 +74,8 @@ impl Graph {
 
 /// Writes down a plan. `bases` are its bases as identifiers, with the number of their layers; `text` is the Dockerfile.
 pub fn graph(plan: &Plan, bases: &[(String, usize)], platform: &Platform, text: &Text) -> Graph {
-    let mut writer = Writer { plan, graph: Graph::default(), contexts: BTreeMap::new(), steps: BTreeMap::new() };
+    let mut writer =
+        Writer { plan, graph: Graph::default(), contexts: BTreeMap::new(), steps: BTreeMap::new() };
     for (identifier, _) in bases {
         let mut op = source(identifier);
         op["platform"] = json!({ "Architecture": platform.architecture, "OS": platform.os });

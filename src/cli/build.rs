@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::attest::Mode as ProvenanceMode;
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    Allow, Annotation, Attestations, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile,
-    EngineError, Made, OutputSpec, PullPolicy, StepPlace,
+    Allow, Annotation, Attestations, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec,
+    Dockerfile, EngineError, Made, OutputSpec, PullPolicy, StepPlace,
 };
 use crate::exec::CancelToken;
 use crate::oci::Platform;
@@ -365,6 +366,7 @@ fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
         outputs: outputs(args)?,
         annotations: annotations(&args.annotations)?,
         attestations: attestations(args)?,
+        reported_provenance: reported_provenance()?,
         reproducible: args.reproducible,
         shell_at: args.shell_at.clone(),
     })
@@ -438,6 +440,20 @@ fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {
         outputs.push(OutputSpec::store());
     }
     Ok(outputs)
+}
+
+/// How much of the provenance `--metadata-file` has, as buildx is told.
+fn reported_provenance() -> Result<Option<ProvenanceMode>, CliError> {
+    const VARIABLE: &str = "BUILDX_METADATA_PROVENANCE";
+    match std::env::var(VARIABLE).unwrap_or_default().as_str() {
+        "" | "min" | "1" | "true" => Ok(Some(ProvenanceMode::Min)),
+        "max" => Ok(Some(ProvenanceMode::Max)),
+        "disabled" | "0" | "false" => Ok(None),
+        other => {
+            let message = format!("`{VARIABLE}` must be `min`, `max` or `disabled`, not `{other}`");
+            Err(CliError::new(ErrorKind::Usage, message))
+        }
+    }
 }
 
 fn attestations(args: &BuildArgs) -> Result<Attestations, CliError> {

@@ -36,18 +36,15 @@ pub(super) struct Attested {
 impl Attested {
     /// What the request wants to be said of a build that is done. `scan` is a step of it.
     pub(super) fn new(
-        known: Known<'_>,
+        known: &Known<'_>,
         scan: Option<&Scan>,
         steps: &[StepResult],
         session: Session<'_>,
     ) -> Result<Self, EngineError> {
         let sboms = scan.map_or_else(|| Ok(Vec::new()), |scan| scan.results(steps, session))?;
         let spec = known.request.attestations.provenance.clone();
-        let provenance = spec.map(|spec| {
-            let facts = known.provenance(&spec);
-            (spec, facts)
-        });
-        Ok(Self { provenance, sboms })
+        let provenance = spec.map(|spec| known.provenance(&spec).map(|facts| (spec, facts)));
+        Ok(Self { provenance: provenance.transpose()?, sboms })
     }
 
     /// All of it, the SBOM of the image itself first. `layers` are those of the image in its manifest.
@@ -73,6 +70,9 @@ impl Attested {
         (names, platform): (&[Reference], &Platform),
         shape: Shape,
     ) -> Option<AttestationManifest> {
+        if self.provenance.is_none() && self.sboms.is_empty() {
+            return None;
+        }
         let (manifest, layers) = image;
         let mut subjects: Vec<Subject> = names
             .iter()
@@ -82,13 +82,14 @@ impl Attested {
             subjects.push(Subject::new(None, &manifest.digest));
         }
         let statements: Vec<Statement> = self.all(layers).iter().map(|said| said.about(&subjects)).collect();
-        (!statements.is_empty()).then(|| AttestationManifest::new(manifest, &statements, shape))
+        Some(AttestationManifest::new(manifest, &statements, shape))
     }
 
     /// The files that go beside the files of the result, which `subjects` names; their names begin with `prefix`.
     pub(super) fn files(&self, subjects: &[Subject], prefix: &str) -> Vec<(String, Vec<u8>)> {
         let said = self.all(&[]).into_iter().filter(|said| !said.inline_only);
-        said.map(|said| (format!("{prefix}{}", said.file_name), said.about(subjects).to_pretty_json())).collect()
+        said.map(|said| (format!("{prefix}{}", said.file_name), said.about(subjects).to_pretty_json()))
+            .collect()
     }
 
     /// The provenance as `--metadata-file` has it.

@@ -65,7 +65,10 @@ impl Engine {
             if let Some(layout) = layout(&base.reference, resolving.contexts) {
                 let image = self.load_layout(layout, &base.platform, resolving.bringing)?;
                 let name = base.reference.clone();
-                bases.insert(name.clone(), BaseImage { name, config: image.config, manifest: Some(image.row.manifest) });
+                bases.insert(
+                    name.clone(),
+                    BaseImage { name, config: image.config, manifest: Some(image.row.manifest) },
+                );
                 continue;
             }
             match self.stored_base(base, resolving.pull) {

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::attest::Mode as ProvenanceMode;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile;
 use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::network::ExtraHost;
-use crate::oci::{Descriptor, ImageId, Platform, Reference};
+use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
 use crate::plan::{self, NetworkMode};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::registry::Registries;
@@ -21,7 +22,7 @@ use super::bases::Resolving;
 use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
-use super::export::{self, Exporting};
+use super::export::{self, Exporting, PlatformBuild};
 use super::given::{self, AgentSource, Given, SecretSource};
 use super::output::{self, Annotation, Circumstances, OutputSpec};
 use super::place::StepPlace;
@@ -80,6 +81,8 @@ pub struct BuildRequest {
     pub annotations: Vec<Annotation>,
     /// What is said of what is built.
     pub attestations: Attestations,
+    /// How much of the provenance the report has; `None` leaves it out.
+    pub reported_provenance: Option<ProvenanceMode>,
     /// Whether images depend on nothing but the context and the bases: the time of the build is that of the context
     /// unless a build argument says it, and no file is younger.
     pub reproducible: bool,
@@ -110,14 +113,18 @@ pub struct Allow {
 /// What a build came to.
 #[derive(Debug, Clone)]
 pub struct BuildReport {
-    /// The image id.
-    pub id: ImageId,
-    /// The manifest.
-    pub manifest: Descriptor,
+    /// What it goes by: the image id, or the digest of the index of several images.
+    pub id: Digest,
+    /// The image id, if it is one image.
+    pub image: Option<ImageId>,
+    /// The manifest, or the index.
+    pub target: Descriptor,
     /// The names that it was given.
     pub names: Vec<Reference>,
     /// Whether it is in the store.
     pub stored: bool,
+    /// How it was made, if that was wanted for `--metadata-file`, by the platforms if there are several.
+    pub provenance: Vec<(Option<Platform>, Metadata)>,
     /// The steps whose commands ran, and what these used.
     pub usage: Vec<(String, Usage)>,
 }
@@ -148,12 +155,18 @@ impl BuildReport {
     pub fn metadata(&self) -> Metadata {
         let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
         let mut metadata = serde_json::json!({
-            "containerimage.config.digest": self.id.to_string(),
-            "containerimage.descriptor": self.manifest,
-            "containerimage.digest": self.manifest.digest.to_string(),
+            "containerimage.descriptor": self.target,
+            "containerimage.digest": self.target.digest.to_string(),
         });
+        if let Some(image) = &self.image {
+            metadata["containerimage.config.digest"] = image.to_string().into();
+        }
         if !names.is_empty() {
             metadata["image.name"] = names.join(",").into();
+        }
+        for (platform, provenance) in &self.provenance {
+            let platform = platform.as_ref().map(|platform| format!("/{platform}")).unwrap_or_default();
+            metadata[format!("buildx.build.provenance{platform}")] = provenance.clone();
         }
         if !self.usage.is_empty() {
             metadata["strata.usage"] =
@@ -271,10 +284,6 @@ impl Engine {
         }
         let session = Session { store: &self.store, work: &work, cancel };
         let asked = asked.as_ref().unwrap_or(&plan);
-        let materials = match request.attestations.provenance {
-            Some(_) => solver.materials(asked.contexts.len())?,
-            None => Vec::new(),
-        };
         let known = Known {
             request,
             options: &options,
@@ -282,23 +291,34 @@ impl Engine {
             bases: &bases,
             generator: scan.as_ref().map(|scan| &scan.generator),
             source: &source_of,
-            materials,
+            read: &|| Ok(solver.materials(asked.contexts.len())?),
             has_epoch: epoch.is_some(),
             begun: &begun,
         };
-        let attested = Attested::new(known, scan.as_ref(), &solved.steps, session)?;
-        let (engine, plan, bases, solved) = (self, &plan, &bases, &solved);
-        let written = Exporting { engine, request, plan, bases, solved, epoch, session, reporter }.write()?;
+        let attested = Attested::new(&known, scan.as_ref(), &solved.steps, session)?;
+        let build = PlatformBuild {
+            platform: &options.platform,
+            plan: asked,
+            bases: &bases,
+            results: solved.steps.clone(),
+            epoch,
+            attested,
+        };
+        let builds = &[build];
+        let exporting = Exporting { request, builds, session, reporter };
+        let written = exporting.write()?;
         if written.stored {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;
         }
         let used = plan.steps.iter().zip(&solved.steps);
         Ok(Made::Image(Box::new(BuildReport {
-            id: written.id,
-            manifest: written.manifest,
+            id: written.id(),
+            image: written.image,
+            target: written.target,
             names: written.names,
             stored: written.stored,
+            provenance: exporting.reported_provenance(),
             usage: used.filter_map(|(step, result)| Some((step.name.clone(), result.usage?))).collect(),
         })))
     }

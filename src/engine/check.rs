@@ -162,7 +162,8 @@ fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
     };
     let mut wrong: Vec<Diagnostic> = bases.iter().filter_map(|base| misnamed(base, options)).collect();
     let unknown = |base: plan::BaseRef| {
-        let image = BaseImage { name: base.reference.clone(), config: ImageConfig::default(), manifest: None };
+        let image =
+            BaseImage { name: base.reference.clone(), config: ImageConfig::default(), manifest: None };
         (base.reference, image)
     };
     let images = bases.into_iter().map(unknown).collect();

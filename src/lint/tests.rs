@@ -51,7 +51,11 @@ fn report(text: &str, extent: Extent, options: &Options) -> Report {
         on_build: on_build.map(str::to_owned).to_vec(),
         ..Config::default()
     };
-    let base = BaseImage { name: "base".into(), config: ImageConfig { config, ..ImageConfig::default() }, manifest: None };
+    let base = BaseImage {
+        name: "base".into(),
+        config: ImageConfig { config, ..ImageConfig::default() },
+        manifest: None,
+    };
     let source = Source::new("Dockerfile", text);
     let parsed = dockerfile::parse(&source).expect("the syntax is right");
     let input = Input {

@@ -27,7 +27,8 @@ use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
 use super::{
-    BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Scans, Step, StepKind, Stop, Target, scan,
+    BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Scans, Step, StepKind, Stop, Target,
+    scan,
 };
 
 /// See [`super::lower()`], and [`super::lower_until()`] for `place`.

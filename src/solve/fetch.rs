@@ -271,12 +271,8 @@ fn file_item(file: FetchedFile, name: String) -> SourceItem {
 
 /// All that is in a directory of ours, but for what is excluded.
 fn tree_item(directory: &Path, exclude: &[String]) -> Result<SourceItem, StepError> {
-    let options = ContextOptions {
-        root: directory.to_owned(),
-        ignore: Arc::default(),
-        stat_cache: None,
-        origin: None,
-    };
+    let options =
+        ContextOptions { root: directory.to_owned(), ignore: Arc::default(), stat_cache: None, origin: None };
     let context = Context::scan(&options)?;
     let choosing = Choosing { exclude: excluding(exclude)?, parents: false };
     let choices = context.choose("", &choosing).map_err(|error| StepError::BadSource {

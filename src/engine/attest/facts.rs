@@ -14,6 +14,7 @@ use crate::plan::{BaseImage, MountKind, NetworkMode, Options, Plan, StepKind};
 
 use super::super::build::BuildRequest;
 use super::super::context::{BuildInput, ContextSource, Dockerfile, LAYOUT, NamedSource};
+use super::super::error::EngineError;
 use super::{Begun, ProvenanceSpec};
 
 /// Where the context and the Dockerfile are from.
@@ -46,8 +47,8 @@ pub(in crate::engine) struct Known<'a> {
     /// An image that ran, but is in no layer: the generator of the SBOM.
     pub(in crate::engine) generator: Option<&'a BaseImage>,
     pub(in crate::engine) source: &'a SourceOf,
-    /// What was read besides images.
-    pub(in crate::engine) materials: Vec<Material>,
+    /// Says what was read besides images; asked only if somebody wants to know.
+    pub(in crate::engine) read: &'a dyn Fn() -> Result<Vec<Material>, EngineError>,
     /// Whether the build has a time of its own, and nothing may say when it ran.
     pub(in crate::engine) has_epoch: bool,
     pub(in crate::engine) begun: &'a Begun,
@@ -55,8 +56,10 @@ pub(in crate::engine) struct Known<'a> {
 
 impl Known<'_> {
     /// The facts that provenance says.
-    pub(in crate::engine) fn provenance(self, spec: &ProvenanceSpec) -> Provenance {
-        let (locals, materials) = (self.locals(), self.materials());
+    pub(in crate::engine) fn provenance(&self, spec: &ProvenanceSpec) -> Result<Provenance, EngineError> {
+        let read = (self.read)()?;
+        let locals = self.locals(&read);
+        let materials = self.materials(&read, &locals);
         let is_public = |material: &Material| matches!(material, Material::Public(_));
         let complete = locals.is_empty() && materials.iter().all(is_public);
         let bases: Vec<(String, usize)> = self.plan.bases.iter().map(|base| self.base(base)).collect();
@@ -66,7 +69,7 @@ impl Known<'_> {
         };
         let (secrets, agents) = given(self.plan);
         let reproducible = spec.reproducible.unwrap_or(self.request.reproducible);
-        Provenance {
+        Ok(Provenance {
             builder: spec.builder.clone(),
             reproducible,
             source: self.config_source(),
@@ -76,7 +79,7 @@ impl Known<'_> {
             invocation: (!self.has_epoch).then(|| self.begun.done()),
             graph,
             materials,
-        }
+        })
     }
 
     fn config_source(&self) -> ConfigSource {
@@ -97,11 +100,11 @@ impl Known<'_> {
     }
 
     /// What was read of the user's machine, by BuildKit's names.
-    fn locals(&self) -> Vec<String> {
+    fn locals(&self, read: &[Material]) -> Vec<String> {
         let from_context = matches!(self.request.dockerfile, Dockerfile::InContext);
         let context = self.source.context.is_none();
         let dockerfile = self.source.dockerfile.is_none() && (context || !from_context);
-        let named = self.materials.iter().filter_map(|material| match material {
+        let named = read.iter().filter_map(|material| match material {
             Material::Local { name, .. } if name != "context" => Some(name.clone()),
             _ => None,
         });
@@ -173,7 +176,7 @@ impl Known<'_> {
         named.map(|context| context.name.clone()).unwrap_or_default()
     }
 
-    fn materials(&self) -> Vec<Material> {
+    fn materials(&self, read: &[Material], locals: &[String]) -> Vec<Material> {
         let bases = self.plan.bases.iter().filter_map(|base| {
             let image = self.bases.get(&base.reference)?;
             match base.reference.starts_with(LAYOUT) {
@@ -185,12 +188,11 @@ impl Known<'_> {
             }
         });
         let generator = self.generator.and_then(|image| image_material(image, &self.options.build_platform));
-        let mut materials: Vec<Material> =
-            bases.chain(generator).chain(self.materials.iter().cloned()).collect();
+        let mut materials: Vec<Material> = bases.chain(generator).chain(read.iter().cloned()).collect();
         let text = digest_set(&Digest::of(self.source.text.text().as_bytes()));
         let fetched = [&self.source.context, &self.source.dockerfile].into_iter().flatten();
         materials.extend(fetched.cloned().map(Material::Public));
-        if self.locals().iter().any(|name| name == "dockerfile") {
+        if locals.iter().any(|name| name == "dockerfile") {
             materials.push(Material::Local { name: "dockerfile".to_owned(), digest: text });
         }
         let mut known: Vec<Material> = Vec::with_capacity(materials.len());
@@ -211,11 +213,7 @@ fn image_material(image: &BaseImage, default: &Platform) -> Option<Material> {
     let platform = if config.os.is_empty() {
         default.clone()
     } else {
-        Platform::normalized(
-            &config.os,
-            &config.architecture,
-            config.variant.as_deref().unwrap_or_default(),
-        )
+        Platform::normalized(&config.os, &config.architecture, config.variant.as_deref().unwrap_or_default())
     };
     let uri = image_purl(&reference, &platform);
     Some(Material::Public(Origin { uri, digest: digest_set(&digest.0) }))
@@ -223,9 +221,7 @@ fn image_material(image: &BaseImage, default: &Platform) -> Option<Material> {
 
 /// Whether a command can reach a network.
 fn reaches_network(plan: &Plan) -> bool {
-    plan.steps
-        .iter()
-        .any(|step| matches!(&step.kind, StepKind::Run(run) if run.network != NetworkMode::None))
+    plan.steps.iter().any(|step| matches!(&step.kind, StepKind::Run(run) if run.network != NetworkMode::None))
 }
 
 type Names = BTreeMap<String, bool>;

@@ -14,7 +14,8 @@ const DEFAULT_GENERATOR: &str = "docker/buildkit-syft-scanner:stable-1";
 const PROVENANCE_FILE: &str = "provenance.json";
 
 /// What provenance may be told, for errors.
-const PROVENANCE_ATTRIBUTES: &str = "mode, version, builder-id, reproducible, inline-only, filename and disabled";
+const PROVENANCE_ATTRIBUTES: &str =
+    "mode, version, builder-id, reproducible, inline-only, filename and disabled";
 
 /// The attestations of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,9 +108,8 @@ impl Attestations {
         let short = |flag: &str, kind: &str, text: Option<&str>| {
             text.map(|text| (format!("--{flag}={text}"), written_out(kind, text)))
         };
-        let all = typed
-            .chain(short("provenance", "provenance", provenance))
-            .chain(short("sbom", "sbom", sbom));
+        let all =
+            typed.chain(short("provenance", "provenance", provenance)).chain(short("sbom", "sbom", sbom));
         let mut reading = Reading::default();
         for (flag, text) in all {
             reading.read(&text).map_err(|problem| AttestError { flag, problem })?;
@@ -257,10 +257,13 @@ mod tests {
         assert_eq!(parsed(&["type=provenance"], None, None).unwrap(), plain);
         assert!(parsed(&[], None, None).unwrap().is_empty());
         assert!(parsed(&[], Some("false"), Some("0")).unwrap().is_empty());
-        assert!(parsed(&["type=provenance,disabled=true", "type=sbom,disabled=1"], None, None)
-            .unwrap()
-            .is_empty());
-        let all = "mode=min,version=v0.2,builder-id=https://x/1,reproducible=true,inline-only=true,filename=p.json";
+        assert!(
+            parsed(&["type=provenance,disabled=true", "type=sbom,disabled=1"], None, None)
+                .unwrap()
+                .is_empty()
+        );
+        let all =
+            "mode=min,version=v0.2,builder-id=https://x/1,reproducible=true,inline-only=true,filename=p.json";
         let spec = parsed(&[], Some(all), None).unwrap().provenance.unwrap();
         assert_eq!(
             spec,
@@ -283,14 +286,24 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (attest, provenance, sbom, expected) in [
-            (&["mode=max"][..], None, None, "`--attest mode=max` is wrong: it has no `type`; there are provenance and sbom"),
+            (
+                &["mode=max"][..],
+                None,
+                None,
+                "`--attest mode=max` is wrong: it has no `type`; there are provenance and sbom",
+            ),
             (
                 &["type=vex"],
                 None,
                 None,
                 "`--attest type=vex` is wrong: there is no type `vex`; there are provenance and sbom",
             ),
-            (&[], Some("mode=all"), None, "`--provenance=mode=all` is wrong: `mode` must be `min` or `max`, not `all`"),
+            (
+                &[],
+                Some("mode=all"),
+                None,
+                "`--provenance=mode=all` is wrong: `mode` must be `min` or `max`, not `all`",
+            ),
             (&[], Some("max"), None, "`--provenance=max` is wrong: `max` is not `name=value`"),
             (
                 &[],

@@ -60,11 +60,7 @@ pub(super) fn unpack(
 
 /// Fetches a file into the new directory `name` of the work directory. It is as BuildKit makes it: for its owner only,
 /// with the server's time.
-pub(super) fn file(
-    url: &HttpUrl,
-    name: &str,
-    bringing: Bringing<'_>,
-) -> Result<(Root, Origin), EngineError> {
+pub(super) fn file(url: &HttpUrl, name: &str, bringing: Bringing<'_>) -> Result<(Root, Origin), EngineError> {
     let step = bringing.reporter.start(&format!("[context {name}] {}", url.redacted()));
     let fetched = download(url, &step, bringing)?;
     let directory = stream::new_directory(name, bringing)?;

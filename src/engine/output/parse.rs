@@ -35,7 +35,12 @@ fn spec(text: &str) -> Result<OutputSpec, OutputProblem> {
     }
     if !text.contains('=') {
         let to = if text == "-" { Target::Stdout } else { Target::Directory(text.into()) };
-        let form = OutputForm::Files(FilesOutput { to, split: None, mirror: false, attestation_prefix: String::new() });
+        let form = OutputForm::Files(FilesOutput {
+            to,
+            split: None,
+            mirror: false,
+            attestation_prefix: String::new(),
+        });
         return Ok(OutputSpec { form, epoch: EpochChoice::Build });
     }
     let mut attributes = Attributes::read(text)?;
