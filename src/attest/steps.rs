@@ -265,8 +265,7 @@ impl Writer<'_> {
                 }
                 Source::Git(tree) => {
                     let reference = tree.reference.as_deref().map(|name| format!("#{name}"));
-                    let address = format!("git://{}{}", tree.redacted(), reference.unwrap_or_default());
-                    (Some(self.fetched(&address)), "/".to_owned())
+                    (Some(self.repository(&tree.redacted(), &reference.unwrap_or_default())), "/".to_owned())
                 }
                 Source::Inline(file) => {
                     actions.push(json!({ "mkfile": {
@@ -287,6 +286,14 @@ impl Writer<'_> {
             actions.push(json!({ "copy": action, "secondaryInput": inputs.number(input) }));
         }
         file(actions, from)
+    }
+
+    /// A repository, whose scheme is in an attribute, as in BuildKit.
+    fn repository(&mut self, address: &str, reference: &str) -> String {
+        let bare = address.split_once("://").map_or(address, |(_, bare)| bare);
+        let mut op = source(&format!("git://{bare}{reference}"));
+        op["Op"]["source"]["attrs"] = json!({ "git.fullurl": address });
+        format!("{}:0", self.add(op, &[]))
     }
 
     fn fetched(&mut self, address: &str) -> String {

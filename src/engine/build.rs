@@ -257,6 +257,7 @@ impl Engine {
             }
         };
         let sbom = request.attestations.sbom.as_ref().filter(|_| stop.is_none());
+        let sbom = sbom.map(|spec| (spec, options.network));
         let Scanned { plan, asked, scan } = self.with_scan(sbom, plan, &mut bases, &resolving)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;

@@ -49,6 +49,8 @@ pub struct Generator<'a> {
     pub image: &'a BaseImage,
     /// Variables for it, which get BuildKit's prefix.
     pub parameters: &'a BTreeMap<String, String>,
+    /// The network that it sees.
+    pub network: NetworkMode,
 }
 
 /// A generator is an image without a command.
@@ -65,7 +67,7 @@ pub fn scan_results() -> TreePath {
 
 /// Adds a scan to a plan. It depends on the target and on nothing that the target does not need but the context.
 pub fn add_scan(plan: &mut Plan, generator: Generator<'_>) -> Result<StepId, NoCommand> {
-    let Generator { key, image, parameters } = generator;
+    let Generator { key, image, parameters, network } = generator;
     let config = &image.config.config;
     let words = [&config.entrypoint, &config.cmd];
     let args: Vec<String> = words.into_iter().flatten().flatten().cloned().collect();
@@ -92,7 +94,7 @@ pub fn add_scan(plan: &mut Plan, generator: Generator<'_>) -> Result<StepId, NoC
         ignored_env: Vec::new(),
         cwd: if config.working_dir.is_empty() { "/".to_owned() } else { config.working_dir.clone() },
         user: String::new(),
-        network: NetworkMode::Private,
+        network,
         script: None,
         mounts,
         secret_variables: Vec::new(),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 
 use crate::attest::{Attestation, StatementError};
-use crate::plan::{BaseImage, Generator, NoCommand, Plan, StepId, add_scan, scan_results};
+use crate::plan::{BaseImage, Generator, NetworkMode, NoCommand, Plan, StepId, add_scan, scan_results};
 use crate::solve::{Stack, StepResult};
 use crate::store::StoreError;
 use crate::transport::Session;
@@ -87,7 +87,7 @@ impl Engine {
     /// Adds a scan to a plan, if an SBOM is wanted, and the generator to its bases.
     pub(in crate::engine) fn with_scan(
         &self,
-        spec: Option<&SbomSpec>,
+        spec: Option<(&SbomSpec, NetworkMode)>,
         plan: Plan,
         bases: &mut BTreeMap<String, BaseImage>,
         resolving: &Resolving<'_>,
@@ -100,7 +100,7 @@ impl Engine {
 
     fn plan_scan(
         &self,
-        spec: &SbomSpec,
+        (spec, network): (&SbomSpec, NetworkMode),
         plan: &mut Plan,
         bases: &mut BTreeMap<String, BaseImage>,
         resolving: &Resolving<'_>,
@@ -109,7 +109,7 @@ impl Engine {
         let name = spec.generator.familiar();
         // No reference has a blank, so that it is nobody else's.
         let key = format!("generator {name}");
-        let described = Generator { key: &key, image: &generator, parameters: &spec.parameters };
+        let described = Generator { key: &key, image: &generator, parameters: &spec.parameters, network };
         let step = add_scan(plan, described)
             .map_err(|error| Box::new(BuildError::Scan(ScanError::Command(error))))?;
         bases.insert(key, generator.clone());

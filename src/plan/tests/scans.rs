@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fixtures::{plan, read_options};
 use crate::oci::{Config, ImageConfig};
-use crate::plan::{BaseImage, Generator, Plan, StepKind, add_scan};
+use crate::plan::{BaseImage, Generator, NetworkMode, Plan, StepKind, add_scan};
 
 const STAGES: &str = "FROM alpine AS build\nRUN a\n\
     FROM alpine\nRUN b\n\
@@ -51,7 +51,8 @@ fn with_scan(text: &str, config: Config) -> Result<Plan, String> {
         manifest: None,
     };
     let parameters = BTreeMap::from([("EXTRA".to_owned(), "yes".to_owned())]);
-    let generator = Generator { key: "generator", image: &image, parameters: &parameters };
+    let generator =
+        Generator { key: "generator", image: &image, parameters: &parameters, network: NetworkMode::None };
     add_scan(&mut plan, generator).map(|_| plan).map_err(|error| error.to_string())
 }
 
@@ -75,7 +76,7 @@ fn a_scan_sees_the_image_and_what_else_is_asked_for() {
   env BUILDKIT_SCAN_SOURCE=\"/run/src/core/sbom\"
   env BUILDKIT_SCAN_SOURCE_EXTRAS=\"/run/src/extras/\"
   env PATH=\"/bin\"
-  in /work as \"\", network private
+  in /work as \"\", network none
   mount /tmp: memory, at most None
   mount /run/src/core/sbom: / of step 3
   mount /run/src/extras/sbom-build: / of step 0
