@@ -6,9 +6,9 @@ use super::fixtures::{plan, read_options};
 use crate::oci::{Config, ImageConfig};
 use crate::plan::{BaseImage, Generator, NetworkMode, Plan, StepKind, add_scan};
 
-const STAGES: &str = "FROM alpine AS build\nRUN a\n\
-    FROM alpine\nRUN b\n\
-    FROM alpine AS unused\nRUN c\n\
+const STAGES: &str = "FROM bb AS build\nRUN a\n\
+    FROM bb\nRUN b\n\
+    FROM bb AS unused\nRUN c\n\
     FROM scratch\nCOPY --from=build /x /\nCOPY --from=1 /y /\n";
 
 /// What of a file with these lines at its beginning is scanned.
