@@ -292,7 +292,7 @@ impl Engine {
             bases: &bases,
             generator: scan.as_ref().map(|scan| &scan.generator),
             source: &source_of,
-            read: &|| Ok(solver.materials(asked.contexts.len())?),
+            read: &|| Ok(solver.materials(asked.steps.len())?),
             has_epoch: epoch.is_some(),
             begun: &begun,
         };

@@ -7,13 +7,12 @@ mod attached;
 mod push;
 mod variant;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
 use crate::layer::Compression;
 use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
-use crate::plan::{BaseImage, Plan};
+use crate::plan::{Images, Plan};
 use crate::progress::{Reporter, Step};
 use crate::solve::{Stack, StepResult};
 use crate::store::StoreError;
@@ -45,7 +44,7 @@ pub(super) struct PlatformBuild<'a> {
     /// The platform that was asked for.
     pub(super) platform: &'a Platform,
     pub(super) plan: &'a Plan,
-    pub(super) bases: &'a BTreeMap<String, BaseImage>,
+    pub(super) bases: &'a Images,
     /// What the steps of the plan came to.
     pub(super) results: Vec<StepResult>,
     /// The time of the build, in seconds since 1970.

@@ -15,8 +15,8 @@ use super::lower::everything;
 use super::mount::{Bind, Mount, MountKind};
 use super::scope::Scope;
 use super::{
-    Base, BaseId, BaseImage, ContextId, ContextName, NetworkMode, Plan, Root, Run, Step, StepId, StepKind,
-    Workdir,
+    Base, BaseId, BaseImage, ContextId, ContextName, ImageKey, NetworkMode, Plan, Root, Run, Step, StepId,
+    StepKind, Workdir,
 };
 
 /// The ARG that says whether the context is scanned.
@@ -44,7 +44,7 @@ pub struct Scans {
 #[derive(Debug, Clone, Copy)]
 pub struct Generator<'a> {
     /// The key under which the image's layers are found, one that no base of the plan has.
-    pub key: &'a str,
+    pub key: &'a ImageKey,
     /// The image.
     pub image: &'a BaseImage,
     /// Variables for it, which get BuildKit's prefix.
@@ -83,7 +83,7 @@ pub fn add_scan(plan: &mut Plan, generator: Generator<'_>) -> Result<StepId, NoC
     }
     mounts.extend(extras.iter().map(|(name, root)| read_only(&format!("{EXTRAS}sbom-{name}"), *root)));
     let name = format!("[{platform}] FROM {}", image.name);
-    plan.bases.push(Base { reference: key.to_owned(), name, span: Span::default() });
+    plan.bases.push(Base { key: key.clone(), name, span: Span::default() });
     let base = Root::Base(BaseId(plan.bases.len() as u32 - 1));
     let destination = Workdir { path: scan_results(), user: String::new() };
     let name = format!("[{platform}] make {DESTINATION} for the sbom");

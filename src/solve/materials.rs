@@ -1,14 +1,14 @@
 //! What a build read that is no image: what was fetched for it, and its contexts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::attest::{DigestSet, Material, Origin, directory_digest};
 use crate::plan::{ContextId, ContextName};
 use crate::tree::{Kind, TreePath};
 
-use super::Solver;
 use super::error::StepError;
+use super::{Solver, needed_context};
 
 /// What steps fetched, by its address; all of it, also what the cache made needless.
 #[derive(Debug, Default)]
@@ -22,14 +22,15 @@ impl Materials {
 }
 
 impl Solver<'_> {
-    /// The first `contexts` of the plan's contexts, and what its steps fetched. All files of a context of the user's
-    /// are read, as far as they have not been: what it was is what a step could have read, not what it did read.
-    pub fn materials(&self, contexts: usize) -> Result<Vec<Material>, StepError> {
+    /// The contexts that the first `steps` of the plan's steps read, and what was fetched. All files of a context of the
+    /// user's are read, as far as they have not been: what it was is what a step could have read, not what it did read.
+    pub fn materials(&self, steps: usize) -> Result<Vec<Material>, StepError> {
         let mut materials = Vec::new();
-        for number in 0..contexts {
-            materials.push(match &self.options.contexts[number].origin {
+        let contexts = self.plan.steps[..steps].iter().filter_map(|step| needed_context(&step.kind));
+        for id in contexts.collect::<BTreeSet<_>>() {
+            materials.push(match &self.options.contexts[id.0 as usize].origin {
                 Some(origin) => Material::Public(origin.clone()),
-                None => self.local(ContextId(number as u32))?,
+                None => self.local(id)?,
             });
         }
         let fetched = self.materials.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -39,14 +39,14 @@ fn planned(text: &str, options: &Options) -> (Plan, Vec<(String, usize)>) {
     let parsed = crate::dockerfile::parse(&Source::new("Dockerfile", text)).expect("the syntax is right");
     let mut images = BTreeMap::new();
     for base in plan::bases(&parsed.dockerfile, options, &images).expect("the stages are right") {
-        let name = format!("docker.io/library/{}:latest", base.reference);
+        let (name, key) = (format!("docker.io/library/{}:latest", base.reference), base.key());
         let config = ImageConfig { config: Config::default(), ..ImageConfig::default() };
-        images.insert(base.reference, BaseImage { name, config, manifest: None });
+        images.insert(key, BaseImage { name, config, manifest: None });
     }
     let plan = plan::lower(&parsed.dockerfile, options, &images).expect("the plan is right");
     let bases = plan.bases.iter().map(|base| {
-        let digest = Digest::of(base.reference.as_bytes());
-        (format!("docker-image://docker.io/library/{}:latest@{digest}", base.reference), 2)
+        let digest = Digest::of(base.key.reference.as_bytes());
+        (format!("docker-image://docker.io/library/{}:latest@{digest}", base.key.reference), 2)
     });
     let bases = bases.collect();
     (plan, bases)

@@ -10,7 +10,7 @@ use crate::diagnostic::Source;
 use crate::dockerfile::remote::RemoteSource;
 use crate::network::HostAddress;
 use crate::oci::{Digest, Platform, Reference};
-use crate::plan::{BaseImage, MountKind, NetworkMode, Options, Plan, StepKind};
+use crate::plan::{BaseImage, Images, MountKind, NetworkMode, Options, Plan, StepKind};
 
 use super::super::build::BuildRequest;
 use super::super::context::{BuildInput, ContextSource, Dockerfile, LAYOUT, NamedSource};
@@ -43,7 +43,7 @@ pub(in crate::engine) struct Known<'a> {
     pub(in crate::engine) options: &'a Options,
     /// The plan of what the user asked for.
     pub(in crate::engine) plan: &'a Plan,
-    pub(in crate::engine) bases: &'a BTreeMap<String, BaseImage>,
+    pub(in crate::engine) bases: &'a Images,
     /// An image that ran, but is in no layer: the generator of the SBOM.
     pub(in crate::engine) generator: Option<&'a BaseImage>,
     pub(in crate::engine) source: &'a SourceOf,
@@ -157,9 +157,10 @@ impl Known<'_> {
 
     /// A base as an identifier of BuildKit's, and the number of its layers.
     fn base(&self, base: &crate::plan::Base) -> (String, usize) {
-        let Some(image) = self.bases.get(&base.reference) else { return (base.reference.clone(), 0) };
-        let name = if base.reference.starts_with(LAYOUT) {
-            format!("{LAYOUT}{}", self.layout_name(&base.reference))
+        let reference = &base.key.reference;
+        let Some(image) = self.bases.get(&base.key) else { return (reference.clone(), 0) };
+        let name = if reference.starts_with(LAYOUT) {
+            format!("{LAYOUT}{}", self.layout_name(reference))
         } else {
             format!("docker-image://{}", image.name)
         };
@@ -178,10 +179,10 @@ impl Known<'_> {
 
     fn materials(&self, read: &[Material], locals: &[String]) -> Vec<Material> {
         let bases = self.plan.bases.iter().filter_map(|base| {
-            let image = self.bases.get(&base.reference)?;
-            match base.reference.starts_with(LAYOUT) {
+            let image = self.bases.get(&base.key)?;
+            match base.key.reference.starts_with(LAYOUT) {
                 true => Some(Material::Local {
-                    name: self.layout_name(&base.reference),
+                    name: self.layout_name(&base.key.reference),
                     digest: digest_set(&image.manifest?.0),
                 }),
                 false => image_material(image, &self.options.platform),

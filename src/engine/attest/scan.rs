@@ -1,11 +1,13 @@
 //! SBOMs: the generator's image, the scan that it does as a step of the build, and what it wrote.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 
 use crate::attest::{Attestation, StatementError};
-use crate::plan::{BaseImage, Generator, NetworkMode, NoCommand, Plan, StepId, add_scan, scan_results};
+use crate::oci::Platform;
+use crate::plan::{
+    BaseImage, Generator, ImageKey, Images, NetworkMode, NoCommand, Plan, StepId, add_scan, scan_results,
+};
 use crate::solve::{Stack, StepResult};
 use crate::store::StoreError;
 use crate::transport::Session;
@@ -89,7 +91,7 @@ impl Engine {
         &self,
         spec: Option<(&SbomSpec, NetworkMode)>,
         plan: Plan,
-        bases: &mut BTreeMap<String, BaseImage>,
+        bases: &mut Images,
         resolving: &Resolving<'_>,
     ) -> Result<Scanned, EngineError> {
         let Some(spec) = spec else { return Ok(Scanned { plan, asked: None, scan: None }) };
@@ -102,13 +104,14 @@ impl Engine {
         &self,
         (spec, network): (&SbomSpec, NetworkMode),
         plan: &mut Plan,
-        bases: &mut BTreeMap<String, BaseImage>,
+        bases: &mut Images,
         resolving: &Resolving<'_>,
     ) -> Result<Scan, EngineError> {
         let generator = self.helper_image(&spec.generator, resolving)?;
         let name = spec.generator.familiar();
         // No reference has a blank, so that it is nobody else's.
-        let key = format!("generator {name}");
+        let reference = format!("generator {name}");
+        let key = ImageKey { reference, platform: Platform::host() };
         let described = Generator { key: &key, image: &generator, parameters: &spec.parameters, network };
         let step = add_scan(plan, described)
             .map_err(|error| Box::new(BuildError::Scan(ScanError::Command(error))))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fixtures::{plan, read_options};
 use crate::oci::{Config, ImageConfig};
-use crate::plan::{BaseImage, Generator, NetworkMode, Plan, StepKind, add_scan};
+use crate::plan::{BaseImage, Generator, ImageKey, NetworkMode, Plan, StepKind, add_scan};
 
 const STAGES: &str = "FROM bb AS build\nRUN a\n\
     FROM bb\nRUN b\n\
@@ -51,8 +51,10 @@ fn with_scan(text: &str, config: Config) -> Result<Plan, String> {
         manifest: None,
     };
     let parameters = BTreeMap::from([("EXTRA".to_owned(), "yes".to_owned())]);
+    let platform = plan.target.platform.clone();
+    let key = ImageKey { reference: "generator".to_owned(), platform };
     let generator =
-        Generator { key: "generator", image: &image, parameters: &parameters, network: NetworkMode::None };
+        Generator { key: &key, image: &image, parameters: &parameters, network: NetworkMode::None };
     add_scan(&mut plan, generator).map(|_| plan).map_err(|error| error.to_string())
 }
 
