@@ -109,7 +109,7 @@ fn layer(statement: &Statement) -> (Descriptor, Vec<u8>) {
 /// A config that is there because a manifest has one.
 fn config(layers: &[(Descriptor, Vec<u8>)]) -> ImageConfig {
     let Platform { os, architecture, .. } = nowhere();
-    let mut config = ImageConfig { os, architecture, ..ImageConfig::default() };
+    let mut config = ImageConfig { architecture, os, ..ImageConfig::default() };
     config.rootfs.diff_ids = layers.iter().map(|(descriptor, _)| DiffId(descriptor.digest)).collect();
     config
 }

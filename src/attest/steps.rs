@@ -79,7 +79,7 @@ pub fn graph(plan: &Plan, bases: &[(String, usize)], platform: &Platform, text: 
     for (identifier, _) in bases {
         let mut op = source(identifier);
         op["platform"] = json!({ "Architecture": platform.architecture, "OS": platform.os });
-        writer.add(op, &[]);
+        writer.add(&op, &[]);
     }
     for id in plan.step_ids() {
         let name = writer.step(plan.step(id));
@@ -130,7 +130,7 @@ impl Inputs {
 }
 
 impl Writer<'_> {
-    fn add(&mut self, op: Value, inputs: &[String]) -> String {
+    fn add(&mut self, op: &Value, inputs: &[String]) -> String {
         let id = format!("step{}", self.graph.definition.len());
         let mut step = json!({ "id": id, "op": op });
         if !inputs.is_empty() {
@@ -156,7 +156,7 @@ impl Writer<'_> {
             ContextName::Main => "context",
             ContextName::Named(name) => name,
         };
-        let output = format!("{}:0", self.add(source(&format!("local://{name}")), &[]));
+        let output = format!("{}:0", self.add(&source(&format!("local://{name}")), &[]));
         self.contexts.insert(id, output.clone());
         output
     }
@@ -169,7 +169,7 @@ impl Writer<'_> {
             StepKind::Copy(copy) => self.copy(copy, from, &mut inputs),
             StepKind::Workdir(workdir) => file(vec![make_directory(workdir)], from),
         };
-        self.add(op, &inputs.0)
+        self.add(&op, &inputs.0)
     }
 
     fn run(&self, run: &Run, from: i64, inputs: &mut Inputs) -> Value {
@@ -293,11 +293,11 @@ impl Writer<'_> {
         let bare = address.split_once("://").map_or(address, |(_, bare)| bare);
         let mut op = source(&format!("git://{bare}{reference}"));
         op["Op"]["source"]["attrs"] = json!({ "git.fullurl": address });
-        format!("{}:0", self.add(op, &[]))
+        format!("{}:0", self.add(&op, &[]))
     }
 
     fn fetched(&mut self, address: &str) -> String {
-        format!("{}:0", self.add(source(address), &[]))
+        format!("{}:0", self.add(&source(address), &[]))
     }
 }
 

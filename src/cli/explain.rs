@@ -184,9 +184,10 @@ pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
 /// A step's failure, drawn at its instruction. What the command said last is the progress display's to show.
 fn step(text: &Source, error: &SolveError) -> CliError {
     // What no instruction asks for has no place.
-    let mut finding = match error.span.is_empty() {
-        true => Diagnostic::error(format!("{}: {}", error.name, error.source)),
-        false => Diagnostic::error(error.source.to_string()).at(error.span),
+    let mut finding = if error.span.is_empty() {
+        Diagnostic::error(format!("{}: {}", error.name, error.source))
+    } else {
+        Diagnostic::error(error.source.to_string()).at(error.span)
     };
     if let Some(trigger) = &error.trigger {
         finding = finding.note(crate::plan::trigger_note(trigger));

@@ -180,13 +180,11 @@ impl Known<'_> {
     fn materials(&self, read: &[Material], locals: &[String]) -> Vec<Material> {
         let bases = self.plan.bases.iter().filter_map(|base| {
             let image = self.bases.get(&base.key)?;
-            match base.key.reference.starts_with(LAYOUT) {
-                true => Some(Material::Local {
-                    name: self.layout_name(&base.key.reference),
-                    digest: digest_set(&image.manifest?.0),
-                }),
-                false => image_material(image, &self.options.platform),
+            if !base.key.reference.starts_with(LAYOUT) {
+                return image_material(image, &base.key.platform);
             }
+            let name = self.layout_name(&base.key.reference);
+            Some(Material::Local { name, digest: digest_set(&image.manifest?.0) })
         });
         let generator = self.generator.and_then(|image| image_material(image, &self.options.build_platform));
         let mut materials: Vec<Material> = bases.chain(generator).chain(read.iter().cloned()).collect();

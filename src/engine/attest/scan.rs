@@ -134,9 +134,8 @@ impl Scan {
         for file in stack.view().list(&directory).map_err(StoreError::from)? {
             let path = file.entry.path.to_string();
             let generator = || self.name.clone();
-            let size = match file.entry.kind {
-                Kind::File { size, .. } => size,
-                _ => return Err(failed(ScanError::NoFile { generator: generator(), path })),
+            let Kind::File { size, .. } = file.entry.kind else {
+                return Err(failed(ScanError::NoFile { generator: generator(), path }));
             };
             if size > MAX {
                 return Err(failed(ScanError::Large { generator: generator(), path }));
