@@ -14,6 +14,7 @@ pub(crate) mod contexts;
 mod dump;
 mod error;
 mod graph;
+mod join;
 mod lower;
 mod mount;
 mod notation;
@@ -32,6 +33,7 @@ use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
+pub use join::{Joint, join};
 pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
@@ -51,6 +53,8 @@ pub struct Options {
     pub platform: Platform,
     /// Whether the user chose that platform. The image is for it then, whatever its base is for.
     pub platform_is_chosen: bool,
+    /// Whether it is one of several, so that progress must say which.
+    pub is_one_of_several: bool,
     /// The platform to build on: the one whose programs can run.
     pub build_platform: Platform,
     /// Other architectures whose programs can run there, by their names in platforms.
@@ -244,11 +248,7 @@ pub fn global_argument(dockerfile: &Dockerfile, options: &Options, name: &str) -
 /// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::key()`].
 ///
 /// Fails with all that is wrong with the stages that the target needs.
-pub fn lower(
-    dockerfile: &Dockerfile,
-    options: &Options,
-    images: &Images,
-) -> Result<Plan, Vec<Diagnostic>> {
+pub fn lower(dockerfile: &Dockerfile, options: &Options, images: &Images) -> Result<Plan, Vec<Diagnostic>> {
     let lowered = lower::lower(dockerfile, options, images, None);
     lowered.map(|(plan, _)| plan).map_err(error::diagnostics)
 }

@@ -42,8 +42,7 @@ impl Engine {
             let cancel = resolving.bringing.cancel;
             let wanted = computed(cancel, || plan::bases(resolving.dockerfile, options, bases))?;
             let wanted = wanted.map_err(refused)?;
-            let new: Vec<_> =
-                wanted.into_iter().filter(|base| !bases.contains_key(&base.key())).collect();
+            let new: Vec<_> = wanted.into_iter().filter(|base| !bases.contains_key(&base.key())).collect();
             if new.is_empty() {
                 return Ok(());
             }
@@ -182,10 +181,8 @@ impl Engine {
         let mut all = Vec::new();
         for base in &plan.bases {
             let step = reporter.start(&base.name);
-            let layers = bases
-                .get(&base.key)
-                .map(|image| image.config.rootfs.diff_ids.clone())
-                .unwrap_or_default();
+            let layers =
+                bases.get(&base.key).map(|image| image.config.rootfs.diff_ids.clone()).unwrap_or_default();
             for &layer in &layers {
                 if self.store.layer(&layer, work)?.is_none() {
                     return Err(EngineError::NoLayer { name: base.key.reference.clone(), layer });

@@ -219,12 +219,7 @@ impl<'d> Stages<'d> {
     }
 
     /// A stage with what it starts from and what that asks for. What is wrong with it goes to `errors`.
-    fn needed(
-        &mut self,
-        index: usize,
-        known: &Images,
-        errors: &mut Vec<PlanError>,
-    ) -> Needed<'d> {
+    fn needed(&mut self, index: usize, known: &Images, errors: &mut Vec<PlanError>) -> Needed<'d> {
         let stage = &self.all[index];
         let platform = self.platform(index).unwrap_or_else(|error| {
             errors.push(error);

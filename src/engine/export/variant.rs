@@ -86,8 +86,7 @@ impl<'a> Variants<'a> {
 
     fn config(&self, epoch: Option<i64>, rewrite: bool) -> Result<ImageConfig, EngineError> {
         let PlatformBuild { plan, bases, results, .. } = self.build;
-        let base =
-            plan.target.base.and_then(|id| bases.get(&plan.base(id).key)).map(|base| &base.config);
+        let base = plan.target.base.and_then(|id| bases.get(&plan.base(id).key)).map(|base| &base.config);
         let built = plan.step_ids().zip(results).map(|(id, step)| {
             let created = Timestamp::from_nanosecond(i128::from(step.created)).unwrap_or_default();
             (id, BuiltLayer { diff_id: step.layer, created })
