@@ -14,6 +14,7 @@ pub(crate) mod contexts;
 mod dump;
 mod error;
 mod graph;
+mod join;
 mod lower;
 mod mount;
 mod notation;
@@ -33,6 +34,7 @@ use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
+pub use join::{Joint, join};
 pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use scan::{Generator, NoCommand, Scans, add_scan, scan_results};
 pub use step::{
@@ -53,6 +55,8 @@ pub struct Options {
     pub platform: Platform,
     /// Whether the user chose that platform. The image is for it then, whatever its base is for.
     pub platform_is_chosen: bool,
+    /// Whether it is one of several, so that progress must say which.
+    pub is_one_of_several: bool,
     /// The platform to build on: the one whose programs can run.
     pub build_platform: Platform,
     /// Other architectures whose programs can run there, by their names in platforms.

@@ -283,7 +283,7 @@ impl<'a> Solver<'a> {
             _ => Ok(()),
         };
         let fetched = match &step.kind {
-            StepKind::Copy(copy) if scanned.is_ok() && !self.cancel.is_canceled() => self.fetch(copy),
+            StepKind::Copy(copy) if scanned.is_ok() && !self.cancel.is_canceled() => self.fetch(node, copy),
             _ => Ok(Vec::new()),
         };
         // A line of its own has said it.

@@ -73,12 +73,12 @@ impl Graph {
 }
 
 /// Writes down a plan. `bases` are its bases as identifiers, with the number of their layers; `text` is the Dockerfile.
-pub fn graph(plan: &Plan, bases: &[(String, usize)], platform: &Platform, text: &Text) -> Graph {
+pub fn graph(plan: &Plan, bases: &[(String, usize)], text: &Text) -> Graph {
     let mut writer =
         Writer { plan, graph: Graph::default(), contexts: BTreeMap::new(), steps: BTreeMap::new() };
-    for (identifier, _) in bases {
+    for (base, (identifier, _)) in plan.bases.iter().zip(bases) {
         let mut op = source(identifier);
-        op["platform"] = json!({ "Architecture": platform.architecture, "OS": platform.os });
+        op["platform"] = platform(&base.key.platform);
         writer.add(&op, &[]);
     }
     for id in plan.step_ids() {
@@ -100,6 +100,14 @@ pub fn graph(plan: &Plan, bases: &[(String, usize)], platform: &Platform, text: 
         "data": BASE64.encode(text.text()),
     }));
     graph
+}
+
+fn platform(Platform { os, architecture, variant }: &Platform) -> Value {
+    let mut platform = json!({ "Architecture": architecture, "OS": os });
+    if !variant.is_empty() {
+        platform["Variant"] = json!(variant);
+    }
+    platform
 }
 
 fn source(identifier: &str) -> Value {

@@ -7,6 +7,7 @@ mod facts;
 mod scan;
 mod spec;
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -16,37 +17,96 @@ use crate::attest::{
     Attestation, AttestationManifest, Invocation, Mode, Provenance, Shape, Statement, Subject, image_purl,
 };
 use crate::oci::{Descriptor, Digest, Platform, Reference};
-use crate::solve::StepResult;
+use crate::plan::{Images, Plan, StepId};
+use crate::solve::{Solver, StepResult};
+use crate::store::WorkDir;
 use crate::transport::Session;
 
+use super::Engine;
+use super::bases::Resolving;
+use super::build::BuildRequest;
+use super::context::BuildInput;
 use super::error::EngineError;
+use super::platforms::Planned;
 
-pub(super) use facts::{Known, SourceOf};
+use facts::{Known, SourceOf};
 pub use scan::ScanError;
-pub(super) use scan::{Scan, Scanned};
+use scan::Scanner;
 pub use spec::{AttestError, Attestations, ProvenanceSpec, SbomSpec};
 
+/// What has to be kept in mind from the beginning of a build to its end.
+pub(super) struct Attesting<'a> {
+    request: &'a BuildRequest,
+    source: SourceOf,
+    begun: Begun,
+    scanner: Option<Scanner>,
+    /// For each platform the scan, a step of its plan.
+    scans: Vec<StepId>,
+}
+
+impl<'a> Attesting<'a> {
+    /// A build that begins now.
+    pub(super) fn begin(request: &'a BuildRequest, input: &BuildInput, work: &WorkDir) -> Self {
+        let (source, begun) = (SourceOf::new(input), Begun::now(work.path()));
+        Self { request, source, begun, scanner: None, scans: Vec::new() }
+    }
+
+    /// The plans with the scans that an SBOM comes from, if one is wanted; the generator is added to the bases.
+    pub(super) fn plans(
+        &mut self,
+        engine: &Engine,
+        planned: &[Planned],
+        bases: &mut Images,
+        resolving: &Resolving<'_>,
+    ) -> Result<Vec<Plan>, EngineError> {
+        let mut plans: Vec<Plan> = planned.iter().map(|planned| planned.plan.clone()).collect();
+        if let (Some(spec), Some(first)) = (&self.request.attestations.sbom, planned.first()) {
+            let scanner = Scanner::find(engine, spec, first.options.network, resolving)?;
+            bases.extend([scanner.base()]);
+            self.scans = plans.iter_mut().map(|plan| scanner.plan(plan)).collect::<Result<_, _>>()?;
+            self.scanner = Some(scanner);
+        }
+        Ok(plans)
+    }
+
+    /// What is said of what was built for one platform, the one of this number. `steps` are the steps of its plan in
+    /// what was carried out, and what they came to.
+    pub(super) fn attested(
+        &self,
+        (number, planned): (usize, &Planned),
+        bases: &Images,
+        (steps, results): (&[StepId], &[StepResult]),
+        (solver, session): (&Solver<'_>, Session<'_>),
+    ) -> Result<Attested, EngineError> {
+        let scan = self.scanner.as_ref().zip(self.scans.get(number));
+        let sboms = scan.map(|(scanner, scan)| scanner.results(&results[scan.0 as usize], session));
+        let provenance = match &self.request.attestations.provenance {
+            None => None,
+            Some(spec) => {
+                let known = Known {
+                    request: self.request,
+                    planned,
+                    bases,
+                    generator: self.scanner.as_ref().map(|scanner| &scanner.image),
+                    source: &self.source,
+                    read: solver.materials(&steps[..planned.plan.steps.len()])?,
+                    begun: &self.begun,
+                };
+                Some((spec.clone(), known.provenance(spec)))
+            }
+        };
+        Ok(Attested { provenance, sboms: sboms.transpose()?.unwrap_or_default() })
+    }
+}
+
 /// What is said of what a build made for one platform.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Attested {
-    pub(super) provenance: Option<(ProvenanceSpec, Provenance)>,
-    pub(super) sboms: Vec<Attestation>,
+    provenance: Option<(ProvenanceSpec, Provenance)>,
+    sboms: Vec<Attestation>,
 }
 
 impl Attested {
-    /// What the request wants to be said of a build that is done. `scan` is a step of it.
-    pub(super) fn new(
-        known: &Known<'_>,
-        scan: Option<&Scan>,
-        steps: &[StepResult],
-        session: Session<'_>,
-    ) -> Result<Self, EngineError> {
-        let sboms = scan.map_or_else(|| Ok(Vec::new()), |scan| scan.results(steps, session))?;
-        let spec = known.request.attestations.provenance.clone();
-        let provenance = spec.map(|spec| known.provenance(&spec).map(|facts| (spec, facts)));
-        Ok(Self { provenance: provenance.transpose()?, sboms })
-    }
-
     /// All of it, the SBOM of the image itself first. `layers` are those of the image in its manifest.
     fn all(&self, layers: &[Descriptor]) -> Vec<Attestation> {
         let provenance = self.provenance.iter().map(|(spec, facts)| {
@@ -102,14 +162,14 @@ impl Attested {
 
 /// The name of a build, and its beginning.
 #[derive(Debug, Clone)]
-pub(super) struct Begun {
+struct Begun {
     id: String,
     at: SystemTime,
 }
 
 impl Begun {
     /// A build that begins now. No two builds of a store have a work directory of the same name at the same time.
-    pub(super) fn now(work: &std::path::Path) -> Self {
+    fn now(work: &Path) -> Self {
         let at = SystemTime::now();
         let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let text = format!("{} {} {since}", work.display(), std::process::id());

@@ -189,7 +189,7 @@ impl Engine {
         let session = Session { store: &self.store, work: bringing.work, cancel: bringing.cancel };
         let choice = ImageChoice { tag: layout.tag.clone(), digest: layout.digest };
         let options =
-            LoadOptions { platform: platform.clone(), only: Some(choice), ..LoadOptions::default() };
+            LoadOptions { platform: Some(platform.clone()), only: Some(choice), ..LoadOptions::default() };
         let failed = |source| BuildError::Layout { text: layout.text.clone(), source };
         let loaded = transport::load(session, Input::Path(&layout.path), &options, bringing.reporter)
             .map_err(|source| Box::new(failed(source)))?;

@@ -10,22 +10,23 @@ use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::network::ExtraHost;
 use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
-use crate::plan::{self, NetworkMode};
+use crate::plan::{self, Joint, NetworkMode};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::registry::Registries;
 use crate::remote::Clients;
 use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
 use crate::transport::Session;
 
-use super::attest::{Attestations, Attested, Begun, Known, Scanned, SourceOf};
+use super::attest::{Attestations, Attesting};
 use super::bases::Resolving;
-use super::check::{self, Checked};
+use super::check::Checked;
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
 use super::export::{self, Exporting, PlatformBuild};
 use super::given::{self, AgentSource, Given, SecretSource};
 use super::output::{self, Annotation, Circumstances, OutputSpec};
 use super::place::StepPlace;
+use super::platforms::{Target, plan_until};
 use super::pull::PullPolicy;
 use super::shell::Shell;
 use super::{Engine, epoch, options};
@@ -57,8 +58,8 @@ pub struct BuildRequest {
     pub no_cache: bool,
     /// Stages whose RUN, COPY and ADD are done anew.
     pub no_cache_stages: Vec<String>,
-    /// The platform to build for; `None` is this machine's.
-    pub platform: Option<Platform>,
+    /// The platforms to build for; nothing is this machine's.
+    pub platforms: Vec<Platform>,
     /// Whether the context's stat cache is used.
     pub stat_cache: bool,
     /// Secrets that RUNs may mount, by their names.
@@ -209,10 +210,12 @@ impl Engine {
         cancel: &CancelToken,
         checked: &mut Option<Checked>,
     ) -> Result<Made, EngineError> {
-        let mut options = options::for_plan(request)?;
+        let options = options::for_plans(request)?;
+        if request.shell_at.is_some() && options.len() > 1 {
+            return Err(Box::new(BuildError::ShellForSeveral).into());
+        }
         output::refuse_places(&request.outputs)?;
         let work = self.store.work_dir()?;
-        let begun = Begun::now(work.path());
         let (store, clients) = (&*self.store, &given::clients(request)?);
         let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
@@ -220,15 +223,18 @@ impl Engine {
         let source = input.dockerfile.clone();
         let parsed = computed(cancel, || dockerfile::parse(&source))?
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
-        let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
-        let source_of = SourceOf::new(&input);
-        let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
+        let mut attesting = Attesting::begin(request, &input, &work);
+        let targets = options.into_iter().map(|mut options| {
+            let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
+            Ok(Target { options, epoch })
+        });
+        let targets: Vec<Target> = targets.collect::<Result<_, EngineError>>()?;
         let circumstances = Circumstances {
             names: &request.tags,
             annotations: &request.annotations,
-            platform: &options.platform,
-            has_epoch: epoch.is_some(),
+            platforms: &targets.iter().map(|target| target.options.platform.clone()).collect::<Vec<_>>(),
+            has_epoch: targets.iter().all(|target| target.epoch.is_some()),
             is_attested: !request.attestations.is_empty(),
             precious: &export::precious(self, &input.files.root),
         };
@@ -236,29 +242,19 @@ impl Engine {
             .map_err(|refusal| Box::new(BuildError::from(refusal)))?;
         let (registries, pull) = (&request.registries, request.pull);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
-        let mut bases = BTreeMap::new();
-        let found = self.find_bases(&options, &resolving, &mut bases);
-        // Warnings come before errors: they may well say why.
-        let refusal =
-            check::before_build(&source, &parsed, (&options, cancel), &bases, &input.files, checked)?;
-        found?;
-        refusal?;
-        let (plan, stop) = match &request.shell_at {
-            None => {
-                let plan = computed(cancel, || plan::lower(dockerfile, &options, &bases))?;
-                (plan.map_err(refused)?, None)
+        let until = request.shell_at.as_ref().map(|place| (place, targets[0].options.clone()));
+        let (planned, mut bases) = self.plans(targets, &parsed, &resolving, &input, checked)?;
+        let (plan, stop, parts) = match &until {
+            Some((place, options)) => {
+                let (plan, stop) = plan_until(place, options, &bases, &resolving)?;
+                (plan, Some(stop), Vec::new())
             }
-            Some(place) => {
-                let named = place.find(dockerfile, &source).map_err(Box::new)?;
-                let plan = computed(cancel, || plan::lower_until(dockerfile, &options, &bases, named.span))?;
-                let (plan, stop) = plan.map_err(refused)?;
-                let stop = stop.ok_or_else(|| Box::new(place.blame(&named, dockerfile, &source)))?;
-                (plan, Some(stop))
+            None => {
+                let plans = attesting.plans(self, &planned, &mut bases, &resolving)?;
+                let Joint { plan, steps } = plan::join(&plans);
+                (plan, None, steps)
             }
         };
-        let sbom = request.attestations.sbom.as_ref().filter(|_| stop.is_none());
-        let sbom = sbom.map(|spec| (spec, options.network));
-        let Scanned { plan, asked, scan } = self.with_scan(sbom, plan, &mut bases, &resolving)?;
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
         let search_path = clients.git.search_path.as_deref();
@@ -284,29 +280,19 @@ impl Engine {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
-        let asked = asked.as_ref().unwrap_or(&plan);
-        let known = Known {
-            request,
-            options: &options,
-            plan: asked,
-            bases: &bases,
-            generator: scan.as_ref().map(|scan| &scan.generator),
-            source: &source_of,
-            read: &|| Ok(solver.materials(asked.steps.len())?),
-            has_epoch: epoch.is_some(),
-            begun: &begun,
-        };
-        let attested = Attested::new(&known, scan.as_ref(), &solved.steps, session)?;
-        let build = PlatformBuild {
-            platform: &options.platform,
-            plan: asked,
-            bases: &bases,
-            results: solved.steps.clone(),
-            epoch,
-            attested,
-        };
-        let builds = &[build];
-        let exporting = Exporting { request, builds, session, reporter };
+        let builds: Vec<PlatformBuild<'_>> = planned
+            .iter()
+            .zip(&parts)
+            .enumerate()
+            .map(|(number, (planned, steps))| {
+                let results: Vec<_> = steps.iter().map(|id| solved.steps[id.0 as usize].clone()).collect();
+                let attested =
+                    attesting.attested((number, planned), &bases, (steps, &results), (&solver, session))?;
+                let (platform, plan, epoch) = (&planned.options.platform, &planned.plan, planned.epoch);
+                Ok(PlatformBuild { platform, plan, bases: &bases, results, epoch, attested })
+            })
+            .collect::<Result<_, EngineError>>()?;
+        let exporting = Exporting { request, builds: &builds, session, reporter };
         let written = exporting.write()?;
         if written.stored {
             // What only went out as files leaves nothing here but cache, which a crash may cost.

@@ -68,6 +68,7 @@ fn lower(dockerfile: &Dockerfile, config: Option<&Config>) -> Result<Config, Eng
         target: None,
         labels: BTreeMap::new(),
         platform: Platform::host(),
+        is_one_of_several: false,
         platform_is_chosen: false,
         build_platform: Platform::host(),
         emulated: Vec::new(),

@@ -10,9 +10,19 @@ use super::context::{self, Bringing, Directory};
 use super::error::{BuildError, EngineError};
 use super::given::Given;
 
-/// What the planner needs.
-pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineError> {
-    let platform = request.platform.clone().unwrap_or_else(Platform::host);
+/// What the planner needs for each platform.
+pub(super) fn for_plans(request: &BuildRequest) -> Result<Vec<plan::Options>, EngineError> {
+    let platforms = request.chosen_platforms();
+    let are_several = platforms.len() > 1;
+    platforms.into_iter().map(|platform| for_plan(request, platform, are_several)).collect()
+}
+
+fn for_plan(
+    request: &BuildRequest,
+    chosen: Option<&Platform>,
+    is_one_of_several: bool,
+) -> Result<plan::Options, EngineError> {
+    let platform = chosen.cloned().unwrap_or_else(Platform::host);
     if platform.os != "linux" {
         let what = format!("images for the operating system `{}`", platform.os);
         return Err(Box::new(BuildError::Unsupported { what }).into());
@@ -23,7 +33,8 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
         target: request.target.clone(),
         labels: request.labels.clone(),
         platform,
-        platform_is_chosen: request.platform.is_some(),
+        platform_is_chosen: chosen.is_some(),
+        is_one_of_several,
         build_platform: Platform::host(),
         emulated: crate::exec::emulated(),
         contexts: contexts.collect(),

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use annotation::Form;
 pub use annotation::{Annotation, AnnotationError, Level};
 pub use error::{OutputError, OutputRefusal};
 
@@ -212,8 +213,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) names: &'a [Reference],
     /// The user's remarks for all images.
     pub(super) annotations: &'a [Annotation],
-    /// The platform that is built for.
-    pub(super) platform: &'a Platform,
+    /// The platforms that are built for.
+    pub(super) platforms: &'a [Platform],
     /// Whether the build has an epoch.
     pub(super) has_epoch: bool,
     /// Whether anything is to be said of the image beside it.
@@ -262,7 +263,8 @@ fn refuse_look(output: &OutputSpec, circumstances: &Circumstances<'_>) -> Result
     if look.rewrite && !has_epoch {
         return Err(OutputRefusal::RewriteWithoutEpoch);
     }
-    if circumstances.is_attested && !look.unattested {
+    let is_attested = circumstances.is_attested && !look.unattested;
+    if is_attested {
         if let OutputForm::Layout(LayoutOutput { docker: true, .. }) = output.form {
             return Err(OutputRefusal::AttestedDockerArchive);
         }
@@ -276,9 +278,17 @@ fn refuse_look(output: &OutputSpec, circumstances: &Circumstances<'_>) -> Result
     {
         return Err(OutputRefusal::PushWithoutName);
     }
-    let is_layout = matches!(output.form, OutputForm::Layout(_));
+    let are_several = circumstances.platforms.len() > 1;
+    let is_layout = match &output.form {
+        OutputForm::Layout(LayoutOutput { docker: true, .. }) if are_several => {
+            return Err(OutputRefusal::DockerArchive);
+        }
+        form => matches!(form, OutputForm::Layout(_)),
+    };
+    let has_index = are_several || is_attested;
+    let form = Form { types: look.types, is_layout, has_index };
     for annotation in circumstances.annotations.iter().chain(&look.annotations) {
-        annotation.refuse_impossible(circumstances.platform, look.types, is_layout)?;
+        annotation.refuse_impossible(circumstances.platforms, form)?;
     }
     Ok(())
 }

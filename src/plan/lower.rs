@@ -23,6 +23,7 @@ use crate::oci::{Config, DEFAULT_PATH, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
+use super::join::FOR;
 use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
@@ -120,7 +121,7 @@ struct State {
 /// The one who counts `[name 2/4]`.
 #[derive(Debug)]
 struct Counter {
-    /// The stage's name with a blank, or nothing.
+    /// The platform and the stage's name, each with a blank, or nothing.
     stage: String,
     next: usize,
     /// `/total] `
@@ -128,7 +129,7 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(needed: &Needed<'_>, are_several: bool) -> Self {
+    fn new(needed: &Needed<'_>, are_several: bool, options: &Options) -> Self {
         let counts = |instruction: &&Instruction| {
             use InstructionKind::{Add, Copy, Run, Workdir};
             matches!(instruction.kind, Run(_) | Copy(_) | Add(_) | Workdir(_))
@@ -139,6 +140,7 @@ impl Counter {
             Some(name) => format!("{name} "),
             None => format!("stage-{} ", needed.index),
         };
+        let stage = format!("{}{stage}", platform_label(&needed.platform, options));
         let triggers = needed.triggers.iter().map(|trigger| &trigger.instruction);
         let counted = triggers.chain(needed.instructions()).filter(counts).count();
         Self { stage, next: 1, end: format!("/{}] ", from + counted) }
@@ -162,6 +164,19 @@ impl Counter {
     }
 }
 
+/// What progress says of a platform where there are several, with a blank: that of the stage, and what for if it is another.
+fn platform_label(own: &Platform, options: &Options) -> String {
+    if !options.is_one_of_several {
+        return String::new();
+    }
+    let target = &options.platform;
+    if own == target {
+        return format!("{own} ");
+    }
+    let variant = if target.variant.is_empty() { String::new() } else { format!("/{}", target.variant) };
+    format!("{own}{FOR}{}{variant} ", target.architecture)
+}
+
 /// A stage while its instructions are read.
 struct Stage<'s, 'a> {
     options: &'a Options,
@@ -181,7 +196,7 @@ struct Stage<'s, 'a> {
 impl Lowering<'_> {
     /// Lowers a stage. `None` if it could not be started; errors in it are collected.
     fn stage(&mut self, needed: &Needed<'_>) -> Option<State> {
-        let mut counter = Counter::new(needed, self.stages.are_several());
+        let mut counter = Counter::new(needed, self.stages.are_several(), self.options);
         let state = match &needed.origin {
             Origin::Stage(parent) => Ok(self.done.get(parent)?.continued()),
             Origin::Scratch => Ok(self.scratch()),

@@ -76,7 +76,7 @@ pub(super) struct Kept(#[expect(dead_code, reason = "what it holds goes when it 
 
 impl Solver<'_> {
     /// Asks the servers of a step's sources, one after the other.
-    pub(super) fn fetch(&self, copy: &Copy) -> Result<Vec<Fetched>, StepError> {
+    pub(super) fn fetch(&self, step: usize, copy: &Copy) -> Result<Vec<Fetched>, StepError> {
         let exclude = excluding(&copy.exclude)?;
         let is_excluded = |url| exclude.verdict(&TreePath::clean(file_name(url).as_bytes())).is_hidden();
         let mut fetched = Vec::new();
@@ -84,8 +84,8 @@ impl Solver<'_> {
             let found = match source {
                 Source::Pattern(_) | Source::Inline(_) => continue,
                 Source::Http { url, .. } if is_excluded(url) => continue,
-                Source::Http { url, checksum } => self.fetch_file(url, *checksum),
-                Source::Git(tree) => self.resolve(tree, &copy.exclude),
+                Source::Http { url, checksum } => self.fetch_file(url, *checksum, step),
+                Source::Git(tree) => self.resolve(tree, &copy.exclude, step),
             };
             let (digest, content) = found.map_err(|error| error.of_source(number))?;
             fetched.push(Fetched { number, digest, content });
@@ -120,6 +120,7 @@ impl Solver<'_> {
         &self,
         url: &HttpUrl,
         checksum: Option<Digest>,
+        step: usize,
     ) -> Result<(ContentDigest, Content), StepError> {
         let line = self.reporter.start(&url.redacted());
         let fetched = self.bring_file(url, checksum, &line);
@@ -127,7 +128,7 @@ impl Solver<'_> {
             FileOrigin::Downloaded => line.done(),
             FileOrigin::Unchanged | FileOrigin::Kept => line.cached(),
         })?;
-        self.materials.note(Origin::file(url, &file.digest));
+        self.materials.note(step, Origin::file(url, &file.digest));
         let item = file_item(file, file_name(url));
         Ok((counted(&item), Content::Here(Brought { item, directory })))
     }
@@ -151,11 +152,16 @@ impl Solver<'_> {
     }
 
     /// Asks which commit is meant, and checks it out if it is not known what its files are.
-    fn resolve(&self, source: &GitRef, exclude: &[String]) -> Result<(ContentDigest, Content), StepError> {
+    fn resolve(
+        &self,
+        source: &GitRef,
+        exclude: &[String],
+        step: usize,
+    ) -> Result<(ContentDigest, Content), StepError> {
         let line = self.reporter.start(&source.to_string());
         let authorization = self.options.clients.logins.of_tree(source);
         let request = GitRequest { source: source.clone(), authorization };
-        let known = self.known(request, exclude, &line);
+        let known = self.known(request, exclude, (step, &line));
         ended(known, line, |line, (_, content)| match content {
             Content::Here(_) => line.done(),
             Content::Known(_) => line.cached(),
@@ -166,11 +172,11 @@ impl Solver<'_> {
         &self,
         request: GitRequest,
         exclude: &[String],
-        line: &progress::Step<'_>,
+        (step, line): (usize, &progress::Step<'_>),
     ) -> Result<(ContentDigest, Content), StepError> {
         let resolved = self.watched(line, |watch| self.options.clients.git.resolve(&request, watch))?;
         line.note(format!("commit {}", resolved.commit()));
-        self.materials.note(Origin::commit(&request.source, resolved.commit()));
+        self.materials.note(step, Origin::commit(&request.source, resolved.commit()));
         let tree = Tree { request, resolved };
         let key = tree.key(exclude);
         if let Some(digest) = self.store.memo(&key)? {

@@ -4,29 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::attest::{DigestSet, Material, Origin, directory_digest};
-use crate::plan::{ContextId, ContextName};
+use crate::plan::{ContextId, ContextName, StepId};
 use crate::tree::{Kind, TreePath};
 
 use super::error::StepError;
 use super::{Solver, needed_context};
 
-/// What steps fetched, by its address; all of it, also what the cache made needless.
+/// What steps fetched, by the step and the address; all of it, also what the cache made needless.
 #[derive(Debug, Default)]
-pub(super) struct Materials(Mutex<BTreeMap<String, DigestSet>>);
+pub(super) struct Materials(Mutex<BTreeMap<(usize, String), DigestSet>>);
 
 impl Materials {
     /// Notes something that a step fetched.
-    pub(super) fn note(&self, Origin { uri, digest }: Origin) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uri, digest);
+    pub(super) fn note(&self, step: usize, Origin { uri, digest }: Origin) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((step, uri), digest);
     }
 }
 
 impl Solver<'_> {
-    /// The contexts that the first `steps` of the plan's steps read, and what was fetched. All files of a context of the
+    /// What these steps of the plan read: their contexts, and what was fetched for them. All files of a context of the
     /// user's are read, as far as they have not been: what it was is what a step could have read, not what it did read.
-    pub fn materials(&self, steps: usize) -> Result<Vec<Material>, StepError> {
+    pub fn materials(&self, steps: &[StepId]) -> Result<Vec<Material>, StepError> {
         let mut materials = Vec::new();
-        let contexts = self.plan.steps[..steps].iter().filter_map(|step| needed_context(&step.kind));
+        let contexts = steps.iter().filter_map(|id| needed_context(&self.plan.step(*id).kind));
         for id in contexts.collect::<BTreeSet<_>>() {
             materials.push(match &self.options.contexts[id.0 as usize].origin {
                 Some(origin) => Material::Public(origin.clone()),
@@ -34,8 +34,11 @@ impl Solver<'_> {
             });
         }
         let fetched = self.materials.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fetched = fetched.iter().map(|(uri, digest)| Origin { uri: uri.clone(), digest: digest.clone() });
-        materials.extend(fetched.map(Material::Public));
+        let fetched = fetched.iter().filter(|((step, _), _)| steps.contains(&StepId(*step as u32)));
+        let fetched: BTreeMap<&String, &DigestSet> =
+            fetched.map(|((_, uri), digest)| (uri, digest)).collect();
+        let fetched = fetched.into_iter().map(|(uri, digest)| (uri.clone(), digest.clone()));
+        materials.extend(fetched.map(|(uri, digest)| Material::Public(Origin { uri, digest })));
         Ok(materials)
     }
 

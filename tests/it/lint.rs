@@ -36,6 +36,7 @@ fn options() -> Options {
         platform: platform(),
         build_platform: platform(),
         emulated: Vec::new(),
+        is_one_of_several: false,
         platform_is_chosen: false,
         contexts: BTreeMap::new(),
         no_cache_stages: Vec::new(),

@@ -23,6 +23,7 @@ fn options(text: &str) -> Options {
         labels: BTreeMap::new(),
         platform: platform(),
         platform_is_chosen: false,
+        is_one_of_several: false,
         build_platform: platform(),
         emulated: Vec::new(),
         contexts: BTreeMap::new(),
@@ -86,7 +87,7 @@ fn facts(text: &str) -> Provenance {
             started: "2001-02-03T04:05:06Z".to_owned(),
             finished: "2001-02-03T04:05:07.5Z".to_owned(),
         }),
-        graph: graph(&plan, &bases, &platform(), &Source::new("Dockerfile", text)).with_layers(&layers),
+        graph: graph(&plan, &bases, &Source::new("Dockerfile", text)).with_layers(&layers),
     }
 }
 

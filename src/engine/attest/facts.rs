@@ -4,22 +4,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::attest::{
-    Completeness, ConfigSource, Material, Mode, Origin, Provenance, Request, digest_set, graph, image_purl,
+    Completeness, ConfigSource, Graph, Material, Mode, Origin, Provenance, Request, digest_set, graph,
+    image_purl,
 };
 use crate::diagnostic::Source;
 use crate::dockerfile::remote::RemoteSource;
 use crate::network::HostAddress;
 use crate::oci::{Digest, Platform, Reference};
-use crate::plan::{BaseImage, Images, MountKind, NetworkMode, Options, Plan, StepKind};
+use crate::plan::{BaseImage, Images, MountKind, NetworkMode, Plan, StepKind};
 
 use super::super::build::BuildRequest;
 use super::super::context::{BuildInput, ContextSource, Dockerfile, LAYOUT, NamedSource};
-use super::super::error::EngineError;
+use super::super::platforms::Planned;
 use super::{Begun, ProvenanceSpec};
 
 /// Where the context and the Dockerfile are from.
 #[derive(Debug, Clone)]
-pub(in crate::engine) struct SourceOf {
+pub(super) struct SourceOf {
     context: Option<Origin>,
     dockerfile: Option<Origin>,
     /// The Dockerfile's text.
@@ -28,7 +29,7 @@ pub(in crate::engine) struct SourceOf {
 
 impl SourceOf {
     /// What a build was told by.
-    pub(in crate::engine) fn new(input: &BuildInput) -> Self {
+    pub(super) fn new(input: &BuildInput) -> Self {
         Self {
             context: input.files.origin.clone(),
             dockerfile: input.dockerfile_origin.clone(),
@@ -37,49 +38,46 @@ impl SourceOf {
     }
 }
 
-/// What is known of a build when it is done.
-pub(in crate::engine) struct Known<'a> {
-    pub(in crate::engine) request: &'a BuildRequest,
-    pub(in crate::engine) options: &'a Options,
-    /// The plan of what the user asked for.
-    pub(in crate::engine) plan: &'a Plan,
-    pub(in crate::engine) bases: &'a Images,
+/// What is known of what was built for a platform.
+pub(super) struct Known<'a> {
+    pub(super) request: &'a BuildRequest,
+    /// What the user asked for.
+    pub(super) planned: &'a Planned,
+    pub(super) bases: &'a Images,
     /// An image that ran, but is in no layer: the generator of the SBOM.
-    pub(in crate::engine) generator: Option<&'a BaseImage>,
-    pub(in crate::engine) source: &'a SourceOf,
-    /// Says what was read besides images; asked only if somebody wants to know.
-    pub(in crate::engine) read: &'a dyn Fn() -> Result<Vec<Material>, EngineError>,
-    /// Whether the build has a time of its own, and nothing may say when it ran.
-    pub(in crate::engine) has_epoch: bool,
-    pub(in crate::engine) begun: &'a Begun,
+    pub(super) generator: Option<&'a BaseImage>,
+    pub(super) source: &'a SourceOf,
+    /// What was read besides images.
+    pub(super) read: Vec<Material>,
+    pub(super) begun: &'a Begun,
 }
 
 impl Known<'_> {
     /// The facts that provenance says.
-    pub(in crate::engine) fn provenance(&self, spec: &ProvenanceSpec) -> Result<Provenance, EngineError> {
-        let read = (self.read)()?;
-        let locals = self.locals(&read);
-        let materials = self.materials(&read, &locals);
+    pub(super) fn provenance(self, spec: &ProvenanceSpec) -> Provenance {
+        let Planned { options, plan, epoch } = self.planned;
+        let locals = self.locals();
+        let materials = self.materials(&locals);
         let is_public = |material: &Material| matches!(material, Material::Public(_));
         let complete = locals.is_empty() && materials.iter().all(is_public);
-        let bases: Vec<(String, usize)> = self.plan.bases.iter().map(|base| self.base(base)).collect();
+        let bases: Vec<(String, usize)> = plan.bases.iter().map(|base| self.base(base)).collect();
         let graph = match spec.mode {
-            Mode::Min => crate::attest::Graph::default(),
-            Mode::Max => graph(self.plan, &bases, &self.plan.target.platform, &self.source.text),
+            Mode::Min => Graph::default(),
+            Mode::Max => graph(plan, &bases, &self.source.text),
         };
-        let (secrets, agents) = given(self.plan);
-        let reproducible = spec.reproducible.unwrap_or(self.request.reproducible);
-        Ok(Provenance {
+        let (secrets, agents) = given(plan);
+        Provenance {
             builder: spec.builder.clone(),
-            reproducible,
+            reproducible: spec.reproducible.unwrap_or(self.request.reproducible),
             source: self.config_source(),
             request: Request { args: self.args(), secrets, agents, locals },
-            platform: Some(self.options.build_platform.clone()),
-            complete: Completeness { materials: complete, hermetic: complete && !reaches_network(self.plan) },
-            invocation: (!self.has_epoch).then(|| self.begun.done()),
+            platform: Some(options.build_platform.clone()),
+            complete: Completeness { materials: complete, hermetic: complete && !reaches_network(plan) },
+            // A build that has a time of its own must not depend on when it ran.
+            invocation: epoch.is_none().then(|| self.begun.done()),
             graph,
             materials,
-        })
+        }
     }
 
     fn config_source(&self) -> ConfigSource {
@@ -100,11 +98,11 @@ impl Known<'_> {
     }
 
     /// What was read of the user's machine, by BuildKit's names.
-    fn locals(&self, read: &[Material]) -> Vec<String> {
+    fn locals(&self) -> Vec<String> {
         let from_context = matches!(self.request.dockerfile, Dockerfile::InContext);
         let context = self.source.context.is_none();
         let dockerfile = self.source.dockerfile.is_none() && (context || !from_context);
-        let named = read.iter().filter_map(|material| match material {
+        let named = self.read.iter().filter_map(|material| match material {
             Material::Local { name, .. } if name != "context" => Some(name.clone()),
             _ => None,
         });
@@ -113,7 +111,7 @@ impl Known<'_> {
     }
 
     fn args(&self) -> BTreeMap<String, String> {
-        let (request, options) = (self.request, self.options);
+        let (request, options) = (self.request, &self.planned.options);
         let mut args = BTreeMap::new();
         let mut add = |name: String, value: String| drop(args.insert(name, value));
         for (name, value) in &options.build_args {
@@ -177,8 +175,9 @@ impl Known<'_> {
         named.map(|context| context.name.clone()).unwrap_or_default()
     }
 
-    fn materials(&self, read: &[Material], locals: &[String]) -> Vec<Material> {
-        let bases = self.plan.bases.iter().filter_map(|base| {
+    fn materials(&self, locals: &[String]) -> Vec<Material> {
+        let Planned { options, plan, .. } = self.planned;
+        let bases = plan.bases.iter().filter_map(|base| {
             let image = self.bases.get(&base.key)?;
             if !base.key.reference.starts_with(LAYOUT) {
                 return image_material(image, &base.key.platform);
@@ -186,8 +185,8 @@ impl Known<'_> {
             let name = self.layout_name(&base.key.reference);
             Some(Material::Local { name, digest: digest_set(&image.manifest?.0) })
         });
-        let generator = self.generator.and_then(|image| image_material(image, &self.options.build_platform));
-        let mut materials: Vec<Material> = bases.chain(generator).chain(read.iter().cloned()).collect();
+        let generator = self.generator.and_then(|image| image_material(image, &options.build_platform));
+        let mut materials: Vec<Material> = bases.chain(generator).chain(self.read.iter().cloned()).collect();
         let text = digest_set(&Digest::of(self.source.text.text().as_bytes()));
         let fetched = [&self.source.context, &self.source.dockerfile].into_iter().flatten();
         materials.extend(fetched.cloned().map(Material::Public));

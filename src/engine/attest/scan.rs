@@ -1,12 +1,13 @@
 //! SBOMs: the generator's image, the scan that it does as a step of the build, and what it wrote.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 
 use crate::attest::{Attestation, StatementError};
 use crate::oci::Platform;
 use crate::plan::{
-    BaseImage, Generator, ImageKey, Images, NetworkMode, NoCommand, Plan, StepId, add_scan, scan_results,
+    BaseImage, Generator, ImageKey, NetworkMode, NoCommand, Plan, StepId, add_scan, scan_results,
 };
 use crate::solve::{Stack, StepResult};
 use crate::store::StoreError;
@@ -24,14 +25,16 @@ const MAX: u64 = 80 << 20;
 /// What a file with the SBOM of the image itself is called before its first dot.
 const CORE: &str = "sbom";
 
-/// A scan that is a step of a plan.
+/// An image whose command makes SBOMs.
 #[derive(Debug)]
-pub(in crate::engine) struct Scan {
-    step: StepId,
-    /// The image that scans.
-    pub(in crate::engine) generator: BaseImage,
+pub(super) struct Scanner {
+    /// The image.
+    pub(super) image: BaseImage,
+    key: ImageKey,
     /// Its name, as people write it.
     name: String,
+    parameters: BTreeMap<String, String>,
+    network: NetworkMode,
 }
 
 /// An SBOM cannot be had.
@@ -76,59 +79,40 @@ pub enum ScanError {
     },
 }
 
-/// A plan, with a scan if there is to be one.
-pub(in crate::engine) struct Scanned {
-    /// What is carried out.
-    pub(in crate::engine) plan: Plan,
-    /// The plan of what the user asked for, if that is not all.
-    pub(in crate::engine) asked: Option<Plan>,
-    pub(in crate::engine) scan: Option<Scan>,
-}
-
-impl Engine {
-    /// Adds a scan to a plan, if an SBOM is wanted, and the generator to its bases.
-    pub(in crate::engine) fn with_scan(
-        &self,
-        spec: Option<(&SbomSpec, NetworkMode)>,
-        plan: Plan,
-        bases: &mut Images,
+impl Scanner {
+    /// Finds the image. Its command has the network that the user chose.
+    pub(super) fn find(
+        engine: &Engine,
+        spec: &SbomSpec,
+        network: NetworkMode,
         resolving: &Resolving<'_>,
-    ) -> Result<Scanned, EngineError> {
-        let Some(spec) = spec else { return Ok(Scanned { plan, asked: None, scan: None }) };
-        let mut scanned = plan.clone();
-        let scan = self.plan_scan(spec, &mut scanned, bases, resolving)?;
-        Ok(Scanned { plan: scanned, asked: Some(plan), scan: Some(scan) })
-    }
-
-    fn plan_scan(
-        &self,
-        (spec, network): (&SbomSpec, NetworkMode),
-        plan: &mut Plan,
-        bases: &mut Images,
-        resolving: &Resolving<'_>,
-    ) -> Result<Scan, EngineError> {
-        let generator = self.helper_image(&spec.generator, resolving)?;
+    ) -> Result<Self, EngineError> {
+        let image = engine.helper_image(&spec.generator, resolving)?;
         let name = spec.generator.familiar();
         // No reference has a blank, so that it is nobody else's.
-        let reference = format!("generator {name}");
-        let key = ImageKey { reference, platform: Platform::host() };
-        let described = Generator { key: &key, image: &generator, parameters: &spec.parameters, network };
-        let step = add_scan(plan, described)
-            .map_err(|error| Box::new(BuildError::Scan(ScanError::Command(error))))?;
-        bases.insert(key, generator.clone());
-        Ok(Scan { step, generator, name })
+        let key = ImageKey { reference: format!("generator {name}"), platform: Platform::host() };
+        Ok(Self { image, key, name, parameters: spec.parameters.clone(), network })
     }
-}
 
-impl Scan {
+    /// The image as one of the plan's.
+    pub(super) fn base(&self) -> (ImageKey, BaseImage) {
+        (self.key.clone(), self.image.clone())
+    }
+
+    /// Adds the scan to a plan.
+    pub(super) fn plan(&self, plan: &mut Plan) -> Result<StepId, EngineError> {
+        let Self { image, key, parameters, network, .. } = self;
+        let generator = Generator { key, image, parameters, network: *network };
+        add_scan(plan, generator).map_err(|error| failed(ScanError::Command(error)))
+    }
+
     /// What the generator wrote, the SBOM of the image itself first.
-    pub(in crate::engine) fn results(
+    pub(super) fn results(
         &self,
-        steps: &[StepResult],
+        scan: &StepResult,
         session: Session<'_>,
     ) -> Result<Vec<Attestation>, EngineError> {
-        let layer = steps[self.step.0 as usize].layer;
-        let stack = Stack::open(&[layer], session.store, session.work)?;
+        let stack = Stack::open(&[scan.layer], session.store, session.work)?;
         let directory = scan_results();
         let mut found = Vec::new();
         for file in stack.view().list(&directory).map_err(StoreError::from)? {

@@ -16,6 +16,7 @@ pub(super) fn options() -> Options {
         target: None,
         labels: BTreeMap::new(),
         platform: platform(),
+        is_one_of_several: false,
         platform_is_chosen: false,
         build_platform: platform(),
         emulated: Vec::new(),
