@@ -227,6 +227,12 @@ fn a_store_has_an_image_with_what_is_said_of_it() {
     for name in ["invocationId", "startedOn", "finishedOn"] {
         assert!(metadata[name].is_string(), "{metadata:#}");
     }
+    // It goes on as it came.
+    let other = Env::new();
+    let _ = other.strata(["load", "-q", "-i", env.path("app.tar").to_str().unwrap()]).success();
+    let _ = other.strata(["save", "--format=oci-archive", "-o", "again.tar", "app"]).success();
+    let first = Layout::unpacked(&env, "app.tar").index().1["digest"].take();
+    assert_eq!(Layout::unpacked(&other, "again.tar").index().1["digest"], first);
     // It goes with the image.
     let _ = env.strata(["rmi", "app"]).success();
     let _ = env.strata(["prune", "-a", "-f"]).success();
@@ -345,6 +351,56 @@ fn an_artifact_has_the_image_as_its_subject() {
     assert_eq!(statements[0]["predicate"]["buildType"], "https://mobyproject.org/buildkit@v1");
     let (image, _) = Layout::unpacked(&env, "b.tar").index();
     assert!(image["layers"].is_array(), "it goes without: {image:#}");
+}
+
+#[test]
+fn each_platform_has_its_own() {
+    let env = with_scanner(SCANNER);
+    let context = env.dockerfile("context", "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /\n");
+    for name in ["amd64", "arm64"] {
+        fs::write(context.join(name), name).unwrap();
+    }
+    let flags = ["--platform=linux/amd64,linux/arm64", "--provenance=mode=min", "--sbom=generator=scanner"];
+    let mut command = env.command(["build", "-q", "--metadata-file=m.json", "--annotation=index:a=b"]);
+    command.args(flags).args(["-o", "type=oci,dest=out.tar", "context"]);
+    let _ = env.run(command).success();
+    let layout = Layout::unpacked(&env, "out.tar");
+    let (index, _) = layout.index();
+    let manifests = index["manifests"].as_array().unwrap();
+    assert_eq!(manifests.len(), 4, "{index:#}");
+    for (number, name) in ["amd64", "arm64"].into_iter().enumerate() {
+        let (image, about) = (&manifests[number], &manifests[number + 2]);
+        assert_eq!(image["platform"]["architecture"], name);
+        assert_eq!(about["annotations"]["vnd.docker.reference.digest"], image["digest"]);
+        let sbom = layout.blob(&layout.blob(about)["layers"][0]);
+        assert_eq!(sbom["predicate"]["files"], json!([{"fileName": name}]));
+    }
+    let metadata = read(env.path("m.json"));
+    for name in ["amd64", "arm64"] {
+        assert!(metadata[format!("buildx.build.provenance/linux/{name}")].is_object(), "{metadata:#}");
+    }
+    let mut command =
+        env.command(["build", "-q", "-o", "split", "-o", "type=local,dest=flat,platform-split=false"]);
+    command.args(flags).arg("context");
+    let _ = env.run(command).success();
+    let listed = |name: &str| env.host(&env.path(name), "find . -name 'provenance*' | sort");
+    assert_eq!(listed("split"), "./linux_amd64/provenance.json\n./linux_arm64/provenance.json\n");
+    assert_eq!(listed("flat"), "./provenance.linux_amd64.json\n./provenance.linux_arm64.json\n");
+}
+
+#[test]
+fn an_image_with_what_is_said_of_it_has_an_index_to_annotate() {
+    let env = Env::new();
+    let _ = env.dockerfile("context", "FROM scratch\nCOPY Dockerfile /\n");
+    let build = |flags: &[&str]| {
+        let mut command = env.command(["build", "-q", "--annotation=index:a=b"]);
+        command.args(["-o", "type=oci,dest=out.tar"]).args(flags).arg("context");
+        env.run(command)
+    };
+    let _ = build(&["--provenance=true"]).success();
+    assert_eq!(Layout::unpacked(&env, "out.tar").index().0["annotations"], json!({"a": "b"}));
+    let refused = build(&[]).code(1).stderr;
+    assert!(refused.contains("the annotation `a` is for an index"), "{refused}");
 }
 
 #[test]
