@@ -230,16 +230,13 @@ impl Engine {
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let until = request.shell_at.as_ref().map(|place| (place, targets[0].options.clone()));
         let (planned, bases) = self.plans(targets, &parsed, &resolving, &input, checked)?;
-        let (plan, stop, parts) = match &until {
-            Some((place, options)) => {
-                let (plan, stop) = plan_until(place, options, &bases, &resolving)?;
-                (plan, Some(stop), Vec::new())
-            }
-            None => {
-                let plans: Vec<Plan> = planned.iter().map(|planned| planned.plan.clone()).collect();
-                let Joint { plan, steps } = plan::join(&plans);
-                (plan, None, steps)
-            }
+        let (plan, stop, parts) = if let Some((place, options)) = &until {
+            let (plan, stop) = plan_until(place, options, &bases, &resolving)?;
+            (plan, Some(stop), Vec::new())
+        } else {
+            let plans: Vec<&Plan> = planned.iter().map(|planned| &planned.plan).collect();
+            let Joint { plan, steps } = plan::join(&plans);
+            (plan, None, steps)
         };
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;

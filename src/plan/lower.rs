@@ -26,7 +26,8 @@ use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
 use super::{
-    BaseId, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Step, StepKind, Stop, Target,
+    BaseId, Chosen, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Step, StepKind, Stop,
+    Target,
 };
 
 /// See [`super::lower()`], and [`super::lower_until()`] for `place`.
@@ -145,7 +146,7 @@ impl Counter {
 
 /// What progress says of a platform where there are several, with a blank: that of the stage, and what for if it is another.
 fn platform_label(own: &Platform, options: &Options) -> String {
-    if !options.is_one_of_several {
+    if options.chosen != Chosen::AmongOthers {
         return String::new();
     }
     let target = &options.platform;
@@ -295,7 +296,7 @@ impl State {
             config,
             author: self.author,
             platform: match self.base_platform {
-                Some(platform) if !options.platform_is_chosen => platform,
+                Some(platform) if options.chosen == Chosen::No => platform,
                 _ => options.platform.clone(),
             },
             history: self.history,
