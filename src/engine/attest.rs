@@ -7,6 +7,7 @@ mod facts;
 mod scan;
 mod spec;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -19,7 +20,6 @@ use crate::attest::{
 use crate::oci::{Descriptor, Digest, Platform, Reference};
 use crate::plan::{Images, Plan, StepId};
 use crate::solve::{Solver, StepResult};
-use crate::store::WorkDir;
 use crate::transport::Session;
 
 use super::Engine;
@@ -45,25 +45,27 @@ pub(super) struct Attesting<'a> {
 }
 
 impl<'a> Attesting<'a> {
-    /// A build that begins now.
-    pub(super) fn begin(request: &'a BuildRequest, input: &BuildInput, work: &WorkDir) -> Self {
-        let (source, begun) = (SourceOf::new(input), Begun::now(work.path()));
+    /// A build that has begun, and was told what to do by `input`.
+    pub(super) fn new(request: &'a BuildRequest, input: &BuildInput, begun: Begun) -> Self {
+        let source = SourceOf::new(input);
         Self { request, source, begun, scanner: None, scans: Vec::new() }
     }
 
     /// The plans with the scans that an SBOM comes from, if one is wanted; the generator is added to the bases.
-    pub(super) fn plans(
+    pub(super) fn plans<'p>(
         &mut self,
         engine: &Engine,
-        planned: &[Planned],
+        planned: &'p [Planned],
         bases: &mut Images,
         resolving: &Resolving<'_>,
-    ) -> Result<Vec<Plan>, EngineError> {
-        let mut plans: Vec<Plan> = planned.iter().map(|planned| planned.plan.clone()).collect();
+    ) -> Result<Vec<Cow<'p, Plan>>, EngineError> {
+        let mut plans: Vec<Cow<'p, Plan>> =
+            planned.iter().map(|planned| Cow::Borrowed(&planned.plan)).collect();
         if let (Some(spec), Some(first)) = (&self.request.attestations.sbom, planned.first()) {
             let scanner = Scanner::find(engine, spec, first.options.network, resolving)?;
             bases.extend([scanner.base()]);
-            self.scans = plans.iter_mut().map(|plan| scanner.plan(plan)).collect::<Result<_, _>>()?;
+            self.scans =
+                plans.iter_mut().map(|plan| scanner.plan(plan.to_mut())).collect::<Result<_, _>>()?;
             self.scanner = Some(scanner);
         }
         Ok(plans)
@@ -162,14 +164,14 @@ impl Attested {
 
 /// The name of a build, and its beginning.
 #[derive(Debug, Clone)]
-struct Begun {
+pub(super) struct Begun {
     id: String,
     at: SystemTime,
 }
 
 impl Begun {
     /// A build that begins now. No two builds of a store have a work directory of the same name at the same time.
-    fn now(work: &Path) -> Self {
+    pub(super) fn now(work: &Path) -> Self {
         let at = SystemTime::now();
         let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let text = format!("{} {} {since}", work.display(), std::process::id());

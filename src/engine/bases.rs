@@ -132,13 +132,13 @@ impl Engine {
             return Ok(Stored::Lacking { similar: None });
         }
         let fits = |row: &ImageRow| self.is_for(row, &base.platform);
-        if fits(&row) || pull == PullPolicy::Never {
+        if fits(&row) {
             return Ok(Stored::Found(Box::new(self.load_documents(row)?)));
         }
         match self.sibling(&row, |other| Ok(fits(other)))? {
             Some(sibling) => Ok(Stored::Found(Box::new(self.load_documents(sibling)?))),
             // The registry that it is from may have one for the platform.
-            None if !self.store.repo_digests(&row.manifest)?.is_empty() => {
+            None if pull != PullPolicy::Never && !self.store.repo_digests(&row.manifest)?.is_empty() => {
                 Ok(Stored::Lacking { similar: None })
             }
             None => Ok(Stored::Found(Box::new(self.load_documents(row)?))),

@@ -17,7 +17,7 @@ use crate::remote::Clients;
 use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
 use crate::transport::Session;
 
-use super::attest::{Attestations, Attesting};
+use super::attest::{Attestations, Attesting, Begun};
 use super::bases::Resolving;
 use super::check::Checked;
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
@@ -216,6 +216,7 @@ impl Engine {
         }
         output::refuse_places(&request.outputs)?;
         let work = self.store.work_dir()?;
+        let begun = Begun::now(work.path());
         let (store, clients) = (&*self.store, &given::clients(request)?);
         let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
@@ -224,7 +225,7 @@ impl Engine {
         let parsed = computed(cancel, || dockerfile::parse(&source))?
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
-        let mut attesting = Attesting::begin(request, &input, &work);
+        let mut attesting = Attesting::new(request, &input, begun);
         let targets = options.into_iter().map(|mut options| {
             let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
             Ok(Target { options, epoch })
@@ -244,16 +245,13 @@ impl Engine {
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let until = request.shell_at.as_ref().map(|place| (place, targets[0].options.clone()));
         let (planned, mut bases) = self.plans(targets, &parsed, &resolving, &input, checked)?;
-        let (plan, stop, parts) = match &until {
-            Some((place, options)) => {
-                let (plan, stop) = plan_until(place, options, &bases, &resolving)?;
-                (plan, Some(stop), Vec::new())
-            }
-            None => {
-                let plans = attesting.plans(self, &planned, &mut bases, &resolving)?;
-                let Joint { plan, steps } = plan::join(&plans);
-                (plan, None, steps)
-            }
+        let (plan, stop, parts) = if let Some((place, options)) = &until {
+            let (plan, stop) = plan_until(place, options, &bases, &resolving)?;
+            (plan, Some(stop), Vec::new())
+        } else {
+            let plans = attesting.plans(self, &planned, &mut bases, &resolving)?;
+            let Joint { plan, steps } = plan::join(&plans.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+            (plan, None, steps)
         };
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;

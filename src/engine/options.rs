@@ -1,7 +1,7 @@
 //! What a build's request means for the planner and for carrying out the plan.
 
 use crate::oci::Platform;
-use crate::plan::{self, ContextName, NetworkMode, Plan};
+use crate::plan::{self, Chosen, ContextName, NetworkMode, Plan};
 use crate::solve::{ContextOptions, SolveOptions};
 
 use super::Engine;
@@ -14,15 +14,22 @@ use super::given::Given;
 pub(super) fn for_plans(request: &BuildRequest) -> Result<Vec<plan::Options>, EngineError> {
     let platforms = request.chosen_platforms();
     let are_several = platforms.len() > 1;
-    platforms.into_iter().map(|platform| for_plan(request, platform, are_several)).collect()
+    let options = platforms.into_iter().map(|platform| {
+        let chosen = match platform {
+            None => Chosen::No,
+            Some(_) if are_several => Chosen::AmongOthers,
+            Some(_) => Chosen::Alone,
+        };
+        for_plan(request, platform.cloned().unwrap_or_else(Platform::host), chosen)
+    });
+    options.collect()
 }
 
 fn for_plan(
     request: &BuildRequest,
-    chosen: Option<&Platform>,
-    is_one_of_several: bool,
+    platform: Platform,
+    chosen: Chosen,
 ) -> Result<plan::Options, EngineError> {
-    let platform = chosen.cloned().unwrap_or_else(Platform::host);
     if platform.os != "linux" {
         let what = format!("images for the operating system `{}`", platform.os);
         return Err(Box::new(BuildError::Unsupported { what }).into());
@@ -33,8 +40,7 @@ fn for_plan(
         target: request.target.clone(),
         labels: request.labels.clone(),
         platform,
-        platform_is_chosen: chosen.is_some(),
-        is_one_of_several,
+        chosen,
         build_platform: Platform::host(),
         emulated: crate::exec::emulated(),
         contexts: contexts.collect(),

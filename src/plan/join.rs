@@ -20,7 +20,7 @@ pub struct Joint {
 }
 
 /// Puts plans together, of which there is at least one.
-pub fn join(plans: &[Plan]) -> Joint {
+pub fn join(plans: &[&Plan]) -> Joint {
     let mut joint = Growing::default();
     let mut steps = Vec::with_capacity(plans.len());
     let mut target = None;

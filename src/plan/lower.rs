@@ -28,8 +28,8 @@ use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
 use super::{
-    BaseId, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Scans, Step, StepKind, Stop,
-    Target, scan,
+    BaseId, Chosen, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Scans, Step, StepKind,
+    Stop, Target, scan,
 };
 
 /// See [`super::lower()`], and [`super::lower_until()`] for `place`.
@@ -69,18 +69,19 @@ pub(super) fn lower(
 
 /// What the ARGs of the needed stages say of scans. Only the target speaks for the context.
 fn scans(stages: &Stages<'_>, done: &BTreeMap<usize, State>) -> Scans {
-    let asks = |argument, needed: &Needed<'_>, state: &State| {
+    // Looked for once: there may be as many ARGs as stages.
+    let globals = [scan::SCAN_CONTEXT, scan::SCAN_STAGE].map(|name| (name, stages.globals.argument(name)));
+    let asks = |(argument, for_all), needed: &Needed<'_>, state: &State| {
         let number = format!("stage-{}", needed.index);
         let name = needed.stage.name().unwrap_or(&number);
-        scan::is_asked_for(argument, name, &state.scope, &stages.globals).then(|| name.to_owned())
+        scan::is_asked_for(argument, name, &state.scope, for_all).then(|| name.to_owned())
     };
     let states = stages.needed.iter().filter_map(|needed| Some((needed, done.get(&needed.index)?)));
     let mut states: Vec<_> = states.collect();
     let Some((target, state)) = states.pop() else { return Scans::default() };
-    let context = asks(scan::SCAN_CONTEXT, target, state).is_some();
-    let stages = states
-        .into_iter()
-        .filter_map(|(needed, state)| Some((asks(scan::SCAN_STAGE, needed, state)?, state.root)));
+    let context = asks(globals[0], target, state).is_some();
+    let stages =
+        states.into_iter().filter_map(|(needed, state)| Some((asks(globals[1], needed, state)?, state.root)));
     Scans { context, stages: stages.collect() }
 }
 
@@ -166,7 +167,7 @@ impl Counter {
 
 /// What progress says of a platform where there are several, with a blank: that of the stage, and what for if it is another.
 fn platform_label(own: &Platform, options: &Options) -> String {
-    if !options.is_one_of_several {
+    if options.chosen != Chosen::AmongOthers {
         return String::new();
     }
     let target = &options.platform;
@@ -316,7 +317,7 @@ impl State {
             config,
             author: self.author,
             platform: match self.base_platform {
-                Some(platform) if !options.platform_is_chosen => platform,
+                Some(platform) if options.chosen == Chosen::No => platform,
                 _ => options.platform.clone(),
             },
             history: self.history,

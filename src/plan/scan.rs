@@ -153,9 +153,8 @@ fn environment(
 }
 
 /// Whether the ARG `name` asks for a scan of the stage. What a stage says itself goes before what is said for all.
-pub(super) fn is_asked_for(name: &str, stage: &str, own: &Scope, globals: &Scope) -> bool {
-    let value = own.argument(name).or_else(|| globals.argument(name)).unwrap_or_default();
-    match value {
+pub(super) fn is_asked_for(name: &str, stage: &str, own: &Scope, for_all: Option<&str>) -> bool {
+    match own.argument(name).or(for_all).unwrap_or_default() {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
         "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
         list => list.split(',').any(|listed| listed == stage),

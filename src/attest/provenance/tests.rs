@@ -8,7 +8,7 @@ use super::*;
 use crate::attest::{DigestSet, digest_set, directory_digest, graph};
 use crate::diagnostic::Source;
 use crate::oci::{Config, Descriptor, Digest, ImageConfig, MediaType};
-use crate::plan::{self, BaseImage, NetworkMode, Options, Plan};
+use crate::plan::{self, BaseImage, Chosen, NetworkMode, Options, Plan};
 
 fn platform() -> Platform {
     Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() }
@@ -22,8 +22,7 @@ fn options(text: &str) -> Options {
         target: None,
         labels: BTreeMap::new(),
         platform: platform(),
-        platform_is_chosen: false,
-        is_one_of_several: false,
+        chosen: Chosen::No,
         build_platform: platform(),
         emulated: Vec::new(),
         contexts: BTreeMap::new(),
