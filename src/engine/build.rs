@@ -20,14 +20,14 @@ use super::bases::Resolving;
 use super::check::Checked;
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
-use super::export::{self, Exporting, PlatformBuild};
+use super::export::Exporting;
 use super::given::{self, AgentSource, Given, SecretSource};
-use super::output::{self, Annotation, Circumstances, OutputSpec};
+use super::output::{self, Annotation, OutputSpec};
 use super::place::StepPlace;
-use super::platforms::{Planned, Target, plan_until};
+use super::platforms::{self, plan_until};
 use super::pull::PullPolicy;
 use super::shell::Shell;
-use super::{Engine, epoch, options};
+use super::{Engine, options};
 
 /// What to build, and what to do with it.
 #[derive(Debug, Clone)]
@@ -212,20 +212,8 @@ impl Engine {
         let parsed = computed(cancel, || dockerfile::parse(&source))?
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
-        let targets = options.into_iter().map(|mut options| {
-            let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
-            Ok(Target { options, epoch })
-        });
-        let targets: Vec<Target> = targets.collect::<Result<_, EngineError>>()?;
-        let circumstances = Circumstances {
-            names: &request.tags,
-            annotations: &request.annotations,
-            platforms: &targets.iter().map(|target| target.options.platform.clone()).collect::<Vec<_>>(),
-            has_epoch: targets.iter().all(|target| target.epoch.is_some()),
-            precious: &export::precious(self, &input.files.root),
-        };
-        output::refuse_impossible(&request.outputs_or_store(), &circumstances)
-            .map_err(|refusal| Box::new(BuildError::from(refusal)))?;
+        let targets = platforms::targets(options, request, dockerfile, &input)?;
+        self.refuse_outputs(request, &targets, &input.files.root)?;
         let (registries, pull) = (&request.registries, request.pull);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let until = request.shell_at.as_ref().map(|place| (place, targets[0].options.clone()));
@@ -263,14 +251,7 @@ impl Engine {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
-        let builds: Vec<PlatformBuild<'_>> = planned
-            .iter()
-            .zip(&parts)
-            .map(|(Planned { platform, plan, epoch }, steps)| {
-                let results = steps.iter().map(|id| solved.steps[id.0 as usize].clone()).collect();
-                PlatformBuild { platform, plan, bases: &bases, results, epoch: *epoch }
-            })
-            .collect();
+        let builds = platforms::builds(&planned, &parts, &bases, &solved);
         let written = Exporting { request, builds: &builds, session, reporter }.write()?;
         if written.stored {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
