@@ -43,8 +43,8 @@ use super::whiteout::Marks;
 use crate::oci::DiffId;
 use crate::tree::{Index, TreePath};
 
-/// The longest path, and the longest text of a link: one less than the kernel's `PATH_MAX`.
-const MAX_NAME: usize = 4095;
+/// The longest text of a link: one less than the kernel's `PATH_MAX`.
+const MAX_TARGET: usize = 4095;
 
 /// The longest component of a path: the kernel's `NAME_MAX`.
 const MAX_COMPONENT: usize = 255;

@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::layer::{Applied, ApplyError, ApplyOptions, Marks, apply};
-use crate::oci::{BlobDigest, DiffId, ImageId, ManifestDigest, MediaType, Reference};
-use crate::store::{BlobWriter, Expected, NewLayer, StoreError, TarSource};
+use crate::oci::{DiffId, ImageId, ManifestDigest, MediaType, Reference};
+use crate::store::{BlobWriter, NewLayer, StoreError, TarSource, WrittenBlob};
 use crate::sys::remove;
 use crate::tree::{Index, IndexFile, write_index};
 
@@ -29,17 +29,10 @@ pub(super) struct UnpackedLayer {
     pub(super) index: PathBuf,
 }
 
-/// A blob that was gathered and has this digest.
-#[derive(Debug)]
-pub(super) struct NewBlob<'s> {
-    pub(super) writer: BlobWriter<'s>,
-    pub(super) digest: BlobDigest,
-}
-
 /// What images need that the store lacks.
 #[derive(Debug, Default)]
 pub(super) struct NewParts<'s> {
-    pub(super) blobs: Vec<NewBlob<'s>>,
+    pub(super) blobs: Vec<WrittenBlob<'s>>,
     pub(super) layers: Vec<UnpackedLayer>,
 }
 
@@ -157,7 +150,7 @@ pub(super) fn publish(
     // Blobs belong to nobody until the image's row is there.
     let _held = store.hold()?;
     for blob in parts.blobs {
-        blob.writer.commit(Expected::Exactly(blob.digest))?;
+        blob.publish()?;
     }
     for layer in parts.layers {
         let index = IndexFile::open(&layer.index)?.read_all()?;

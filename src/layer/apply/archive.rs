@@ -165,7 +165,11 @@ impl<R: Read> Reader<R> {
         self.runs.clear();
         let mut extensions = Extensions::default();
         loop {
-            let Some(block) = self.block()? else { return Ok(None) };
+            let Some(block) = self.block()? else {
+                // Extended headers that no entry follows say nothing, and nobody would write them again.
+                self.plain &= self.blocks.is_empty();
+                return Ok(None);
+            };
             let kind = block.entry_type();
             match kind {
                 EntryType::XHeader => {
