@@ -10,9 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::ContextError;
 use super::found::{Found, Status, What};
-use super::root::Root;
+use super::root::{Root, reach};
 use crate::oci::Digest;
-use crate::sys::reach::Reach;
 use crate::tree::{TreePath, Xattr};
 
 /// Bytes read at a time: the memory that a thread needs, whatever the size of the files.
@@ -112,8 +111,7 @@ fn digest(mut file: &File, size: u64, buffer: &mut [u8]) -> std::io::Result<(Dig
 /// The attributes of what is not opened, such as a link, which only a path can name.
 fn xattrs_by_path(root: &Root, path: &TreePath) -> Result<Vec<Xattr>, ContextError> {
     let whole = root.path().join(path.as_path());
-    let reached = Reach::to(&whole).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
-    match reached.and_then(|reached| Xattrs::Named(reached.as_ref()).read()) {
+    match reach(&whole).and_then(|reached| Xattrs::Named(reached.as_ref()).read()) {
         Ok(xattrs) => Ok(xattrs),
         Err(Errno::NOENT | Errno::NOTDIR) => Err(ContextError::Changed { path: path.clone() }),
         Err(errno) => Err(xattr_error(path, errno)),

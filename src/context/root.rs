@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::ContextError;
-use crate::sys::reach;
+use crate::sys::reach::{Reach, open_beneath};
 use crate::tree::TreePath;
 
 /// A directory below which files are opened by paths that cannot lead out of it.
@@ -78,7 +78,7 @@ impl Root {
     /// Opens an entry with no link followed anywhere.
     pub(super) fn open_at(&self, path: &TreePath, flags: OFlags) -> Result<OwnedFd, ContextError> {
         let flags = flags | OFlags::NOFOLLOW;
-        reach::open_beneath(self.dir.as_fd(), path.as_path(), flags).map_err(|errno| match errno {
+        open_beneath(self.dir.as_fd(), path.as_path(), flags).map_err(|errno| match errno {
             // It was there when it was listed.
             Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO => {
                 ContextError::Changed { path: path.clone() }
@@ -86,4 +86,9 @@ impl Root {
             errno => ContextError::Entry { operation: "open", path: path.clone(), source: errno.into() },
         })
     }
+}
+
+/// A path of any length as system calls take it.
+pub(super) fn reach(path: &Path) -> Result<Reach<'_>, Errno> {
+    Reach::to(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }

@@ -113,3 +113,11 @@ pub(super) fn of_files<N: AsRef<str>>(files: &[(N, Vec<u8>)]) -> Vec<u8> {
     tar.resize(tar.len() + 2 * BLOCK, 0);
     tar
 }
+
+/// A tar of one file that can be run.
+pub(super) fn of_program(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut tar = Vec::new();
+    entry(&mut tar, b'0', name, "", 0o755, content);
+    tar.resize(tar.len() + 2 * BLOCK, 0);
+    tar
+}

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::archive::{of, of_files};
+use super::archive::{of, of_files, of_program};
 use super::image::{Image, config, digest, docker_archive, gzip};
 use super::place::{Place, said};
 
@@ -102,8 +102,7 @@ fn documents_of_megabytes_are_read_without_keeping_them() {
 
 /// Tars of one small file each, and one of them with the program that says what there is.
 fn many_tars(count: usize) -> Vec<Vec<u8>> {
-    let busybox = fs::read("/bin/busybox").unwrap();
-    let program = of_files(&[("bin/busybox", busybox)]);
+    let program = of_program("busybox", &fs::read("/bin/busybox").unwrap());
     let small = (1..count).map(|number| of(&format!("f file{number} {number}\nf last {number}")));
     std::iter::once(program).chain(small).collect()
 }
@@ -119,27 +118,13 @@ fn more_layers_than_one_overlay_takes_can_be_run() {
     let tars: Vec<&[u8]> = tars.iter().map(Vec::as_slice).collect();
     let path = place.file("hostile.tar", &docker_archive(&tars));
     let _ = place.run(["load", "-q", "-i", path.to_str().unwrap()], None).success();
-    let dockerfile = "FROM hostile:1\nRUN [\"/bin/busybox\", \"rm\", \"/file5\"]\nCOPY --from=hostile:1 /file7 /there/\n\
-                      RUN [\"/bin/busybox\", \"cp\", \"/there/file7\", \"/dir/\"]\n";
+    let dockerfile = "FROM hostile:1\nRUN [\"/busybox\", \"rm\", \"/file5\"]\nCOPY --from=hostile:1 /file7 /there/\n\
+                      RUN [\"/busybox\", \"cp\", \"/there/file7\", \"/dir/\"]\n";
     let context = place.env.dockerfile("context", dockerfile);
     let _ = place.run(["build", "-q", "-t", "built", context.to_str().unwrap()], None).success();
     let script = "ls /dir; cat /last; cd /; for i in 2 3 4 5 6 10 50 500; do test -e file$i && echo $i; done";
-    let shown = place.run(["run", "--rm", "built", "/bin/busybox", "sh", "-c", script], None).success();
+    let shown = place.run(["run", "--rm", "built", "/busybox", "sh", "-c", script], None).success();
     assert_eq!(shown.stdout, "file7\nnew\n5982\n6\n500\n");
-}
-
-#[test]
-fn too_many_layers_for_a_command_are_said() {
-    let place = Place::new();
-    let tars = many_tars(1000);
-    let tars: Vec<&[u8]> = tars.iter().map(Vec::as_slice).collect();
-    let path = place.file("hostile.tar", &docker_archive(&tars));
-    let _ = place.run(["load", "-q", "-i", path.to_str().unwrap()], None).success();
-    // Copying needs no mount.
-    let context = place.env.dockerfile("context", "FROM hostile:1\nCOPY --from=hostile:1 /file7 /there/\n");
-    let _ = place.run(["build", "-q", context.to_str().unwrap()], None).success();
-    let run = place.run(["run", "--rm", "hostile:1", "/bin/busybox", "true"], None).code(125).stderr;
-    assert!(run.contains("1000 layers are too many for a command to run on, the limit is 998"), "{run}");
 }
 
 #[test]
@@ -156,7 +141,7 @@ fn the_same_layer_can_come_thousands_of_times() {
 #[test]
 fn layers_are_taken_with_few_open_files() {
     let place = Place::new();
-    let tars: Vec<Vec<u8>> = (0..1500).map(|number| of(&format!("f file{number} x"))).collect();
+    let tars: Vec<Vec<u8>> = (0..600).map(|number| of(&format!("f file{number} x"))).collect();
     let plain: Vec<&[u8]> = tars.iter().map(Vec::as_slice).collect();
     // Every other one comes compressed, and is kept as it came.
     let blobs = tars.iter().enumerate().map(|(i, tar)| if i % 2 == 0 { gzip(tar) } else { tar.clone() });
@@ -166,10 +151,11 @@ fn layers_are_taken_with_few_open_files() {
     let list = json!([{ "Config": "c", "Layers": names }]).to_string().into_bytes();
     let files = [("manifest.json".to_owned(), list), ("c".to_owned(), image.config.clone())];
     let files: Vec<_> = files.into_iter().chain(names.into_iter().zip(blobs)).collect();
-    let archives = [place.file("docker.tar", &of_files(&files)), place.file("oci.tar", &image.layout())];
+    let docker = place.file("docker.tar", &of_files(&files));
+    let _ = place.file("oci.tar", &image.layout());
     let directory = place.env.context("layout");
     place.env.host(&directory, "tar -xf ../oci.tar");
-    for archive in archives.iter().chain([&directory]) {
+    for archive in [docker, directory] {
         let script = "ulimit -n 256; exec \"$0\" \"$@\"";
         let load = place.env.command(["load", "-q", "-i", archive.to_str().unwrap()]);
         let mut few = std::process::Command::new("sh");
