@@ -16,7 +16,7 @@ use crate::sys::terminal::RawMode;
 use super::build::NetworkChoice;
 use super::dns::DnsArgs;
 use super::error::{CliError, ErrorKind};
-use super::limits::{self, LimitArgs, LimitError, extra_host};
+use super::limits::{self, LimitArgs, LimitError, extra_hosts};
 use super::rights::RightsArgs;
 use super::{App, complain, ports, signals, volumes};
 
@@ -158,12 +158,7 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         network: args.network.mode(),
         ports: published.concat(),
         dns: args.dns.dns()?,
-        extra_hosts: args
-            .add_hosts
-            .iter()
-            .map(|text| extra_host(text))
-            .collect::<Result<_, _>>()
-            .map_err(flag)?,
+        extra_hosts: extra_hosts(&args.add_hosts).map_err(flag)?,
         limits: args.limits.limits(pids).map_err(flag)?,
         mounts: mounts(args)?,
         read_only: args.read_only,

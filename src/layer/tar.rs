@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 
 use ::tar::{EntryType, Header, UstarHeader};
 
+use super::shown::shown;
 use crate::tree::{Device, Entry, Kind, TreePath};
 
 /// The unit in which a tar is written, in bytes.
@@ -44,7 +45,7 @@ pub enum TarError {
         path: TreePath,
     },
     /// The path is longer than we read one.
-    #[error("`{path}` cannot be in a layer: the path has more than {MAX_PATH} bytes")]
+    #[error("`{}` cannot be in a layer: the path has more than {MAX_PATH} bytes", shown(path.to_string().as_bytes()))]
     Long {
         /// The entry.
         path: TreePath,
