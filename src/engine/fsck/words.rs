@@ -23,13 +23,10 @@ impl Flaw {
                 }
             }
             Self::Image { id, names, lacks, .. } => {
-                let name = if names.is_empty() { id.digest().short() } else { names.join(", ") };
-                match lacks {
-                    Lack::Document(digest) => format!("the image {name} lacks its document {digest}"),
-                    Lack::Readable(digest) => format!("the document {digest} of the image {name} is none"),
-                    Lack::Blob(digest) => format!("the image {name} lacks the blob {digest}"),
-                    Lack::Layer(layer) => format!("the image {name} lacks layer {}", short(layer)),
-                }
+                lack_text(&format!("the image {}", name(names, id.digest())), lacks)
+            }
+            Self::Index { index, names, lacks } => {
+                lack_text(&format!("the index {}", name(names, index.digest())), lacks)
             }
             Self::Container { name, layer } => {
                 format!("the container {name} lacks layer {}", short(layer))
@@ -49,9 +46,9 @@ impl Flaw {
             Self::Row(RowFlaw::Records { .. }) => "the records are never used",
             Self::Row(RowFlaw::Blob { .. }) => "images and layers that need the blob cannot be written",
             Self::Row(RowFlaw::Stray { .. }) => "it takes space and does no harm",
-            Self::Row(RowFlaw::Lease { .. }) => "the command fails, or has failed",
             Self::Row(RowFlaw::Container { .. }) | Self::Container { .. } => "it cannot be looked into",
             Self::Image { .. } => "it cannot be run, built from or written",
+            Self::Index { .. } => "its images can be used one by one only",
         }
     }
 
@@ -68,15 +65,27 @@ impl Flaw {
             Self::Row(RowFlaw::Encoding { .. }) => "forgets it: the next export makes it again",
             Self::Row(RowFlaw::Records { .. }) => "removes the records",
             Self::Row(RowFlaw::Blob { .. }) => "removes the blob, and the layers and images that need it",
-            Self::Row(RowFlaw::Stray { .. } | RowFlaw::Lease { .. }) => {
-                "removes it, as the next collection would"
-            }
+            Self::Row(RowFlaw::Stray { .. }) => "removes it, as the next collection would",
             Self::Row(RowFlaw::Container { .. }) => {
                 "makes it again; a container whose changes were in it is removed"
             }
             Self::Container { .. } => "nothing: remove it with `strata rm`",
             Self::Image { .. } => "removes the image with its names",
+            Self::Index { .. } => "forgets the index: its names stand for the image for this machine",
         }
+    }
+}
+
+fn name(names: &[String], digest: &Digest) -> String {
+    if names.is_empty() { digest.short() } else { names.join(", ") }
+}
+
+fn lack_text(what: &str, lacks: &Lack) -> String {
+    match lacks {
+        Lack::Document(digest) => format!("{what} lacks its document {digest}"),
+        Lack::Readable(digest) => format!("the document {digest} of {what} is none"),
+        Lack::Blob(digest) => format!("{what} lacks the blob {digest}"),
+        Lack::Layer(layer) => format!("{what} lacks layer {}", short(layer)),
     }
 }
 
@@ -107,9 +116,6 @@ fn row_text(flaw: &RowFlaw) -> String {
             }
         }
         RowFlaw::Stray { path } => format!("nothing speaks of {path}"),
-        RowFlaw::Lease { layer } => {
-            format!("a running command uses layer {}, which is not there", short(layer))
-        }
     }
 }
 
