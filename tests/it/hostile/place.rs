@@ -164,7 +164,9 @@ fn describe(path: &Path, found: &mut BTreeSet<String>) {
     let (owner, mode, links) = ((of.uid(), of.gid()), of.mode(), of.nlink());
     found.insert(format!("{} {mode:o} {owner:?} {times:?} {links} {content:?}", path.display()));
     if of.is_dir() {
-        fs::read_dir(path).unwrap().for_each(|entry| describe(&entry.unwrap().path(), found));
+        for entry in fs::read_dir(path).unwrap() {
+            describe(&entry.unwrap().path(), found);
+        }
     }
 }
 
