@@ -7,6 +7,7 @@ mod described;
 mod magic;
 mod parts;
 mod place;
+mod shown;
 mod stream;
 mod tar;
 mod unrepresentable;

@@ -57,7 +57,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-pub use blobs::{BlobWriter, Expected};
+pub use blobs::{BlobWriter, Expected, WrittenBlob};
 pub use check::{BlobProblem, RowFlaw};
 pub use containers::{ContainerDir, ContainerId, ContainerRow, NewContainer};
 pub use disk::Disk;

@@ -7,6 +7,7 @@ pub mod lock;
 pub mod mount;
 pub mod namespace;
 pub mod process;
+pub mod reach;
 pub mod remove;
 pub mod terminal;
 pub mod user_namespace;

@@ -21,7 +21,7 @@ use crate::progress::Reporter;
 
 use super::check::{self, CallArgs, Method};
 use super::error::{CliError, ErrorKind};
-use super::limits::{LimitArgs, LimitError, extra_host};
+use super::limits::{LimitArgs, LimitError, extra_hosts};
 use super::render::{self, Mode};
 use super::result_file::ResultFile;
 use super::{App, colour, complain, debug, dumb, given, new_name, print, remotes, signals};
@@ -356,12 +356,7 @@ fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
             host_network: args.allow.contains(&Entitlement::NetworkHost),
             insecure: args.allow.contains(&Entitlement::SecurityInsecure),
         },
-        extra_hosts: args
-            .add_hosts
-            .iter()
-            .map(|text| extra_host(text))
-            .collect::<Result<_, _>>()
-            .map_err(flag)?,
+        extra_hosts: extra_hosts(&args.add_hosts).map_err(flag)?,
         limits: args.limits.limits(None).map_err(flag)?,
         jobs: args.jobs,
         outputs: outputs(args)?,

@@ -179,8 +179,13 @@ fn resource_names() -> String {
     Resource::ALL.iter().map(|resource| resource.name()).collect::<Vec<_>>().join(", ")
 }
 
+/// The values of `--add-host`.
+pub(super) fn extra_hosts(texts: &[String]) -> Result<Vec<ExtraHost>, LimitError> {
+    texts.iter().map(|text| extra_host(text)).collect()
+}
+
 /// `NAME:ADDRESS` or `NAME=ADDRESS`, where `host-gateway` is the machine's.
-pub(super) fn extra_host(text: &str) -> Result<ExtraHost, LimitError> {
+fn extra_host(text: &str) -> Result<ExtraHost, LimitError> {
     let form = || wrong("--add-host", text, "no name with an address", "`db:10.0.0.2` or `db:host-gateway`");
     let at = text.find('=').or_else(|| text.find(':')).ok_or_else(form)?;
     let (name, address) = (&text[..at], text[at + 1..].trim());

@@ -17,7 +17,7 @@ use crate::sys::terminal::RawMode;
 use super::build::NetworkChoice;
 use super::dns::DnsArgs;
 use super::error::{CliError, ErrorKind};
-use super::limits::{self, LimitArgs, LimitError, extra_host};
+use super::limits::{self, LimitArgs, LimitError, extra_hosts};
 use super::rights::RightsArgs;
 use super::{App, complain, ports, signals, volumes};
 
@@ -163,12 +163,7 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
         network: args.network.mode(),
         ports: published.concat(),
         dns: args.dns.dns()?,
-        extra_hosts: args
-            .add_hosts
-            .iter()
-            .map(|text| extra_host(text))
-            .collect::<Result<_, _>>()
-            .map_err(flag)?,
+        extra_hosts: extra_hosts(&args.add_hosts).map_err(flag)?,
         limits: args.limits.limits(pids).map_err(flag)?,
         mounts: mounts(args)?,
         read_only: args.read_only,

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ContextError;
 use super::found::{Found, Status, What};
-use super::root::Root;
+use super::root::{Root, reach};
 use crate::oci::Digest;
 use crate::tree::{TreePath, Xattr};
 
@@ -110,7 +110,8 @@ fn digest(mut file: &File, size: u64, buffer: &mut [u8]) -> std::io::Result<(Dig
 
 /// The attributes of what is not opened, such as a link, which only a path can name.
 fn xattrs_by_path(root: &Root, path: &TreePath) -> Result<Vec<Xattr>, ContextError> {
-    match Xattrs::Named(&root.path().join(path.as_path())).read() {
+    let whole = root.path().join(path.as_path());
+    match reach(&whole).and_then(|reached| Xattrs::Named(reached.as_ref()).read()) {
         Ok(xattrs) => Ok(xattrs),
         Err(Errno::NOENT | Errno::NOTDIR) => Err(ContextError::Changed { path: path.clone() }),
         Err(errno) => Err(xattr_error(path, errno)),

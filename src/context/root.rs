@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::ContextError;
+use crate::sys::reach::{Reach, open_beneath};
 use crate::tree::TreePath;
 
 /// A directory below which files are opened by paths that cannot lead out of it.
@@ -74,12 +75,10 @@ impl Root {
             || rustix::fs::openat2(&self.dir, path.as_path(), flags, Mode::empty(), resolve).is_ok()
     }
 
-    /// Opens an entry with no link followed anywhere (openat2(2)).
+    /// Opens an entry with no link followed anywhere.
     pub(super) fn open_at(&self, path: &TreePath, flags: OFlags) -> Result<OwnedFd, ContextError> {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let relative = if path.is_root() { Path::new(".") } else { path.as_path() };
-        rustix::fs::openat2(&self.dir, relative, flags, Mode::empty(), resolve).map_err(|errno| match errno {
+        let flags = flags | OFlags::NOFOLLOW;
+        open_beneath(self.dir.as_fd(), path.as_path(), flags).map_err(|errno| match errno {
             // It was there when it was listed.
             Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO => {
                 ContextError::Changed { path: path.clone() }
@@ -87,4 +86,9 @@ impl Root {
             errno => ContextError::Entry { operation: "open", path: path.clone(), source: errno.into() },
         })
     }
+}
+
+/// A path of any length as system calls take it.
+pub(super) fn reach(path: &Path) -> Result<Reach<'_>, Errno> {
+    Reach::to(path).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }

@@ -10,11 +10,11 @@ use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::network::ExtraHost;
 use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
-use crate::plan::{self, Joint, NetworkMode};
+use crate::plan::{self, Joint, NetworkMode, StepId};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::registry::Registries;
 use crate::remote::Clients;
-use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
+use crate::solve::{Limits, Runner, SolveError, Solver, StepError, StepResult};
 use crate::transport::Session;
 
 use super::attest::{Attestations, Attesting, Begun};
@@ -22,14 +22,14 @@ use super::bases::Resolving;
 use super::check::Checked;
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
-use super::export::{self, Exporting, PlatformBuild};
+use super::export::Exporting;
 use super::given::{self, AgentSource, Given, SecretSource};
-use super::output::{self, Annotation, Circumstances, OutputSpec};
+use super::output::{self, Annotation, OutputSpec};
 use super::place::StepPlace;
-use super::platforms::{Target, plan_until};
+use super::platforms::{self, plan_until};
 use super::pull::PullPolicy;
 use super::shell::Shell;
-use super::{Engine, epoch, options};
+use super::{Engine, options};
 
 /// What to build, and what to do with it.
 #[derive(Debug, Clone)]
@@ -226,21 +226,8 @@ impl Engine {
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
         let mut attesting = Attesting::new(request, &input, begun);
-        let targets = options.into_iter().map(|mut options| {
-            let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
-            Ok(Target { options, epoch })
-        });
-        let targets: Vec<Target> = targets.collect::<Result<_, EngineError>>()?;
-        let circumstances = Circumstances {
-            names: &request.tags,
-            annotations: &request.annotations,
-            platforms: &targets.iter().map(|target| target.options.platform.clone()).collect::<Vec<_>>(),
-            has_epoch: targets.iter().all(|target| target.epoch.is_some()),
-            is_attested: !request.attestations.is_empty(),
-            precious: &export::precious(self, &input.files.root),
-        };
-        output::refuse_impossible(&request.outputs_or_store(), &circumstances)
-            .map_err(|refusal| Box::new(BuildError::from(refusal)))?;
+        let targets = platforms::targets(options, request, dockerfile, &input)?;
+        self.refuse_outputs(request, &targets, &input.files.root)?;
         let (registries, pull) = (&request.registries, request.pull);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let until = request.shell_at.as_ref().map(|place| (place, targets[0].options.clone()));
@@ -278,18 +265,11 @@ impl Engine {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
-        let builds: Vec<PlatformBuild<'_>> = planned
-            .iter()
-            .zip(&parts)
-            .enumerate()
-            .map(|(number, (planned, steps))| {
-                let results: Vec<_> = steps.iter().map(|id| solved.steps[id.0 as usize].clone()).collect();
-                let attested =
-                    attesting.attested((number, planned), &bases, (steps, &results), (&solver, session))?;
-                let (platform, plan, epoch) = (&planned.options.platform, &planned.plan, planned.epoch);
-                Ok(PlatformBuild { platform, plan, bases: &bases, results, epoch, attested })
-            })
-            .collect::<Result<_, EngineError>>()?;
+        let attest = |number: usize, steps: &[StepId], results: &[StepResult]| {
+            let planned = (number, &planned[number]);
+            attesting.attested(planned, &bases, (steps, results), (&solver, session))
+        };
+        let builds = platforms::builds(&planned, &parts, &bases, &solved, &attest)?;
         let exporting = Exporting { request, builds: &builds, session, reporter };
         let written = exporting.write()?;
         if written.stored {

@@ -5,9 +5,7 @@
 
 mod copy;
 
-use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 
 use crate::diagnostic::nearest;
 use crate::layer::PartsError;
@@ -16,6 +14,7 @@ use crate::oci::Digest;
 use crate::oci::digest::Digester;
 use crate::solve::Stack;
 use crate::store::{StoreError, WorkDir};
+use crate::sys::file;
 use crate::transport::ExportError;
 use crate::tree::{Found, Kind, LastLink, ResolveError, TreePath, resolve};
 
@@ -103,9 +102,7 @@ impl ImageFiles {
     fn write_content(&self, found: &Found, expected: Digest, out: &mut dyn Write) -> Result<(), EngineError> {
         let path = self.stack.content_path(found);
         let unreadable = |source| LookError::from(PartsError::Open { path: path.clone(), source });
-        let mut options = OpenOptions::new();
-        options.read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
-        let mut file = Digester::new(options.open(&path).map_err(unreadable)?);
+        let mut file = Digester::new(file::open_at(&path).map_err(unreadable)?);
         let mut buffer = vec![0; BUFFER];
         loop {
             match file.read(&mut buffer) {

@@ -3,18 +3,25 @@
 //! Owns what is different for each (bases, warnings, the time, the plan) and that what goes wrong says for which. How
 //! a platform's plan is made is [`plan`]'s; what of it is shared is found by [`plan::join()`].
 
+use std::path::Path;
+
 use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile::Parsed;
+use crate::dockerfile::ast::Dockerfile;
 use crate::oci::Platform;
-use crate::plan::{self, Images, Plan, Stop};
+use crate::plan::{self, Images, Plan, StepId, Stop};
+use crate::solve::{Solved, StepResult};
 
-use super::Engine;
+use super::attest::Attested;
 use super::bases::Resolving;
 use super::build::{BuildRequest, computed, findings};
 use super::check::{self, Checked};
 use super::context::BuildInput;
 use super::error::{BuildError, EngineError};
+use super::export::{PlatformBuild, precious};
+use super::output::{self, Circumstances};
 use super::place::StepPlace;
+use super::{Engine, epoch};
 
 /// What is planned for one platform.
 pub(super) struct Planned {
@@ -43,7 +50,61 @@ impl BuildRequest {
     }
 }
 
+/// What the plans are made with, once it is known what there is to build.
+pub(super) fn targets(
+    options: Vec<plan::Options>,
+    request: &BuildRequest,
+    dockerfile: &Dockerfile,
+    input: &BuildInput,
+) -> Result<Vec<Target>, EngineError> {
+    let targets = options.into_iter().map(|mut options| {
+        let epoch = epoch::of_build(request, dockerfile, input, &mut options)?;
+        Ok(Target { options, epoch })
+    });
+    targets.collect()
+}
+
+/// Says what is to be said of the build of this number, given its steps in the joint plan and what they came to.
+pub(super) type Attest<'a> = &'a dyn Fn(usize, &[StepId], &[StepResult]) -> Result<Attested, EngineError>;
+
+/// What was built for each platform. `parts` says which steps of the joint plan each plan's are.
+pub(super) fn builds<'a>(
+    planned: &'a [Planned],
+    parts: &[Vec<StepId>],
+    bases: &'a Images,
+    solved: &Solved,
+    attest: Attest<'_>,
+) -> Result<Vec<PlatformBuild<'a>>, EngineError> {
+    let parts = planned.iter().zip(parts).enumerate();
+    let builds = parts.map(|(number, (Planned { options, plan, epoch }, steps))| {
+        let results: Vec<StepResult> = steps.iter().map(|id| solved.steps[id.0 as usize].clone()).collect();
+        let attested = attest(number, steps, &results)?;
+        Ok(PlatformBuild { platform: &options.platform, plan, bases, results, epoch: *epoch, attested })
+    });
+    builds.collect()
+}
+
 impl Engine {
+    /// Refuses outputs that can be seen to be impossible for these targets.
+    pub(super) fn refuse_outputs(
+        &self,
+        request: &BuildRequest,
+        targets: &[Target],
+        context: &Path,
+    ) -> Result<(), EngineError> {
+        let platforms: Vec<Platform> = targets.iter().map(|target| target.options.platform.clone()).collect();
+        let circumstances = Circumstances {
+            names: &request.tags,
+            annotations: &request.annotations,
+            platforms: &platforms,
+            has_epoch: targets.iter().all(|target| target.epoch.is_some()),
+            is_attested: !request.attestations.is_empty(),
+            precious: &precious(self, context),
+        };
+        let refused = output::refuse_impossible(&request.outputs_or_store(), &circumstances);
+        Ok(refused.map_err(|refusal| Box::new(BuildError::from(refusal)))?)
+    }
+
     /// Finds the images and makes the plans for all targets. Warnings are left in `checked` before errors are told.
     pub(super) fn plans(
         &self,

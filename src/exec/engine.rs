@@ -166,10 +166,7 @@ impl Executor {
         keep: &[BorrowedFd<'_>],
         cancel: &CancelToken,
     ) -> Result<Outcome, ExecError> {
-        check(spec, io.network.is_some(), keep.len())?;
-        if cancel.is_canceled() {
-            return Err(ExecError::Canceled);
-        }
+        check(spec, &io, keep, cancel)?;
         let stage = self.start(matches!(io.output, Output::Piped(_)))?;
         stage.serve(spec, io, keep, cancel)
     }
@@ -231,10 +228,7 @@ impl Stage {
         keep: &[BorrowedFd<'_>],
         cancel: &CancelToken,
     ) -> Result<Outcome, ExecError> {
-        check(spec, io.network.is_some(), keep.len())?;
-        if cancel.is_canceled() {
-            return Err(ExecError::Canceled);
-        }
+        check(spec, &io, keep, cancel)?;
         self.serve(spec, io, keep, cancel)
     }
 
@@ -301,8 +295,8 @@ impl Stage {
     }
 }
 
-/// Refuses what cannot be run, before anything is started.
-fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
+/// Refuses what cannot be run, or shall not any more, before it is begun.
+fn check(spec: &Spec, io: &Io<'_>, keep: &[BorrowedFd<'_>], cancel: &CancelToken) -> Result<(), ExecError> {
     let Spec { root, args, env, cwd, user, hostname, mounts, .. } = spec;
     let has_nul = |bytes: &[u8]| bytes.contains(&0);
     if args.is_empty() {
@@ -315,10 +309,10 @@ fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
     if let Some(count) = mounted.chain([root.lowers.len()]).find(|count| *count > MAX_LOWERS) {
         return Err(SpecProblem::TooManyLowers { count }.into());
     }
-    if keep > MAX_KEPT {
-        return Err(SpecProblem::TooManyKept { count: keep }.into());
+    if keep.len() > MAX_KEPT {
+        return Err(SpecProblem::TooManyKept { count: keep.len() }.into());
     }
-    if has_network != (spec.network == Network::Given) {
+    if io.network.is_some() != (spec.network == Network::Given) {
         return Err(SpecProblem::Network.into());
     }
     if !cwd.is_absolute() {
@@ -335,7 +329,8 @@ fn check(spec: &Spec, has_network: bool, keep: usize) -> Result<(), ExecError> {
     if let Some((place, _)) = places.into_iter().find(|(_, bad)| *bad) {
         return Err(SpecProblem::Nul { place }.into());
     }
-    check_lengths(args, env)
+    check_lengths(args, env)?;
+    if cancel.is_canceled() { Err(ExecError::Canceled) } else { Ok(()) }
 }
 
 /// Refuses texts that execve(2) would refuse without saying which: its `MAX_ARG_STRLEN` is 32 pages, with a zero.

@@ -79,8 +79,8 @@ pub enum SpecProblem {
     /// No program.
     #[error("there is no command to run")]
     NoCommand,
-    /// More lowers than overlayfs takes.
-    #[error("{count} layers are too many for one overlay, the limit is {}", super::MAX_LOWERS)]
+    /// More lowers than two overlays take.
+    #[error("{count} layers are too many for a command to run on, the limit is {}", super::MAX_LOWERS)]
     TooManyLowers {
         /// How many there are.
         count: usize,

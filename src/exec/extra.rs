@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::channel::Failure;
 use super::init::Step as _;
 use super::mounts::{Kind, NODEV, NOSUID, Points, new};
-use super::root::{Layers, Scratch, open_dir, read_only, write_file};
+use super::root::{Layers, Scratch, open_lowers, read_only, write_file};
 use super::spec::{Mount, MountSource, Spec};
 use crate::sys::mount::{add_attributes_to_all, attach, bind, bind_all};
 use crate::user::is_confined;
@@ -61,10 +61,7 @@ fn prepare(mount: &Mount, spec: &Spec, scratch: &Scratch, name: &str) -> Result<
             finished(tree, &place, mount.read_only, scratch, name).step(&step())
         }
         MountSource::Layers { lowers, upper, inside } => {
-            let mut opened = Vec::with_capacity(lowers.len());
-            for path in lowers {
-                opened.push(open_dir(path).step(&format!("open the layer `{}`", path.display()))?);
-            }
+            let mut opened = open_lowers(lowers, None, scratch, (name, spec.root.mount_api))?;
             if opened.is_empty() {
                 opened.push(scratch.place(&format!("{name}-empty"), true).step(&step())?);
             }

@@ -5,7 +5,7 @@
 //! with the old root when that is detached; what was bound stays.
 
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, fstatfs, mkdirat, open, openat};
 use rustix::io::Errno;
@@ -24,6 +24,9 @@ const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
 /// depend on the kernel's build.
 const OPTIONS: [(&str, &str); 4] =
     [("index", "off"), ("metacopy", "off"), ("redirect_dir", "nofollow"), ("xino", "off")];
+
+/// The most lowers that overlayfs takes.
+const OVERLAY_LOWERS: usize = 500;
 
 /// The name in the scratch of the directory that the root is mounted on.
 const ROOT: &str = "root";
@@ -97,13 +100,38 @@ pub(super) fn mount(root: &Root, scratch: &Scratch) -> Result<OwnedFd, Failure> 
     if let (true, [only]) = (root.plain, &root.lowers[..]) {
         return whole(only, root.upper.is_none(), scratch).step(&format!("mount `{}`", only.display()));
     }
-    let mut lowers = Vec::with_capacity(root.lowers.len() + 1);
-    for path in &root.lowers {
-        lowers.push(open_dir(path).step(&format!("open the layer `{}`", path.display()))?);
-    }
     let skeleton = scratch.skeleton.try_clone().step("duplicate a descriptor")?;
-    lowers.push(skeleton);
+    let lowers = open_lowers(&root.lowers, Some(skeleton), scratch, (ROOT, root.mount_api))?;
     Layers::new(lowers, root.upper.as_ref(), root.volatile)?.mount_in(scratch, ROOT, root.mount_api)
+}
+
+/// Opens what the overlay `name` is to stack: `layers`, topmost first, and `below` under them.
+///
+/// What is more than one overlay takes is merged by an overlay of its own. Only the lowest can be: a merged one shows no
+/// whiteouts to what lies under it. And only once, because the kernel stacks no third overlay on two.
+pub(super) fn open_lowers(
+    layers: &[PathBuf],
+    below: Option<OwnedFd>,
+    scratch: &Scratch,
+    (name, api): (&str, MountApi),
+) -> Result<Vec<OwnedFd>, Failure> {
+    if layers.len() + usize::from(below.is_some()) <= OVERLAY_LOWERS {
+        return open_layers(layers, below);
+    }
+    let (above, merged) = layers.split_at(OVERLAY_LOWERS - 1);
+    // These close before the others are opened: a process may have a thousand descriptors.
+    let merged = Layers::new(open_layers(merged, below)?, None, false)?;
+    let merged = merged.mount_in(scratch, &format!("{name}-merged"), api)?;
+    open_layers(above, Some(merged))
+}
+
+fn open_layers(paths: &[PathBuf], below: Option<OwnedFd>) -> Result<Vec<OwnedFd>, Failure> {
+    let mut layers = Vec::with_capacity(paths.len() + 1);
+    for path in paths {
+        layers.push(open_dir(path).step(&format!("open the layer `{}`", path.display()))?);
+    }
+    layers.extend(below);
+    Ok(layers)
 }
 
 /// Mounts a directory as the root, as it is.

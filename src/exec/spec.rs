@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use super::capabilities::Capabilities;
 use super::resources::ResourceLimit;
 
-/// The most directories that [`Root::lowers`] may hold: overlayfs takes 500, and the skeleton is one of them.
-pub const MAX_LOWERS: usize = 499;
+/// The most directories that [`Root::lowers`] may hold: overlayfs takes 500, of which one may be an overlay of 500; and
+/// the skeleton is one of them.
+pub const MAX_LOWERS: usize = 998;
 
 /// One process to run in a root file system of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

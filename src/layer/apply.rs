@@ -39,12 +39,13 @@ pub(super) use self::fields::checksum_is_right;
 use self::pool::Pool;
 use self::unpack::{Stop, Unpacking};
 use super::place::{PlaceError, Placer};
+use super::shown::shown;
 use super::whiteout::Marks;
 use crate::oci::DiffId;
 use crate::tree::{Index, TreePath};
 
-/// The longest path, and the longest text of a link: one less than the kernel's `PATH_MAX`.
-const MAX_NAME: usize = 4095;
+/// The longest text of a link: one less than the kernel's `PATH_MAX`.
+const MAX_TARGET: usize = 4095;
 
 /// The longest component of a path: the kernel's `NAME_MAX`.
 const MAX_COMPONENT: usize = 255;
@@ -131,7 +132,7 @@ pub enum ApplyError {
     #[error(transparent)]
     Archive(ArchiveError),
     /// An entry's name cannot be used.
-    #[error("the entry `{}` cannot be unpacked: {problem}", String::from_utf8_lossy(name))]
+    #[error("the entry `{}` cannot be unpacked: {problem}", shown(name))]
     Name {
         /// The name as it stands.
         name: Box<[u8]>,
@@ -141,8 +142,8 @@ pub enum ApplyError {
     /// The text of a link cannot be used.
     #[error(
         "the link `{}` cannot be unpacked: its target `{}` is not usable, {problem}",
-        String::from_utf8_lossy(name),
-        String::from_utf8_lossy(target)
+        shown(name),
+        shown(target)
     )]
     Target {
         /// The name of the link.
@@ -154,8 +155,9 @@ pub enum ApplyError {
     },
     /// A parent is no directory and no link to one.
     #[error(
-        "the entry `{}` cannot be unpacked: `{parent}` is not a directory",
-        String::from_utf8_lossy(name)
+        "the entry `{}` cannot be unpacked: `{}` is not a directory",
+        shown(name),
+        shown(parent.to_string().as_bytes())
     )]
     Parent {
         /// The entry.
@@ -164,18 +166,16 @@ pub enum ApplyError {
         parent: TreePath,
     },
     /// Links among the parents go round.
-    #[error(
-        "the entry `{}` cannot be unpacked: too many symbolic links on the way",
-        String::from_utf8_lossy(name)
-    )]
+    #[error("the entry `{}` cannot be unpacked: too many symbolic links on the way", shown(name))]
     Loop {
         /// The entry.
         name: Box<[u8]>,
     },
     /// A hard link names nothing that it could.
     #[error(
-        "the hard link `{}` cannot be unpacked: there is no file `{target}` before it",
-        String::from_utf8_lossy(name)
+        "the hard link `{}` cannot be unpacked: there is no file `{}` before it",
+        shown(name),
+        shown(target.to_string().as_bytes())
     )]
     LinkTarget {
         /// The link.

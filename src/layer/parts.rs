@@ -67,6 +67,6 @@ impl Content for Parts<'_> {
 
 /// Opens the content of a file that lies at `path` in one of a layer's parts.
 pub fn open_content(part: &Path, path: &TreePath) -> Result<File, PartsError> {
-    let opened = file::open_below(part, path.as_path());
-    opened.map_err(|source| PartsError::Open { path: part.join(path.as_path()), source })
+    let path = part.join(path.as_path());
+    file::open_at(&path).map_err(|source| PartsError::Open { path, source })
 }

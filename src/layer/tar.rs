@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 
 use ::tar::{EntryType, Header, UstarHeader};
 
+use super::shown::shown;
 use crate::tree::{Device, Entry, Kind, TreePath};
 
 /// The unit in which a tar is written, in bytes.
@@ -18,6 +19,9 @@ pub(super) const BLOCK: usize = 512;
 
 /// What stands after the last entry: two blocks of zeros.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+
+/// The longest path of an entry, in bytes: longer ones can be made step by step, and are of no use to most programs.
+pub(super) const MAX_PATH: usize = 4096;
 
 /// How the name of a mark for a removed path starts; a name in a tree must not.
 pub const WHITEOUT_PREFIX: &[u8] = b".wh.";
@@ -37,6 +41,12 @@ pub enum TarError {
     /// A component of the path starts with `.wh.`, which marks removed paths.
     #[error("`{path}` cannot be in a layer: names that start with `.wh.` mark removed files")]
     Reserved {
+        /// The entry.
+        path: TreePath,
+    },
+    /// The path is longer than we read one.
+    #[error("`{}` cannot be in a layer: the path has more than {MAX_PATH} bytes", shown(path.to_string().as_bytes()))]
+    Long {
         /// The entry.
         path: TreePath,
     },
@@ -119,6 +129,9 @@ fn check(entry: &Entry) -> Result<(), TarError> {
     let byte = |what| Err(TarError::Byte { path: path(), what });
     if entry.path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
         return Err(TarError::Reserved { path: path() });
+    }
+    if entry.path.as_bytes().len() > MAX_PATH {
+        return Err(TarError::Long { path: path() });
     }
     if entry.path.as_bytes().contains(&0) {
         return byte("path");

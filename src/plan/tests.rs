@@ -2,6 +2,7 @@
 
 mod fingerprints;
 mod fixtures;
+mod joins;
 mod references;
 mod scans;
 mod snapshots;

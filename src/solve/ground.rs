@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use crate::exec::{self, CancelToken, MountApi, Upper};
 use crate::layer::{Committed, Marks, Placer, commit, commit_whole, survey_whole};
 use crate::store::Store;
+use crate::sys::reach::Reach;
 use crate::tree::{Found, Kind, LayerView, TreePath, View};
 
 use super::error::StepError;
@@ -149,7 +150,7 @@ fn copy_view(
 }
 
 fn copy_file(path: &Path, found: &Found, placer: &Placer) -> Result<(), StepError> {
-    let mut content = File::open(path).map_err(failed("open", path))?;
+    let mut content = Reach::to(path).and_then(File::open).map_err(failed("open", path))?;
     let mut file = placer.create(&found.entry.path)?;
     // By copy_file_range(2), which shares the blocks where that can be done.
     io::copy(&mut content, &mut file).map_err(failed("copy", path))?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::oci::{ContentDigest, Fingerprint, FingerprintHasher};
 use crate::plan::ContextId;
+use crate::sys::reach::Reach;
 use crate::tree::{Entry, Found, Kind, Time, Tree, TreePath, ViewError, fingerprint_at};
 
 use super::choose::{Choice, Extent};
@@ -35,7 +36,8 @@ impl Origin {
             (Self::File(file), _) => file,
             (Self::Empty, _) => Path::new("/dev/null"),
         };
-        File::open(file).map_err(|source| StepError::Io { operation: "open", path: file.to_owned(), source })
+        let opened = Reach::to(file).and_then(File::open);
+        opened.map_err(|source| StepError::Io { operation: "open", path: file.to_owned(), source })
     }
 }
 

@@ -22,13 +22,24 @@ pub enum Expected {
     Exactly(BlobDigest),
 }
 
-/// A blob that is being written. It becomes one by [`BlobWriter::commit`]; dropped before that, it leaves nothing.
+/// A blob that is being written. It becomes one by [`BlobWriter::commit`]; dropped before that, it goes with its work
+/// directory.
 #[derive(Debug)]
 #[must_use = "a blob exists only after commit"]
 pub struct BlobWriter<'s> {
     store: &'s Store,
     out: Digester<File>,
     path: PathBuf,
+}
+
+/// A blob that has been written and checked. Its file is closed: there may be many of them at a time.
+#[derive(Debug)]
+#[must_use = "a blob exists only after publish"]
+pub struct WrittenBlob<'s> {
+    store: &'s Store,
+    path: PathBuf,
+    digest: BlobDigest,
+    size: u64,
 }
 
 impl Store {
@@ -110,27 +121,42 @@ impl Store {
     }
 }
 
-impl BlobWriter<'_> {
+impl<'s> BlobWriter<'s> {
     /// Checks what was written and makes it a blob.
     pub fn commit(self, expected: Expected) -> Result<BlobDigest, StoreError> {
-        let (file, found, size) = self.out.finish();
-        drop(file);
-        let digest = BlobDigest(found);
-        if let Expected::Exactly(wanted) = expected
-            && wanted != digest
-        {
-            // The file goes with its work directory.
-            return Err(StoreError::Mismatch { expected: wanted.0, found });
+        self.finish(expected)?.publish()
+    }
+
+    /// Checks what was written, and leaves it where it is.
+    pub fn finish(self, expected: Expected) -> Result<WrittenBlob<'s>, StoreError> {
+        let Self { store, out, path } = self;
+        let (_, found, size) = out.finish();
+        match expected {
+            Expected::Exactly(wanted) if wanted.0 != found => {
+                Err(StoreError::Mismatch { expected: wanted.0, found })
+            }
+            _ => Ok(WrittenBlob { store, path, digest: BlobDigest(found), size }),
         }
-        let store = self.store;
+    }
+}
+
+impl WrittenBlob<'_> {
+    /// Its name.
+    pub fn digest(&self) -> BlobDigest {
+        self.digest
+    }
+
+    /// Makes it a blob.
+    pub fn publish(self) -> Result<BlobDigest, StoreError> {
+        let Self { store, path, digest, size } = self;
         let _publishing = store.publishing()?;
         let place = store.blob_path(&digest);
-        fs::rename(&self.path, &place).map_err(|e| StoreError::io("put in place", &place, e))?;
+        fs::rename(&path, &place).map_err(|e| StoreError::io("put in place", &place, e))?;
         store.database.write("record a blob", |t| {
             t.execute(
                 "INSERT INTO blobs (digest, size, boot) VALUES (?1, ?2, ?3)
                  ON CONFLICT (digest) DO UPDATE SET boot = excluded.boot, synced = 0",
-                (Stored(found), size as i64, &store.boot),
+                (Stored(digest.0), size as i64, &store.boot),
             )
         })?;
         Ok(digest)

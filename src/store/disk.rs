@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::error::StoreError;
+use crate::sys::reach::Reach;
 
 /// The size of a block as stat(2) counts them, whatever blocks the file system has.
 const BLOCK: u64 = 512;
@@ -31,12 +32,13 @@ impl Disk {
         let mut seen = HashSet::new();
         let mut waiting = vec![path.to_owned()];
         while let Some(path) = waiting.pop() {
-            let Some(metadata) = present(&path, fs::symlink_metadata(&path))? else { continue };
+            let found = Reach::to(&path).and_then(|reached| Ok((fs::symlink_metadata(&reached)?, reached)));
+            let Some((metadata, reached)) = present(&path, found)? else { continue };
             if metadata.is_dir() {
                 disk.used += metadata.blocks() * BLOCK;
-                let Some(entries) = present(&path, fs::read_dir(&path))? else { continue };
+                let Some(entries) = present(&path, fs::read_dir(&reached))? else { continue };
                 for entry in entries {
-                    waiting.extend(present(&path, entry)?.map(|entry| entry.path()));
+                    waiting.extend(present(&path, entry)?.map(|entry| path.join(entry.file_name())));
                 }
             } else if metadata.nlink() == 1 || seen.insert((metadata.dev(), metadata.ino())) {
                 disk.used += metadata.blocks() * BLOCK;

@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::layers::Layer;
 use crate::oci::digest::Digester;
 use crate::oci::{BlobDigest, DiffId, Digest};
+use crate::sys::reach::Reach;
 use crate::tree::{Entry, Kind};
 
 /// What the kernel calls the time since it was started (random(4), boot_id).
@@ -127,11 +128,12 @@ impl Store {
 }
 
 fn agrees(path: &Path, entry: &Entry) -> bool {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
+    let found = Reach::to(path).and_then(|path| Ok((fs::symlink_metadata(&path)?, path)));
+    let Ok((metadata, path)) = found else { return false };
     match &entry.kind {
         Kind::File { size, digest } => {
             let same = |file| digest_of(file).is_ok_and(|found| found == *digest);
-            metadata.is_file() && metadata.len() == *size && File::open(path).is_ok_and(same)
+            metadata.is_file() && metadata.len() == *size && File::open(&path).is_ok_and(same)
         }
         Kind::Directory { .. } => metadata.is_dir() && metadata.mode() & 0o7777 == entry.mode,
         Kind::Symlink { target } => {

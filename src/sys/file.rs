@@ -1,8 +1,8 @@
 //! Making, describing and removing single directory entries, relative to an open directory.
 //!
 //! Every function names its target by an open directory and one name in it, so that nothing on the way can be
-//! swapped underneath; [`open_beneath`] is the only one that walks a path, and it neither follows links nor leaves
-//! its root. Must not know what the entries are for. Errors are the kernel's; callers add the path.
+//! swapped underneath; only [`open_beneath`], which neither follows links nor leaves its root, and [`open_at`] walk a
+//! path. Must not know what the entries are for. Errors are the kernel's; callers add the path.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -11,28 +11,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Statx, StatxFlags, Timespec, Timestamps,
-    UTIME_OMIT, Uid,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Statx, StatxFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
 };
 
+use super::reach::{self, Reach};
+
 /// Opens the directory at `path` below `root` (the root itself for an empty path), without following any link.
-/// openat2(2).
 pub fn open_beneath(root: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    loop {
-        match rustix::fs::openat2(
-            root,
-            path,
-            flags,
-            Mode::empty(),
-            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
-        ) {
-            // A rename elsewhere on the machine can make the kernel's check uncertain.
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            result => return Ok(result?),
-        }
-    }
+    Ok(reach::open_beneath(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?)
 }
 
 /// Opens a directory of the host for use as a root.
@@ -52,16 +38,10 @@ pub fn open(dir: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
     Ok(rustix::fs::openat(dir, name, flags, Mode::empty())?.into())
 }
 
-/// Opens the regular file at `path` below the directory `dir` for reading; the file itself is no link that is followed.
-/// Both together may be longer than a path that the kernel takes at once.
-pub fn open_below(dir: &Path, path: &Path) -> io::Result<File> {
+/// Opens the regular file at `path`, which may be of any length, for reading; the file itself is no link that is followed.
+pub fn open_at(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::openat(CWD, dir.join(path), flags, Mode::empty()) {
-        Err(rustix::io::Errno::NAMETOOLONG) => {}
-        opened => return Ok(opened?.into()),
-    }
-    let dir = open_directory(dir)?;
-    Ok(rustix::fs::openat(dir, path, flags, Mode::empty())?.into())
+    Ok(rustix::fs::openat(CWD, Reach::to(path)?.as_ref(), flags, Mode::empty())?.into())
 }
 
 /// Makes a directory that only its owner may use.

@@ -56,10 +56,19 @@ pub(super) enum Archive {
 /// A file of an archive: a stretch of a file on disk.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
-    file: Arc<File>,
+    file: Place,
     offset: u64,
     /// In bytes.
     pub(super) size: u64,
+}
+
+/// Where a member's file is.
+#[derive(Debug, Clone)]
+enum Place {
+    /// All of an archive, which stays open.
+    Open(Arc<File>),
+    /// A file of a directory, which is opened when it is read: there may be more of them than descriptors.
+    Named(PathBuf),
 }
 
 impl Archive {
@@ -123,10 +132,7 @@ fn open_member(root: &Path, name: &str) -> Result<Option<Member>, LoadError> {
         return Ok(None);
     }
     let path = root.join(name);
-    let mut options = OpenOptions::new();
-    // A pipe must not block.
-    options.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32);
-    let file = match options.open(&path) {
+    let file = match open_at_once(&path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
@@ -134,7 +140,12 @@ fn open_member(root: &Path, name: &str) -> Result<Option<Member>, LoadError> {
         Err(error) => return Err(LoadError::io("open", &path, error)),
     };
     let metadata = file.metadata().map_err(|source| LoadError::io("look at", &path, source))?;
-    Ok(metadata.is_file().then(|| Member { file: Arc::new(file), offset: 0, size: metadata.len() }))
+    Ok(metadata.is_file().then(|| Member { file: Place::Named(path), offset: 0, size: metadata.len() }))
+}
+
+/// Opens a file for reading; a pipe does not block.
+fn open_at_once(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)
 }
 
 /// Writes the tar that `input` is, or holds compressed, to a file without a name, and indexes that.
@@ -176,15 +187,26 @@ fn index(file: File) -> Result<Archive, LoadError> {
 }
 
 impl Member {
+    /// A stretch of a file that stays open.
+    fn within(file: &Arc<File>, offset: u64, size: u64) -> Self {
+        Self { file: Place::Open(Arc::clone(file)), offset, size }
+    }
+
     /// Reads it from its beginning.
-    pub(super) fn reader(&self) -> Section {
-        Section { file: Arc::clone(&self.file), offset: self.offset, left: self.size }
+    pub(super) fn reader(&self) -> Result<Section, LoadError> {
+        let file = match &self.file {
+            Place::Open(file) => Arc::clone(file),
+            Place::Named(path) => {
+                Arc::new(open_at_once(path).map_err(|source| LoadError::io("open", path, source))?)
+            }
+        };
+        Ok(Section { file, offset: self.offset, left: self.size })
     }
 
     /// What its content is; see [`Decompressor::format`].
     pub(super) fn format(&self) -> Result<&'static str, LoadError> {
         let mut start = Vec::new();
-        self.reader().take(MAGIC).read_to_end(&mut start).map_err(LoadError::read)?;
+        self.reader()?.take(MAGIC).read_to_end(&mut start).map_err(LoadError::read)?;
         Ok(format_of(&start))
     }
 
@@ -194,7 +216,7 @@ impl Member {
             return Err(LoadError::TooBig { name: name.to_owned(), size: self.size, limit });
         }
         let mut bytes = Vec::with_capacity(self.size as usize);
-        self.reader().read_to_end(&mut bytes).map_err(LoadError::read)?;
+        self.reader()?.read_to_end(&mut bytes).map_err(LoadError::read)?;
         Ok(bytes)
     }
 }

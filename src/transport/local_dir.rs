@@ -15,6 +15,8 @@ use crate::layer::{Content, Marks, PartsError, PlaceError, Placer, StreamError, 
 use crate::oci::Digest;
 use crate::progress::Step;
 use crate::sys::file;
+use crate::sys::reach::Reach;
+use crate::sys::remove::tree as remove_tree;
 use crate::tree::{Entry, Kind, TreePath};
 use crate::user::is_confined;
 
@@ -82,11 +84,12 @@ fn remove_others(entries: &[Entry], root: &Path) -> Result<(), ExportError> {
     let directories = entries.iter().filter(|entry| entry.is_directory()).map(|entry| entry.path.clone());
     for directory in std::iter::once(TreePath::root()).chain(directories) {
         let place = root.join(directory.as_path());
-        let listed = fs::read_dir(&place).map_err(|source| ExportError::io("list", &place, source))?;
-        for found in listed {
-            let found = found.map_err(|source| ExportError::io("list", &place, source))?;
-            if !names.contains(directory.child(found.file_name().as_bytes()).as_bytes()) {
-                remove(&found.path())?;
+        let failed = |source| ExportError::io("list", &place, source);
+        let reached = Reach::to(&place).map_err(failed)?;
+        for found in fs::read_dir(&reached).map_err(failed)? {
+            let name = found.map_err(failed)?.file_name();
+            if !names.contains(directory.child(name.as_bytes()).as_bytes()) {
+                remove(&place.join(name))?;
             }
         }
     }
@@ -95,8 +98,10 @@ fn remove_others(entries: &[Entry], root: &Path) -> Result<(), ExportError> {
 
 /// Removes whatever is at `path`, without following links.
 fn remove(path: &Path) -> Result<(), ExportError> {
-    let is_directory = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    let removed = if is_directory { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let removed = Reach::to(path).and_then(|path| {
+        let is_directory = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        if is_directory { remove_tree(path.as_ref()) } else { fs::remove_file(&path) }
+    });
     removed.map_err(|source| ExportError::io("remove", path, source))
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::layer::{Applied, ApplyError, ApplyOptions, Marks, apply};
 use crate::oci::{BlobDigest, DiffId, ImageConfig, ImageId, ManifestDigest, MediaType, Platform, Reference};
-use crate::store::{BlobWriter, Expected, NewIndex, NewLayer, StoreError, TarSource};
+use crate::store::{BlobWriter, NewIndex, NewLayer, StoreError, TarSource, WrittenBlob};
 use crate::sys::remove;
 use crate::tree::{Index, IndexFile, write_index};
 
@@ -29,17 +29,10 @@ pub(super) struct UnpackedLayer {
     pub(super) index: PathBuf,
 }
 
-/// A blob that was gathered and has this digest.
-#[derive(Debug)]
-pub(super) struct NewBlob<'s> {
-    pub(super) writer: BlobWriter<'s>,
-    pub(super) digest: BlobDigest,
-}
-
 /// What images need that the store lacks.
 #[derive(Debug, Default)]
 pub(super) struct NewParts<'s> {
-    pub(super) blobs: Vec<NewBlob<'s>>,
+    pub(super) blobs: Vec<WrittenBlob<'s>>,
     pub(super) layers: Vec<UnpackedLayer>,
 }
 
@@ -171,7 +164,7 @@ pub(super) fn publish(
     // Blobs belong to nobody until the image's row is there.
     let _held = store.hold()?;
     for blob in parts.blobs {
-        blob.writer.commit(Expected::Exactly(blob.digest))?;
+        blob.publish()?;
     }
     for layer in parts.layers {
         let index = IndexFile::open(&layer.index)?.read_all()?;

@@ -130,9 +130,9 @@ impl TreePath {
 
 /// Compares two normal paths, given as bytes, in walk order.
 pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    // Neighbours in a tree share most of their paths: that part is compared by words.
-    let words = a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(x, y)| x == y).count();
-    let (a, b) = (&a[8 * words..], &b[8 * words..]);
+    // Neighbours in a tree share most of their paths: that part is compared by blocks and words.
+    let (a, b) = after_common_chunks::<128>(a, b);
+    let (a, b) = after_common_chunks::<8>(a, b);
     let common = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     match (a.get(common), b.get(common)) {
         (None, None) => Ordering::Equal,
@@ -142,6 +142,12 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
         (Some(_), Some(b'/')) => Ordering::Greater,
         (Some(x), Some(y)) => x.cmp(y),
     }
+}
+
+/// What is left of both after the chunks of this size that are the same in both.
+fn after_common_chunks<'a, const SIZE: usize>(a: &'a [u8], b: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    let same = a.chunks_exact(SIZE).zip(b.chunks_exact(SIZE)).take_while(|(x, y)| x == y).count();
+    (&a[SIZE * same..], &b[SIZE * same..])
 }
 
 impl Ord for TreePath {

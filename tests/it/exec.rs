@@ -278,12 +278,12 @@ fn a_stage_that_waits_runs_what_it_is_given_in_the_group_that_it_entered() {
 fn specs_that_no_kernel_can_run_are_refused() {
     let bench = Bench::new();
     let spec = || bench.spec(["/bin/true"]);
-    let many = Root { lowers: vec![bench.path("base"); 500], ..spec().root };
+    let many = Root { lowers: vec![bench.path("base"); 999], ..spec().root };
     let cases = [
         (Spec { args: vec![], ..spec() }, SpecProblem::NoCommand),
         (Spec { args: vec!["a\0b".into()], ..spec() }, SpecProblem::Nul { place: "an argument" }),
         (Spec { cwd: "x".into(), ..spec() }, SpecProblem::RelativeCwd("x".into())),
-        (Spec { root: many, ..spec() }, SpecProblem::TooManyLowers { count: 500 }),
+        (Spec { root: many, ..spec() }, SpecProblem::TooManyLowers { count: 999 }),
     ];
     for (spec, problem) in cases {
         match try_run(&spec) {

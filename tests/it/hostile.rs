@@ -7,6 +7,7 @@
 mod archive;
 mod documents;
 mod image;
+mod layers;
 mod place;
 mod pull;
 mod sizes;

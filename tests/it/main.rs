@@ -20,6 +20,7 @@ mod hostile;
 mod keeping;
 mod limits;
 mod lint;
+mod long_paths;
 mod looking;
 mod mounts;
 mod outputs;

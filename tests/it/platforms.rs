@@ -182,6 +182,15 @@ fn digests_stay_on_the_way_through_files_and_registries() {
     }
     // What skopeo wrote is taken whole, too.
     let _ = other.strata(["load", "-i", layout.to_str().unwrap()]).success();
+    // What is not compressed in the store is when it is pushed, and is known to be the same afterwards.
+    let plain = registry.name("plain:1");
+    let stored = build(&env, CROSS, &["--platform", BOTH, "-t", &plain]);
+    let report = json(&env.strata(["push", "--format=json", &plain]).success().stdout);
+    let index = json(&skopeo(&[&format!("docker://{plain}")]));
+    assert_eq!(platforms(&index), ["linux/amd64", "linux/arm64"]);
+    assert_ne!(report["digest"], stored);
+    let by_digest = format!("{}@{}", registry.name("plain"), report["digest"].as_str().unwrap());
+    assert_eq!(env.strata(["inspect", "-f", "{{.Architecture}}", &by_digest]).success().stdout, "amd64\n");
     // One image alone is asked for by its platform.
     let alone = registry.name("alone:1");
     let _ = other.strata(["tag", &name, &alone]).success();

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::super::ContextError;
 use super::super::dockerignore::{Dockerignore, Verdict};
 use super::super::found::{Found, Status, What};
-use super::super::root::Root;
+use super::super::root::{Root, reach};
 use crate::tree::{Device, TreePath};
 
 /// What a walk has seen.
@@ -144,7 +144,8 @@ impl Collector<'_> {
             path: TreePath::clean(path),
             source: errno.into(),
         };
-        let stat = match rustix::fs::lstat(entry.path()) {
+        let reached = reach(entry.path());
+        let stat = match reached.and_then(|reached| rustix::fs::lstat(reached.as_ref())) {
             Ok(stat) => stat,
             // Gone since it was listed.
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(WalkState::Skip),
@@ -215,7 +216,9 @@ fn what(path: &Path, stat: &Stat) -> Result<What, Errno> {
     };
     Ok(match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => What::Directory,
-        FileType::Symlink => What::Symlink(rustix::fs::readlink(path, Vec::new())?.into_bytes().into()),
+        FileType::Symlink => {
+            What::Symlink(rustix::fs::readlink(reach(path)?.as_ref(), Vec::new())?.into_bytes().into())
+        }
         FileType::CharacterDevice => What::CharDevice(device()),
         FileType::BlockDevice => What::BlockDevice(device()),
         FileType::Fifo => What::Fifo,

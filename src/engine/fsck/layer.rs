@@ -12,6 +12,7 @@ use crate::layer::{Decompressor, Limits, Parts, StreamError, StreamOptions, stre
 use crate::oci::digest::Digester;
 use crate::oci::{DiffId, Digest};
 use crate::store::{Layer, StoreError, TarSource};
+use crate::sys::reach::Reach;
 use crate::tree::{Entry, Index, Kind, TreePath};
 
 /// What is wrong with a layer.
@@ -91,7 +92,8 @@ impl Engine {
 
 /// In what the file at `path` is another than `entry` says.
 fn difference(path: &Path, entry: &Entry) -> Option<&'static str> {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return Some("is missing") };
+    let found = Reach::to(path).and_then(|path| Ok((fs::symlink_metadata(&path)?, path)));
+    let Ok((metadata, path)) = found else { return Some("is missing") };
     let kind = metadata.file_type();
     let same_type = match &entry.kind {
         Kind::File { size, .. } => {
@@ -132,7 +134,13 @@ fn difference(path: &Path, entry: &Entry) -> Option<&'static str> {
     if (metadata.uid(), metadata.gid()) != (entry.uid, entry.gid) {
         return Some("has another owner");
     }
-    (!kind.is_dir() && metadata.mtime() != entry.mtime.seconds).then_some("has another time")
+    (!kind.is_dir() && !is_kept_as(entry.mtime.seconds, metadata.mtime())).then_some("has another time")
+}
+
+/// Whether a file system that was given the time `given` may have `found`. Of one that it cannot hold it takes the
+/// nearest that it can; there is none that ends before 2038 or begins after 1970.
+fn is_kept_as(given: i64, found: i64) -> bool {
+    given == found || (given > found && found >= i32::MAX.into()) || (given < found && found <= 0)
 }
 
 /// Something in the layer's own part that is not in its index.
@@ -141,7 +149,9 @@ fn extra(layer: &Layer, index: &Index) -> Option<PathBuf> {
     let known: HashSet<&Path> = index.entries().iter().map(|entry| entry.path.as_path()).collect();
     let mut waiting = vec![PathBuf::new()];
     while let Some(directory) = waiting.pop() {
-        for entry in fs::read_dir(root.join(&directory)).ok()?.filter_map(Result::ok) {
+        let place = root.join(&directory);
+        let listed = Reach::to(&place).and_then(fs::read_dir);
+        for entry in listed.ok()?.filter_map(Result::ok) {
             let path = directory.join(entry.file_name());
             if !known.contains(path.as_path()) {
                 return Some(path);

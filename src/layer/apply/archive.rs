@@ -13,6 +13,7 @@ use ::tar::{EntryType, Header as Block};
 
 use super::fields::{Extensions, block_name, checksum_is_right, number, sorted, text};
 use super::sparse::{self, Run, Stretch};
+use crate::layer::shown::shown;
 use crate::layer::tar::{BLOCK, padding};
 use crate::oci::Digest;
 use crate::oci::digest::Digester;
@@ -52,7 +53,7 @@ pub enum ArchiveError {
         name: Box<[u8]>,
     },
     /// A field of a header has no value that it could have.
-    #[error("the entry `{}` has an invalid {field}", String::from_utf8_lossy(name))]
+    #[error("the entry `{}` has an invalid {field}", shown(name))]
     Field {
         /// The entry.
         name: Box<[u8]>,
@@ -60,7 +61,7 @@ pub enum ArchiveError {
         field: &'static str,
     },
     /// A type of entry that no layer has.
-    #[error("the entry `{}` has the type `{}`, which cannot be unpacked", String::from_utf8_lossy(name), kind.escape_ascii())]
+    #[error("the entry `{}` has the type `{}`, which cannot be unpacked", shown(name), kind.escape_ascii())]
     Type {
         /// The entry.
         name: Box<[u8]>,
@@ -76,7 +77,7 @@ pub enum ArchiveError {
 }
 
 fn after(name: &[u8]) -> String {
-    if name.is_empty() { String::new() } else { format!(" after `{}`", String::from_utf8_lossy(name)) }
+    if name.is_empty() { String::new() } else { format!(" after `{}`", shown(name)) }
 }
 
 /// What kind of entry a header is for.
@@ -165,7 +166,11 @@ impl<R: Read> Reader<R> {
         self.runs.clear();
         let mut extensions = Extensions::default();
         loop {
-            let Some(block) = self.block()? else { return Ok(None) };
+            let Some(block) = self.block()? else {
+                // Extended headers that no entry follows say nothing, and nobody would write them again.
+                self.plain &= self.blocks.is_empty();
+                return Ok(None);
+            };
             let kind = block.entry_type();
             match kind {
                 EntryType::XHeader => {

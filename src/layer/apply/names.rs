@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::ApplyError;
+use crate::layer::tar::MAX_PATH;
 use crate::oci::Digest;
 use crate::tree::{Entry, Index, Kind, Time, TreePath};
 
@@ -71,7 +72,7 @@ impl Names {
                 continue;
             }
             let run = Run::new(&path, &todo);
-            if run.bytes.len() > super::MAX_NAME {
+            if run.bytes.len() > MAX_PATH {
                 return Err(ApplyError::Name { name: name.into(), problem: super::Problem::Long });
             }
             // What has an entry has parents that are directories, so that there is one border to be found.

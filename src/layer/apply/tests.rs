@@ -261,17 +261,22 @@ fn what_begins_as_a_tar() {
 #[test]
 fn names_that_are_too_long() {
     let long_link = format!("x linkpath {} | l a q | x path a/{} | f x", "b/".repeat(2040), "c/".repeat(100));
+    let of_length = |length: usize| "a/".repeat(2046) + &"b".repeat(length - 2 * 2046);
     for content in [
         format!("x path {} | f x", "a".repeat(256)),
-        format!("x path {} | f x", "a/".repeat(2100)),
+        format!("x path {} | f x", of_length(4097)),
+        format!("x path {}/ | d x", of_length(4097)),
         format!("x linkpath {} | l a q", "a/".repeat(2100)),
         long_link,
     ] {
         let text = message(&Ground::new().apply(&Tar::of(&content).end()).unwrap_err());
         assert!(text.ends_with("it is too long"), "{text}");
     }
-    let deepest = format!("x path {} | f x 1", "a/".repeat(2047) + "a");
-    assert_eq!(Ground::new().apply(&Tar::of(&deepest).end()).unwrap().index.entries().len(), 2048);
+    for longest in
+        [format!("x path {} | f x 1", of_length(4096)), format!("x path {}/ | d x", of_length(4096))]
+    {
+        assert_eq!(Ground::new().apply(&Tar::of(&longest).end()).unwrap().index.entries().len(), 2047);
+    }
 }
 
 #[test]
@@ -516,11 +521,15 @@ fn our_own_archives_regenerate_and_others_do_not() {
     trailing.extend_from_slice(b"more");
     let mut unclean = tar.clone();
     unclean[3 * BLOCK - 1] = 1;
+    let mut idle = Tar(tar[..tar.len() - END.len()].to_vec());
+    idle.data("x", b'L', b"name");
+    idle.0.extend_from_slice(&END);
     for (name, tar) in [
         ("another end", padded),
         ("another order", write(&swapped)),
         ("something after the end", trailing),
         ("padding that is not zero", unclean),
+        ("an extended header without an entry", idle.0),
         ("no end", tar[..tar.len() - 2 * BLOCK].to_vec()),
     ] {
         assert!(!Ground::new().apply(&tar).unwrap().regenerates, "{name}");

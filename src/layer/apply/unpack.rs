@@ -9,9 +9,9 @@ use std::thread::Scope;
 use super::archive::{End, Header, HeaderKind, Reader};
 use super::names::Names;
 use super::pool::{Batch, Failed, PIECE, Piece, Pool};
-use super::{ApplyError, ApplyOptions, Contents, MAX_COMPONENT, MAX_NAME, Problem, TEXT, TEXT_OF_ENTRY};
+use super::{ApplyError, ApplyOptions, Contents, MAX_COMPONENT, MAX_TARGET, Problem, TEXT, TEXT_OF_ENTRY};
 use crate::layer::place::Placer;
-use crate::layer::tar::{WHITEOUT_PREFIX, encode_header};
+use crate::layer::tar::{MAX_PATH, WHITEOUT_PREFIX, encode_header};
 use crate::layer::whiteout::{self, Name};
 use crate::oci::Digest;
 use crate::tree::{Device, Entry, Kind, TreePath, Xattr};
@@ -176,7 +176,7 @@ impl<'scope, 'env> Unpacking<'scope, 'env> {
         path: TreePath,
         reader: &mut Reader<R>,
     ) -> Result<(), Stop> {
-        if path.as_bytes().len() > MAX_NAME {
+        if path.as_bytes().len() > MAX_PATH {
             return Err(ApplyError::Name { name: header.name.clone().into(), problem: Problem::Long }.into());
         }
         if header.kind == HeaderKind::Hardlink {
@@ -358,7 +358,7 @@ fn describe(header: &Header, path: TreePath) -> Result<Entry, ApplyError> {
 fn link_text(header: &Header) -> Result<Box<[u8]>, ApplyError> {
     let problem = match &header.link[..] {
         [] => Problem::Empty,
-        text if text.len() > MAX_NAME => Problem::Long,
+        text if text.len() > MAX_TARGET => Problem::Long,
         text if text.contains(&0) => Problem::Zero,
         text => return Ok(text.into()),
     };
@@ -371,7 +371,7 @@ fn split(name: &[u8]) -> Result<Option<Split<'_>>, ApplyError> {
     if name.contains(&0) {
         return refuse(Problem::Zero);
     }
-    if name.len() > MAX_NAME + WHITEOUT_PREFIX.len() {
+    if name.len() > MAX_PATH + WHITEOUT_PREFIX.len() {
         return refuse(Problem::Long);
     }
     let mut parts: Vec<&[u8]> = Vec::new();

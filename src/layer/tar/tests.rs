@@ -280,6 +280,9 @@ fn what_has_no_form_is_refused() {
     for entry in [named(b"a\0b"), symlink("s", b"a\0b"), odd] {
         assert!(matches!(error(&entry), TarError::Byte { path, .. } if path == entry.path));
     }
+    let longest = "d/".repeat(2047) + "ff";
+    assert!(encode_header(&file(&longest, 0), &mut Vec::new()).is_ok());
+    assert!(matches!(error(&file(&(longest + "f"), 0)), TarError::Long { .. }));
     assert!(matches!(error(&entry("socket", Kind::Socket)), TarError::Socket { .. }));
     let device = Device { major: 1, minor: MAX_SHORT + 1 };
     assert!(matches!(error(&entry("device", Kind::CharDevice(device))), TarError::Device { .. }));

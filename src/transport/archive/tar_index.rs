@@ -126,7 +126,7 @@ impl TarIndex {
                 Place::Link(target) => name.clone_from(target),
                 Place::Other => return None,
                 &Place::File { offset, size } => {
-                    return Some(Member { file: Arc::clone(&self.file), offset, size });
+                    return Some(Member::within(&self.file, offset, size));
                 }
             }
         }

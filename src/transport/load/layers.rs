@@ -14,13 +14,13 @@ use crate::layer::{Applied, Decompressor, Limits};
 use crate::oci::digest::Digester;
 use crate::oci::{self, BlobDigest, Descriptor, DiffId, Digest, MediaType};
 use crate::progress::{Reporter, Step};
-use crate::store::TarSource;
+use crate::store::{Expected, TarSource, WrittenBlob};
 
 use super::super::Session;
 use super::super::archive::{Member, PLAIN};
 use super::super::load_error::{LoadError, Part, end};
 use super::super::meter::Meter;
-use super::super::publish::{Keeping, NewBlob, NewParts, UnpackedLayer, unpack_into};
+use super::super::publish::{Keeping, NewParts, UnpackedLayer, unpack_into};
 use super::{ForeignLayer, Image};
 
 /// Layers that are unpacked at once. Each uses more than one core where it can.
@@ -50,7 +50,7 @@ impl<'s> Unpacked<'s> {
 struct Done<'s> {
     descriptor: Descriptor,
     layer: Option<UnpackedLayer>,
-    blob: Option<NewBlob<'s>>,
+    blob: Option<WrittenBlob<'s>>,
 }
 
 /// Verifies all layers of `images`, each once, and unpacks what the store lacks into the work directory.
@@ -154,7 +154,7 @@ impl<'s> One<'_, 's> {
     /// A plain tar that the store lacks.
     fn plain(&self) -> Result<Done<'s>, LoadError> {
         let meter = self.meter();
-        let tar = meter.metered(self.layer.member.reader());
+        let tar = meter.metered(self.layer.member.reader()?);
         let (applied, mut layer) = unpack_into(self.session, self.layer.diff_id, self.limits.bytes, tar)
             .map_err(|error| error.of_layer(&self.layer.name))?;
         self.check_tar(applied.diff_id)?;
@@ -162,9 +162,9 @@ impl<'s> One<'_, 's> {
         if !applied.regenerates {
             let digest = BlobDigest(applied.diff_id.0);
             let mut writer = self.session.store.blob_writer(self.session.work)?;
-            io::copy(&mut self.layer.member.reader(), &mut writer).map_err(LoadError::read)?;
+            io::copy(&mut self.layer.member.reader()?, &mut writer).map_err(LoadError::read)?;
             layer.source = TarSource::Blob(digest);
-            blob = Some(NewBlob { writer, digest });
+            blob = Some(writer.finish(Expected::Exactly(digest))?);
         }
         let descriptor = Descriptor::new(MediaType::Layer, applied.diff_id.0, applied.bytes);
         Ok(Done { descriptor, layer: Some(layer), blob })
@@ -179,7 +179,7 @@ impl<'s> One<'_, 's> {
             unpacked = Some(layer);
             Ok(applied.diff_id)
         })?;
-        let layer = unpacked.map(|layer| UnpackedLayer { source: TarSource::Blob(blob.digest), ..layer });
+        let layer = unpacked.map(|layer| UnpackedLayer { source: TarSource::Blob(blob.digest()), ..layer });
         Ok(Done { descriptor, layer, blob: Some(blob) })
     }
 
@@ -197,10 +197,10 @@ impl<'s> One<'_, 's> {
     fn keep(
         &self,
         take: impl FnOnce(&mut dyn Read) -> Result<DiffId, LoadError>,
-    ) -> Result<(NewBlob<'s>, Descriptor), LoadError> {
+    ) -> Result<(WrittenBlob<'s>, Descriptor), LoadError> {
         let meter = self.meter();
         let mut blob = Digester::new(Keeping {
-            from: meter.metered(self.layer.member.reader()),
+            from: meter.metered(self.layer.member.reader()?),
             to: self.session.store.blob_writer(self.session.work)?,
         });
         let mut tar = Decompressor::new(&mut blob, self.limits)
@@ -215,7 +215,7 @@ impl<'s> One<'_, 's> {
         }
         self.check_tar(found)?;
         let descriptor = self.compressed_descriptor(digest)?;
-        Ok((NewBlob { writer: keeping.to, digest: BlobDigest(digest) }, descriptor))
+        Ok((keeping.to.finish(Expected::Exactly(BlobDigest(digest)))?, descriptor))
     }
 
     fn compressed_descriptor(&self, blob: Digest) -> Result<Descriptor, LoadError> {
@@ -250,8 +250,8 @@ impl<'s> One<'_, 's> {
     }
 }
 
-fn digest_of(member: &Member) -> io::Result<Digest> {
+fn digest_of(member: &Member) -> Result<Digest, LoadError> {
     let mut digester = Digester::new(io::sink());
-    io::copy(&mut member.reader(), &mut digester)?;
+    io::copy(&mut member.reader()?, &mut digester).map_err(LoadError::read)?;
     Ok(digester.finish().1)
 }

@@ -10,11 +10,12 @@ use std::io;
 use crate::oci::digest::Digester;
 use crate::oci::layout::blob_path;
 use crate::oci::{BlobDigest, Descriptor, Digest, Document, Index, Manifest, ManifestDigest, MediaType};
+use crate::store::{Expected, WrittenBlob};
 
 use super::super::Session;
 use super::super::archive::{Archive, Member};
 use super::super::load_error::{LoadError, Part};
-use super::super::publish::{Keeping, NewBlob, NewList};
+use super::super::publish::{Keeping, NewList};
 use super::oci_index::{read_document, read_image};
 use super::{Image, Loaded, Names};
 
@@ -138,7 +139,7 @@ impl Whole {
 
 impl Other {
     /// Copies the blob for the store, verified.
-    pub(super) fn keep<'s>(&self, session: Session<'s>) -> Result<NewBlob<'s>, LoadError> {
+    pub(super) fn keep<'s>(&self, session: Session<'s>) -> Result<WrittenBlob<'s>, LoadError> {
         let to = session.store.blob_writer(session.work)?;
         let mut blob = Digester::new(Keeping { from: self.member.reader(), to });
         io::copy(&mut blob, &mut io::sink()).map_err(LoadError::read)?;
@@ -146,6 +147,6 @@ impl Other {
         if found != self.digest {
             return Err(LoadError::Digest { part: Part::Layer, expected: self.digest, found });
         }
-        Ok(NewBlob { writer: keeping.to, digest: BlobDigest(found) })
+        Ok(keeping.to.finish(Expected::Exactly(BlobDigest(found)))?)
     }
 }

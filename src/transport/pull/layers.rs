@@ -12,13 +12,13 @@ use crate::layer::{Decompressor, Limits};
 use crate::oci::{BlobDigest, Descriptor, DiffId, ImageConfig, Manifest, MediaType};
 use crate::progress::{Reporter, Step};
 use crate::registry::{RegistryError, Repository, Watch};
-use crate::store::TarSource;
+use crate::store::{Expected, TarSource, WrittenBlob};
 
 use super::super::Session;
 use super::super::archive::PLAIN;
 use super::super::load_error::Part;
 use super::super::meter::Meter;
-use super::super::publish::{Keeping, NewBlob, NewParts, UnpackedLayer, clear_unpacked, unpack_into};
+use super::super::publish::{Keeping, NewParts, UnpackedLayer, clear_unpacked, unpack_into};
 use super::error::end;
 use super::{PullError, with_watch};
 
@@ -154,7 +154,7 @@ fn is_wrong_source(error: &PullError) -> bool {
 }
 
 /// A layer that was unpacked, and the blob that it came as, if that is kept.
-type Done<'s> = (UnpackedLayer, Option<NewBlob<'s>>);
+type Done<'s> = (UnpackedLayer, Option<WrittenBlob<'s>>);
 
 /// The work on one layer.
 struct One<'a, 's> {
@@ -192,11 +192,11 @@ impl<'s> One<'_, 's> {
             let (mut layer, is_kept) =
                 self.unpack(&mut keeping).map_err(|error| self.blame(error, &mut keeping))?;
             let digest = BlobDigest(blob.digest);
-            let blob = is_kept.then_some(NewBlob { writer: keeping.to, digest });
-            if is_kept {
-                layer.source = TarSource::Blob(digest);
+            if !is_kept {
+                return Ok((layer, None));
             }
-            Ok((layer, blob))
+            layer.source = TarSource::Blob(digest);
+            Ok((layer, Some(keeping.to.finish(Expected::Exactly(digest))?)))
         })
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use strata::exec::{ExecError, MountApi, Root, Upper};
 
 use super::{Bench, run, try_run};
@@ -123,17 +124,27 @@ fn dev_holds_the_usual_nodes() {
 }
 
 #[test]
-fn both_mount_interfaces_stack_as_many_layers_as_overlayfs_takes() {
+fn both_mount_interfaces_stack_as_many_layers_as_two_overlays_take() {
     let bench = Bench::new();
-    for count in [1, 130, 499] {
+    // The last that one overlay takes, the first that it does not, and the last of all.
+    for count in [1, 130, 499, 500, 998] {
         let layers: Vec<PathBuf> = (1..count).map(|index| bench.dir(&format!("layer-{index}"))).collect();
         for (index, layer) in layers.iter().enumerate() {
             fs::write(layer.join(format!("own-{index}")), "").unwrap();
             fs::write(layer.join("common"), index.to_string()).unwrap();
         }
+        // What the lowest has is hidden from the top, and from right above.
+        if let [top, .., beside, lowest] = &layers[..] {
+            for (layer, place) in [(top, "top"), (beside, "beside")] {
+                let name = format!("hidden-{count}-{place}");
+                fs::write(lowest.join(&name), "").unwrap();
+                mknodat(CWD, layer.join(&name), FileType::CharacterDevice, Mode::empty(), 0).unwrap();
+            }
+        }
         for api in [MountApi::Best, MountApi::Classic] {
-            let mut spec =
-                bench.sh("ls / | grep -c own; cat /common 2>/dev/null; echo > /written; rm -r /home");
+            let mut spec = bench.sh(
+                "ls / | grep -c own; ls / | grep hidden; cat /common 2>/dev/null; echo > /written; rm -r /home",
+            );
             spec.root.lowers = layers.iter().cloned().chain([bench.path("base")]).collect();
             spec.root.mount_api = api;
             let upper = bench.fresh_upper(count * 2 + usize::from(api == MountApi::Classic));

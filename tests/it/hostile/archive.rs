@@ -3,9 +3,10 @@
 //! A line is an entry: its type and name, and what else it needs. `f NAME CONTENT` is a file, `d` a directory, `l` and `h`
 //! are links (`l NAME TARGET`), `c` and `b` devices 1:3, `p` a pipe, `m MODE NAME` a file with that mode; `x KEY VALUE` is
 //! a PAX record for the entry that follows, `r TEXT` an extended header of just that text, `L NAME` a long name of GNU's,
-//! `z SIZE NAME` a header that announces so many bytes of which none come, `? T NAME` an entry of the type `T`, and `cut`
-//! ends the archive where it is. `100* …` stands for the line a hundred times, with its number for `#`, and ` ;; ` stands between two entries of such a line; `(TEXT)*9` repeats
-//! a piece of a line; `\0` and `\e` are a zero and an escape.
+//! `z SIZE NAME` a header that announces so many bytes of which none come, `? T NAME` an entry of the type `T`. `empty` is
+//! an empty block, `end` the mark of the end, and `cut` ends the archive where it is. `100* …` stands for the line a
+//! hundred times, with its number for `#`, and ` ;; ` stands between two entries of such a line; `(TEXT)*9` repeats a
+//! piece of a line; `\0` and `\e` are a zero and an escape.
 
 use tar::Header;
 
@@ -28,7 +29,11 @@ pub(super) fn of(text: &str) -> Vec<u8> {
             if line == "cut" {
                 return tar;
             }
-            line.split(" ;; ").for_each(|entry| add(&mut tar, entry));
+            match &line[..] {
+                "empty" => tar.resize(tar.len() + BLOCK, 0),
+                "end" => tar.resize(tar.len() + 2 * BLOCK, 0),
+                _ => line.split(" ;; ").for_each(|entry| add(&mut tar, entry)),
+            }
         }
     }
     tar.resize(tar.len() + 2 * BLOCK, 0);
@@ -105,6 +110,14 @@ pub(super) fn of_files<N: AsRef<str>>(files: &[(N, Vec<u8>)]) -> Vec<u8> {
     for (name, content) in files {
         entry(&mut tar, b'0', name.as_ref(), "", 0o644, content);
     }
+    tar.resize(tar.len() + 2 * BLOCK, 0);
+    tar
+}
+
+/// A tar of one file that can be run.
+pub(super) fn of_program(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut tar = Vec::new();
+    entry(&mut tar, b'0', name, "", 0o755, content);
     tar.resize(tar.len() + 2 * BLOCK, 0);
     tar
 }

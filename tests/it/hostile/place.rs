@@ -1,8 +1,10 @@
 //! Where hostile images are let in: a store with something beside it that must not change, little memory, and expected
 //! words.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -53,10 +55,12 @@ impl Place {
     }
 
     /// What lies beside the store, with its metadata.
-    fn outside(&self) -> String {
-        let script = "find victim -printf '%p %y %m %U:%G %T@ %n %s\\n' -type f -exec cat {} \\; | sort; ls";
-        let output = Command::new("sh").args(["-c", script]).current_dir(self.env.path("")).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().replace("store\n", "")
+    fn outside(&self) -> BTreeSet<String> {
+        let names = fs::read_dir(self.env.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut found: BTreeSet<String> =
+            names.map(|name| name.into_string().unwrap()).filter(|name| name != "store").collect();
+        describe(&self.env.path("victim"), &mut found);
+        found
     }
 
     /// Writes a file beside the store.
@@ -94,21 +98,75 @@ impl Place {
 
     /// Sees that nothing is in progress and that a refusal has left nothing. Removes what was taken.
     pub(super) fn clear(&self, said: &str) {
-        let root = self.env.root();
-        assert_eq!(in_progress(&root), Vec::<String>::new());
+        assert_eq!(in_progress(&self.env.root()), Vec::<String>::new());
         if !said.starts_with("error: ") {
-            let listed = self.env.strata(["images", "-q", "--no-trunc", "--all"]).success().stdout;
-            let images: Vec<&str> = listed.lines().collect();
-            let _ = self.env.strata([&["rmi", "-f"], &images[..]].concat()).success();
+            self.remove_images();
         }
-        let left = |kind: &str| fs::read_dir(root.join(kind).join("sha256")).unwrap().count();
-        assert_eq!((left("blobs"), left("layers")), (0, 0), "{said}");
+        assert_eq!(self.kept(), BTreeSet::new(), "{said}");
+    }
+
+    /// Runs a command that prints which image it has made of what it was given. Nothing is in progress afterwards, and
+    /// a refusal has left nothing.
+    pub(super) fn admit(&self, args: &[&str], stdin: Option<&Path>) -> Admission {
+        let before = self.kept();
+        let output = self.run(args, stdin);
+        assert_eq!(in_progress(&self.env.root()), Vec::<String>::new());
+        if output.status.success() {
+            return Admission::Image(output.stdout.split_whitespace().last().unwrap().to_owned());
+        }
+        let words = said(&output, "hostile.tar");
+        assert_eq!(self.kept(), before, "{words}");
+        Admission::Refused(words)
+    }
+
+    /// Sees that all that the store has is whole, and that nothing stays when it is removed.
+    pub(super) fn assert_whole(&self) {
+        let _ = self.env.strata(["fsck"]).success();
+        self.remove_images();
+        let _ = self.env.strata(["prune", "--all", "--force"]).success();
+        assert_eq!(self.kept(), BTreeSet::new());
+    }
+
+    fn remove_images(&self) {
+        let listed = self.env.strata(["images", "-q", "--no-trunc", "--all"]).success().stdout;
+        let images: BTreeSet<&str> = listed.lines().collect();
+        if !images.is_empty() {
+            let _ = self.env.strata(["rmi", "-f"].into_iter().chain(images)).success();
+        }
+    }
+
+    /// The blobs and layers that the store has.
+    fn kept(&self) -> BTreeSet<PathBuf> {
+        let kinds = ["blobs/sha256", "layers/sha256"].map(|kind| fs::read_dir(self.env.root().join(kind)));
+        kinds.into_iter().flatten().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 
     /// Sees that the store has nothing and takes an image.
     pub(super) fn assert_takes_the_next(&self) {
         assert_eq!(self.env.strata(["images", "-q", "--all"]).success().stdout, "");
         assert_eq!(self.load_file(&docker_archive(&[])), "accepted\n");
+    }
+}
+
+/// What became of something that was let in.
+pub(super) enum Admission {
+    /// What the program said against it.
+    Refused(String),
+    /// The name or id of the image that it is now.
+    Image(String),
+}
+
+/// Adds a line about each thing at and below `path`: all that a wrong write could change.
+fn describe(path: &Path, found: &mut BTreeSet<String>) {
+    let of = fs::symlink_metadata(path).unwrap();
+    let times = (of.mtime(), of.mtime_nsec());
+    let content = of.is_file().then(|| fs::read(path).unwrap());
+    let (owner, mode, links) = ((of.uid(), of.gid()), of.mode(), of.nlink());
+    found.insert(format!("{} {mode:o} {owner:?} {times:?} {links} {content:?}", path.display()));
+    if of.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            describe(&entry.unwrap().path(), found);
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::json;
 
-use super::archive::{of, of_files};
-use super::image::{Image, config, digest};
+use super::archive::{of, of_files, of_program};
+use super::image::{Image, config, digest, docker_archive, gzip};
 use super::place::{Place, said};
 
 /// Zeros that a bomb grows to, in bytes: enough for the limit on growth, and more than the memory that there is.
@@ -98,4 +98,69 @@ fn documents_of_megabytes_are_read_without_keeping_them() {
     let image = Image::with_manifest(good.layers.clone(), good.config.clone(), manifest);
     let said = place.load(&image.layout());
     assert!(said.starts_with(&format!("error: `{name}` in the archive has 5")), "{said}");
+}
+
+/// Tars of one small file each, and one of them with the program that says what there is.
+fn many_tars(count: usize) -> Vec<Vec<u8>> {
+    let program = of_program("busybox", &fs::read("/bin/busybox").unwrap());
+    let small = (1..count).map(|number| of(&format!("f file{number} {number}\nf last {number}")));
+    std::iter::once(program).chain(small).collect()
+}
+
+#[test]
+fn more_layers_than_one_overlay_takes_can_be_run() {
+    let place = Place::new();
+    let mut tars = many_tars(600);
+    // The lowest overlay has the files of the first hundred, and marks and files above it hide some.
+    tars[599] = of("f .wh.file3\nd dir\nf dir/.wh..wh..opq\nf dir/new 1");
+    tars[50] = of("f .wh.file4");
+    tars[10] = of("d dir\nf dir/old 1");
+    let tars: Vec<&[u8]> = tars.iter().map(Vec::as_slice).collect();
+    let path = place.file("hostile.tar", &docker_archive(&tars));
+    let _ = place.run(["load", "-q", "-i", path.to_str().unwrap()], None).success();
+    let dockerfile = "FROM hostile:1\nRUN [\"/busybox\", \"rm\", \"/file5\"]\nCOPY --from=hostile:1 /file7 /there/\n\
+                      RUN [\"/busybox\", \"cp\", \"/there/file7\", \"/dir/\"]\n";
+    let context = place.env.dockerfile("context", dockerfile);
+    let _ = place.run(["build", "-q", "-t", "built", context.to_str().unwrap()], None).success();
+    let script = "ls /dir; cat /last; cd /; for i in 2 3 4 5 6 10 50 500; do test -e file$i && echo $i; done";
+    let shown = place.run(["run", "--rm", "built", "/busybox", "sh", "-c", script], None).success();
+    assert_eq!(shown.stdout, "file7\nnew\n5982\n6\n500\n");
+}
+
+#[test]
+fn the_same_layer_can_come_thousands_of_times() {
+    let place = Place::new();
+    let tar = of("f a 1");
+    let tars = vec![&tar[..]; 2000];
+    assert_eq!(place.load(&docker_archive(&tars)), "accepted\n");
+    let layers = vec![gzip(&tar); 2000];
+    assert_eq!(place.load(&Image::with_config(layers, config(&tars).to_string()).layout()), "accepted\n");
+}
+
+/// What is kept of each layer until all have come must not be an open file.
+#[test]
+fn layers_are_taken_with_few_open_files() {
+    let place = Place::new();
+    let tars: Vec<Vec<u8>> = (0..600).map(|number| of(&format!("f file{number} x"))).collect();
+    let plain: Vec<&[u8]> = tars.iter().map(Vec::as_slice).collect();
+    // Every other one comes compressed, and is kept as it came.
+    let blobs = tars.iter().enumerate().map(|(i, tar)| if i % 2 == 0 { gzip(tar) } else { tar.clone() });
+    let blobs: Vec<Vec<u8>> = blobs.collect();
+    let image = Image::with_config(blobs.clone(), config(&plain).to_string());
+    let names: Vec<String> = (0..blobs.len()).map(|number| format!("{number}.tar")).collect();
+    let list = json!([{ "Config": "c", "Layers": names }]).to_string().into_bytes();
+    let files = [("manifest.json".to_owned(), list), ("c".to_owned(), image.config.clone())];
+    let files: Vec<_> = files.into_iter().chain(names.into_iter().zip(blobs)).collect();
+    let docker = place.file("docker.tar", &of_files(&files));
+    let _ = place.file("oci.tar", &image.layout());
+    let directory = place.env.context("layout");
+    place.env.host(&directory, "tar -xf ../oci.tar");
+    for archive in [docker, directory] {
+        let script = "ulimit -n 256; exec \"$0\" \"$@\"";
+        let load = place.env.command(["load", "-q", "-i", archive.to_str().unwrap()]);
+        let mut few = std::process::Command::new("sh");
+        few.args(["-c", script]).arg(load.get_program()).args(load.get_args());
+        let _ = place.env.run(few).success();
+        place.clear("accepted");
+    }
 }

@@ -119,7 +119,7 @@ fn gnu_tar_reads_what_we_write() {
     tool("tar", &["-C", &into, "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xpf", &from]);
     check(&root, "GNU tar");
     let (deep, _) = deep();
-    let bottom = strata::sys::file::open_below(&root, deep.as_path()).unwrap();
+    let bottom = strata::sys::file::open_at(&root.join(deep.as_path())).unwrap();
     assert_eq!(std::io::read_to_string(bottom).unwrap(), "bottom");
 }
 
