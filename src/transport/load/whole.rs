@@ -141,7 +141,7 @@ impl Other {
     /// Copies the blob for the store, verified.
     pub(super) fn keep<'s>(&self, session: Session<'s>) -> Result<WrittenBlob<'s>, LoadError> {
         let to = session.store.blob_writer(session.work)?;
-        let mut blob = Digester::new(Keeping { from: self.member.reader(), to });
+        let mut blob = Digester::new(Keeping { from: self.member.reader()?, to });
         io::copy(&mut blob, &mut io::sink()).map_err(LoadError::read)?;
         let (keeping, found, _) = blob.finish();
         if found != self.digest {
