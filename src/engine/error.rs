@@ -10,7 +10,7 @@ use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, ManifestError, Platform, ReferenceError};
+use crate::oci::{DiffId, JsonError, ManifestError, Platform, ReferenceError};
 use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
@@ -118,7 +118,7 @@ pub enum EngineError {
         /// The image.
         name: String,
         /// Why.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// An image lists a layer that the store does not have.
     #[error("the layer {layer} of the image `{name}` is not in the store")]

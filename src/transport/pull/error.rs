@@ -4,7 +4,7 @@ use std::io;
 
 use crate::layer::{ApplyError, ArchiveError, DecompressError};
 use crate::oci::manifest::DOCUMENT_MAX;
-use crate::oci::{DiffId, Digest, ManifestDigest, ManifestError, MediaType, Platform};
+use crate::oci::{DiffId, Digest, JsonError, ManifestDigest, ManifestError, MediaType, Platform};
 use crate::progress::Step;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
@@ -60,7 +60,7 @@ pub enum PullError {
     },
     /// The config is no JSON of the right shape.
     #[error("the config of the image cannot be read")]
-    Config(#[source] serde_json::Error),
+    Config(#[source] JsonError),
     /// A document is out of all proportion.
     #[error("the config {digest} has {size} bytes, more than {DOCUMENT_MAX}")]
     TooBig {
