@@ -14,6 +14,8 @@
 
 mod archive;
 mod blob_files;
+mod combine;
+mod copy;
 mod destination;
 mod docker_archive;
 mod error;
@@ -31,12 +33,15 @@ mod plain_tar;
 mod publish;
 mod pull;
 mod push;
+mod remote_image;
 mod rewrite;
 
 use crate::exec::CancelToken;
 use crate::store::{Store, WorkDir};
 
 pub use archive::{DamagedTar, Input};
+pub use combine::{CombineError, Combined, EntryAnnotation, Source, Wishes, combine};
+pub use copy::{CopyError, CopySource, copy};
 pub use destination::Destination;
 pub use docker_archive::write_docker;
 pub use error::ExportError;
@@ -51,6 +56,7 @@ pub use pack::{Exported, MediaTypes, Packing, Prepared, SourceImage, listed, pre
 pub use plain_tar::{TarOptions, write_plain_tar};
 pub use pull::{PullError, PullOptions, Pulled, pull};
 pub use push::{PushError, Pushed, Target as PushTarget, push, put};
+pub use remote_image::{RemoteDocument, read_blob};
 pub use rewrite::{Clamp, clamp_times, times_since};
 
 /// What every transfer needs: the store, a work directory of it, and a way to be interrupted.

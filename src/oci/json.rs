@@ -116,11 +116,12 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> JsonError {
     match error.classify() {
         Category::Eof => JsonError::CutOff { is_empty: bytes.trim_ascii().is_empty() },
         Category::Syntax | Category::Io => JsonError::Syntax { line, column, reason: message.to_owned() },
-        Category::Data => wrong_data(message, field_at(bytes, offset(bytes, line, column))),
+        Category::Data => wrong_data(message, bytes, offset(bytes, line, column)),
     }
 }
 
-fn wrong_data(message: &str, place: Field) -> JsonError {
+fn wrong_data(message: &str, bytes: &[u8], offset: usize) -> JsonError {
+    let place = field_at(bytes, offset);
     let quoted = |prefix: &str| message.strip_prefix(prefix)?.strip_suffix('`').map(str::to_owned);
     if let Some(field) = quoted("missing field `") {
         return JsonError::Missing { place, field };
@@ -132,6 +133,9 @@ fn wrong_data(message: &str, place: Field) -> JsonError {
         .iter()
         .find_map(|prefix| message.strip_prefix(prefix)?.rsplit_once(", expected "));
     let Some((found, expected)) = halves else {
+        // Of a value that is none of the parser's kinds, what encloses it may have been read to its end.
+        let is_at_end = offset > 0 && matches!(bytes[offset - 1], b'}' | b']');
+        let place = if is_at_end { field_at(bytes, offset - 1) } else { place };
         return JsonError::Value { place, reason: message.to_owned() };
     };
     let (place, found) = match message.strip_prefix("invalid length ") {

@@ -15,6 +15,9 @@ use super::manifest::{Document, ManifestError};
 use super::media_type::MediaType;
 use super::platform::Platform;
 
+/// The annotations with the digest of what an attestation is about, the one that is written today first.
+const SUBJECT_ANNOTATIONS: [&str; 2] = ["vnd.docker.reference.digest", "com.docker.reference.digest"];
+
 /// A descriptor in full (image-spec, descriptor.md).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -114,6 +117,11 @@ impl Entry {
             platform: None,
             artifact_type: None,
         }
+    }
+
+    /// What an attestation is about: BuildKit lists them beside the images, and says so in annotations.
+    pub fn subject(&self) -> Option<Digest> {
+        SUBJECT_ANNOTATIONS.iter().find_map(|key| self.annotations.get(*key)?.parse().ok())
     }
 
     /// What it runs on, by Go's names.

@@ -157,7 +157,7 @@ impl From<RegistryError> for PullError {
 
 impl PullError {
     /// The error of reading a layer, decompressed on the way and written down.
-    pub(super) fn reading(blob: Digest, source: io::Error) -> Self {
+    pub(in super::super) fn reading(blob: Digest, source: io::Error) -> Self {
         if Canceled::is(&source) {
             Self::Canceled
         } else if DecompressError::of(&source).is_some() {
@@ -179,6 +179,11 @@ impl PullError {
             UnpackError::Apply(source) => Self::Unpack { blob, source },
             UnpackError::Load(error) => Self::Files(error),
         }
+    }
+
+    /// Whether an endpoint sent other bytes than those that were asked for.
+    pub(in super::super) fn is_wrong_source(&self) -> bool {
+        matches!(self, Self::Registry(RegistryError::Digest { .. }))
     }
 
     /// Whether it may come from bytes that are not the layer's.
