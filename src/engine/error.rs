@@ -19,6 +19,7 @@ use crate::transport::{ExportError, LoadError, PullError, PushError};
 
 use super::containers::ContainerError;
 use super::images::FilterError;
+use super::imagetools::ImagetoolsError;
 use super::keys::KeysError;
 use super::look_error::LookError;
 use super::output::OutputRefusal;
@@ -106,6 +107,9 @@ pub enum EngineError {
         /// Why not.
         source: Box<PushError>,
     },
+    /// An image in a registry cannot be looked at, or not be put together.
+    #[error(transparent)]
+    Imagetools(Box<ImagetoolsError>),
     /// A layer of an image cannot be used.
     #[error(transparent)]
     Layers(#[from] StepError),
