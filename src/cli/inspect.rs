@@ -19,7 +19,7 @@ pub(super) struct InspectArgs {
     /// Print each by a Go template, such as `{{.Id}}` or `{{json .RootFS}}`; `json` prints a compact list
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
-    /// Add how much of the size other images share
+    /// Add sizes: how much of an image others share, how much a container has changed
     #[arg(short, long)]
     size: bool,
     /// What is looked for; without it a container, or an image if none is called so
@@ -95,7 +95,7 @@ fn inspect(app: &App, args: &InspectArgs, kind: Option<Kind>) -> Result<ExitCode
 
 /// What is called so, with its type.
 fn look(engine: &Engine, name: &str, kind: Option<Kind>, sizes: bool) -> Result<(Value, Shape), EngineError> {
-    let container = || Ok((engine.inspect_container(name)?, Shape::Any));
+    let container = || Ok((engine.inspect_container(name, sizes)?, Shape::Any));
     let image = || Ok((engine.inspect(name, sizes)?, shape::IMAGE));
     match kind {
         Some(Kind::Container) => container(),
