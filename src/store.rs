@@ -14,8 +14,8 @@
 //! stat/HEX                one file a context: its stat cache
 //! driver                  whether overlays are mounted of the layers, or copies are made
 //! id-map                  whose ids the files have, if they are not the machine's
-//! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, containers, leases
-//! publish.lock            shared from the rename of a publication to its row, exclusive for a sweep
+//! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, containers
+//! publish.lock            shared from the rename of a publication to its row, and for look-ups; exclusive for a sweep
 //! ```
 //!
 //! Invariants
@@ -23,7 +23,7 @@
 //!   debris, which a sweep removes while it holds `publish.lock` exclusively.
 //! - A layer directory is exactly what applying its tar gives, spread over one to [`layers::MAX_PARTS`] parts that
 //!   an overlay stacks, topmost first.
-//! - A lookup of a layer and the lease on it are one transaction. A lease names a work directory and is worth
+//! - A lookup of a layer and the lease on it are one hold on `publish.lock`. A lease is in a work directory and is worth
 //!   nothing once that directory's lock is free.
 //! - Nothing is synced in a step. [`Store::sync`] makes everything durable at once; layers that were not synced
 //!   before an unclean boot are verified against their index, and dropped if they fail.

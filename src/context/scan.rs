@@ -67,12 +67,19 @@ impl Scan {
         cache: Option<PathBuf>,
     ) -> Result<Self, ContextError> {
         let root = Root::open(root)?;
-        let (walked, known) = thread::scope(|scope| {
-            let known = scope.spawn(|| cache.as_deref().and_then(StatCache::load));
-            let walked = walk::walk(&root, &ignore);
-            // The thread does not panic; if it did, nothing would be known.
-            (walked, known.join().ok().flatten())
-        });
+        let small = cache.as_deref().is_some_and(StatCache::is_small);
+        let load = || cache.as_deref().and_then(StatCache::load);
+        let (walked, known) = if small {
+            // What a thread costs to start is more than what it saves.
+            (walk::walk(&root, &ignore, small), load())
+        } else {
+            thread::scope(|scope| {
+                let known = scope.spawn(load);
+                let walked = walk::walk(&root, &ignore, small);
+                // The thread does not panic; if it did, nothing would be known.
+                (walked, known.join().ok().flatten())
+            })
+        };
         let Walked { mut entries, listed } = walked?;
         if let Some(known) = known {
             known.apply(&mut entries);

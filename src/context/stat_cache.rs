@@ -52,7 +52,15 @@ struct Record<'a> {
     xattrs: Reader<'a>,
 }
 
+/// A cache of fewer bytes is that of some thousand files at most.
+const SMALL: u64 = 128 << 10;
+
 impl StatCache {
+    /// Whether the cache in this file is that of a small tree; if there is none, nobody knows.
+    pub(super) fn is_small(file: &Path) -> bool {
+        fs::metadata(file).is_ok_and(|file| file.len() < SMALL)
+    }
+
     /// Reads a cache. `None` if there is none, or none that can be used.
     pub(super) fn load(file: &Path) -> Option<Self> {
         let mut bytes = fs::read(file).ok()?;

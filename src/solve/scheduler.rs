@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::thread::{self, Scope};
 
 /// What is under way.
 struct Queue {
@@ -10,6 +10,9 @@ struct Queue {
     waiting: Vec<usize>,
     left: usize,
     failed: bool,
+    /// Threads that were started, the caller's included, and those of them that have nothing to do.
+    threads: usize,
+    idle: usize,
 }
 
 /// Results of the nodes that are done.
@@ -30,56 +33,107 @@ impl<T> Results<T> {
 /// run at once, the smaller ones first. After the first failure no further node starts, `stop` is called once so
 /// that running ones may end early, and that failure is returned.
 ///
-/// A node's thread lives until the node is done, as the parent-death signal of its sandbox demands.
+/// A node's thread lives until the node is done, as the parent-death signal of its sandbox demands. A thread that has
+/// finished a node goes on with the next one itself; others are woken, or started, only for what is ready besides, so
+/// that a chain of cached steps is one thread's work.
 pub(super) fn run<T: Send + Sync, E: Send>(
     needs: &[Vec<usize>],
     jobs: usize,
     stop: impl Fn() + Sync,
     work: impl Fn(usize, &Results<T>) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
-    let results = Results((0..needs.len()).map(|_| OnceLock::new()).collect());
     let waiting: Vec<usize> = needs.iter().map(Vec::len).collect();
     let ready = (0..needs.len()).filter(|&n| waiting[n] == 0).collect();
-    let queue = Mutex::new(Queue { ready, waiting, left: needs.len(), failed: false });
-    let changed = Condvar::new();
-    let first_error: Mutex<Option<E>> = Mutex::new(None);
-    let worker = || {
-        let _on_panic = OnPanic { queue: &queue, changed: &changed, stop: &stop };
-        while let Some(node) = next(&queue, &changed) {
-            let result = work(node, &results);
-            let mut queue = lock(&queue);
-            match result {
-                Ok(value) => {
-                    let _ = results.0[node].set(value);
-                    queue.left -= 1;
-                    for (later, _) in needs.iter().enumerate().filter(|(_, needs)| needs.contains(&node)) {
-                        let edges = needs[later].iter().filter(|&&n| n == node).count();
-                        queue.waiting[later] -= edges;
-                        if queue.waiting[later] == 0 {
-                            queue.ready.insert(later);
-                        }
-                    }
-                }
-                Err(error) => {
-                    // Later failures are what the stop made of other nodes.
-                    if !std::mem::replace(&mut queue.failed, true) {
-                        *lock(&first_error) = Some(error);
-                        stop();
-                    }
-                }
-            }
-            changed.notify_all();
-        }
+    let crew = Crew {
+        needs,
+        jobs,
+        stop,
+        work,
+        results: Results((0..needs.len()).map(|_| OnceLock::new()).collect()),
+        queue: Mutex::new(Queue { ready, waiting, left: needs.len(), failed: false, threads: 1, idle: 0 }),
+        changed: Condvar::new(),
+        first_error: Mutex::new(None),
     };
-    thread::scope(|scope| {
-        for _ in 1..jobs.min(needs.len()) {
-            scope.spawn(worker);
-        }
-        worker();
-    });
-    match first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    thread::scope(|scope| crew.join(scope));
+    match crew.first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
-        None => Ok(results.into_inner()),
+        None => Ok(crew.results.into_inner()),
+    }
+}
+
+/// The threads and what they share.
+struct Crew<'a, T, E, S, W> {
+    needs: &'a [Vec<usize>],
+    jobs: usize,
+    stop: S,
+    work: W,
+    results: Results<T>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    first_error: Mutex<Option<E>>,
+}
+
+impl<T, E, S, W> Crew<'_, T, E, S, W>
+where
+    T: Send + Sync,
+    E: Send,
+    S: Fn() + Sync,
+    W: Fn(usize, &Results<T>) -> Result<T, E> + Sync,
+{
+    /// What a thread does until there is nothing left.
+    fn join<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>) {
+        let _on_panic = OnPanic { queue: &self.queue, changed: &self.changed, stop: &self.stop };
+        let mut queue = lock(&self.queue);
+        while !queue.failed && queue.left > 0 {
+            let Some(node) = queue.ready.pop_first() else {
+                queue.idle += 1;
+                queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.idle -= 1;
+                continue;
+            };
+            self.call_others(&mut queue, scope);
+            drop(queue);
+            let result = (self.work)(node, &self.results);
+            queue = lock(&self.queue);
+            self.settle(&mut queue, node, result);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Sees to it that somebody takes what else is ready.
+    fn call_others<'scope>(&'scope self, queue: &mut Queue, scope: &'scope Scope<'scope, '_>) {
+        let ready = queue.ready.len();
+        for _ in 0..ready.min(queue.idle) {
+            self.changed.notify_one();
+        }
+        for _ in queue.idle..ready {
+            if queue.threads < self.jobs {
+                queue.threads += 1;
+                scope.spawn(|| self.join(scope));
+            }
+        }
+    }
+
+    fn settle(&self, queue: &mut Queue, node: usize, result: Result<T, E>) {
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => {
+                // Later failures are what the stop made of other nodes.
+                if !std::mem::replace(&mut queue.failed, true) {
+                    *lock(&self.first_error) = Some(error);
+                    (self.stop)();
+                }
+                return;
+            }
+        };
+        let _ = self.results.0[node].set(value);
+        queue.left -= 1;
+        for (later, needs) in self.needs.iter().enumerate().filter(|(_, needs)| needs.contains(&node)) {
+            queue.waiting[later] -= needs.iter().filter(|&&n| n == node).count();
+            if queue.waiting[later] == 0 {
+                queue.ready.insert(later);
+            }
+        }
     }
 }
 
@@ -97,20 +151,6 @@ impl<F: Fn()> Drop for OnPanic<'_, F> {
             (self.stop)();
             self.changed.notify_all();
         }
-    }
-}
-
-/// Waits for a node that can run; `None` when there will be no more.
-fn next(queue: &Mutex<Queue>, changed: &Condvar) -> Option<usize> {
-    let mut queue = lock(queue);
-    loop {
-        if queue.failed || queue.left == 0 {
-            return None;
-        }
-        if let Some(node) = queue.ready.pop_first() {
-            return Some(node);
-        }
-        queue = changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -154,6 +194,27 @@ mod tests {
             },
         );
         assert_eq!(done.map(|d| d.len()), Ok(3));
+    }
+
+    #[test]
+    fn a_chain_stays_on_one_thread() {
+        let needs: Vec<Vec<usize>> = (0..50usize).map(|n| n.checked_sub(1).into_iter().collect()).collect();
+        let threads = run(&needs, 4, || {}, |_, _: &Results<_>| Ok::<_, ()>(thread::current().id())).unwrap();
+        assert!(threads.iter().all(|id| *id == thread::current().id()), "{threads:?}");
+    }
+
+    #[test]
+    fn what_becomes_ready_together_runs_together() {
+        // Twice, because the threads of the first time are idle at the second.
+        let (together, needs) =
+            (Barrier::new(3), [vec![], vec![0], vec![0], vec![0], vec![1, 2, 3], vec![4], vec![4], vec![4]]);
+        let work = |node, _: &Results<()>| {
+            if !matches!(node, 0 | 4) {
+                together.wait();
+            }
+            Ok::<_, ()>(())
+        };
+        assert_eq!(run(&needs, 3, || {}, work).map(|done| done.len()), Ok(8));
     }
 
     #[test]

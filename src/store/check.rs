@@ -69,11 +69,6 @@ pub enum RowFlaw {
         /// Where, relative to the store.
         path: String,
     },
-    /// A running command uses a layer that has no row.
-    Lease {
-        /// The layer.
-        layer: DiffId,
-    },
 }
 
 /// What is wrong with a blob.
@@ -112,10 +107,6 @@ impl Store {
                 flaws.push(RowFlaw::Container { name: container.name });
             }
         }
-        // Leases of commands that are gone are nothing out of the ordinary: ending a command costs no transaction.
-        let known: HashSet<DiffId> = self.layer_rows()?.into_iter().collect();
-        let leased = self.leased_layers()?.into_iter().filter(|layer| !known.contains(layer));
-        flaws.extend(leased.map(|layer| RowFlaw::Lease { layer }));
         Ok(flaws)
     }
 
@@ -250,9 +241,6 @@ impl Store {
             RowFlaw::Blob { blob, .. } => self.drop_blob(blob),
             RowFlaw::LayerGone { layer, .. } | RowFlaw::LayerSource { layer, .. } => self.drop_layer(layer),
             RowFlaw::Reference { name } => self.remove_ref(name).map(drop),
-            RowFlaw::Lease { layer } => self.database.write("drop leases", |t| {
-                t.execute("DELETE FROM leases WHERE diff_id = ?1", [Stored(layer.0)]).map(drop)
-            }),
             RowFlaw::Records { layer } => self.database.write("drop cache records", |t| {
                 t.execute("DELETE FROM records WHERE diff_id = ?1", [Stored(layer.0)]).map(drop)
             }),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Transaction;
 
@@ -35,9 +35,9 @@ impl Store {
         images: impl Fn(&Self) -> Result<(HashSet<Digest>, HashSet<DiffId>), StoreError>,
     ) -> Result<Disk, StoreError> {
         self.sweep_work()?;
-        self.drop_dead_leases()?;
-        let _sweeping = self.sweeping()?;
-        let (blobs, layers) = images(self)?;
+        let sweeping = self.sweeping()?;
+        let (blobs, mut layers) = images(self)?;
+        layers.extend(self.leased_layers()?);
         let layers: HashSet<Digest> = layers.into_iter().map(|layer| layer.0).collect();
         let keep = self.database.write("collect garbage", |t| {
             delete_unneeded(
@@ -47,7 +47,6 @@ impl Store {
                 |id| layers.contains(id),
                 &[
                     "SELECT diff_id FROM records",
-                    "SELECT diff_id FROM leases",
                     "SELECT diff_id FROM container_layers",
                     "SELECT layer FROM containers WHERE layer IS NOT NULL",
                 ],
@@ -66,7 +65,11 @@ impl Store {
             t.execute("DELETE FROM distributed WHERE digest NOT IN (SELECT digest FROM blobs)", [])?;
             Keep::read(t)
         })?;
-        Ok(self.sweep_blobs(&keep)? + self.sweep_layers(&keep, work)?)
+        let freed = self.sweep_blobs(&keep)?;
+        let away = self.move_layers_away(&keep, work)?;
+        // Others may go on: what is removed now is in nobody's way.
+        drop(sweeping);
+        Ok(freed + remove_all(&away)?)
     }
 
     fn sweep_blobs(&self, keep: &Keep) -> Result<Disk, StoreError> {
@@ -83,8 +86,8 @@ impl Store {
     }
 
     /// Directories are renamed into a work directory first, so that a killed sweep leaves nothing half removed.
-    fn sweep_layers(&self, keep: &Keep, work: &WorkDir) -> Result<Disk, StoreError> {
-        let mut freed = Disk::default();
+    fn move_layers_away(&self, keep: &Keep, work: &WorkDir) -> Result<Vec<PathBuf>, StoreError> {
+        let mut away = Vec::new();
         let directory = self.root.join("layers/sha256");
         for name in names(&directory)? {
             let layer = directory.join(&name);
@@ -98,16 +101,24 @@ impl Store {
                 }
                 let (from, to) = (layer.join(&item), work.path().join(format!("{name}-{item}")));
                 fs::rename(&from, &to).map_err(|e| StoreError::io("move away", &from, e))?;
-                freed += Disk::of(&to)?;
-                if to.is_dir() { remove::tree(&to) } else { fs::remove_file(&to) }
-                    .map_err(|e| StoreError::io("remove", &to, e))?;
+                away.push(to);
             }
             if !left {
                 fs::remove_dir(&layer).map_err(|e| StoreError::io("remove", &layer, e))?;
             }
         }
-        Ok(freed)
+        Ok(away)
     }
+}
+
+fn remove_all(paths: &[PathBuf]) -> Result<Disk, StoreError> {
+    let mut freed = Disk::default();
+    for path in paths {
+        freed += Disk::of(path)?;
+        if path.is_dir() { remove::tree(path) } else { fs::remove_file(path) }
+            .map_err(|e| StoreError::io("remove", path, e))?;
+    }
+    Ok(freed)
 }
 
 /// The names of what stays.

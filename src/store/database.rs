@@ -1,5 +1,6 @@
 //! The SQLite database: opening, schema, transactions.
 
+use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ const FORMAT: i64 = STEPS.len() as i64;
 
 /// What makes a database of each format from one of the format before; the first makes it from nothing. A step that has
 /// been released is never changed.
-const STEPS: [&str; 3] = [FIRST, REGISTRIES, CONTAINERS];
+const STEPS: [&str; 4] = [FIRST, REGISTRIES, CONTAINERS, LEASES];
 
 const FIRST: &str = "
 CREATE TABLE blobs (
@@ -74,6 +75,15 @@ CREATE TABLE container_layers (
 ) WITHOUT ROWID;
 ";
 
+/// They are files of the work directories now.
+const LEASES: &str = "DROP TABLE leases;";
+
+/// How long a transaction waits for those of others.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the log may be when a build has ended, in bytes.
+const LOG_MAX: u64 = 256 << 10;
+
 /// The connection, shared by the threads of one process.
 #[derive(Debug)]
 pub(super) struct Database(Mutex<Connection>);
@@ -81,9 +91,8 @@ pub(super) struct Database(Mutex<Connection>);
 impl Database {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = Connection::open(path).map_err(failed("open a file"))?;
-        connection.busy_timeout(Duration::from_secs(60)).map_err(failed("set a time-out"))?;
-        // A checkpoint at the end of every command would sync the disk each time; SQLite makes one when the log has
-        // grown, and the next command reads the log.
+        connection.busy_timeout(PATIENCE).map_err(failed("set a time-out"))?;
+        // A checkpoint at the end of every command would sync the disk each time: see `fold_log`.
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
             .map_err(failed("set the checkpoints"))?;
@@ -147,6 +156,24 @@ impl Database {
             Ok(result)
         };
         run().map_err(failed(operation))
+    }
+
+    /// Writes the log into the database, if it has grown and nobody is reading: who opens the database while nobody else
+    /// has it open reads all of the log, so that a long one makes every command slower. It costs two syncs.
+    pub(super) fn fold_log(&self) -> Result<(), StoreError> {
+        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = connection.path().map(|path| format!("{path}-wal"));
+        let size = log.and_then(|log| fs::metadata(log).ok()).map_or(0, |log| log.len());
+        if size <= LOG_MAX {
+            return Ok(());
+        }
+        let fold = || {
+            connection.busy_timeout(Duration::ZERO)?;
+            // Its row says whether somebody was in the way; then the next one does it.
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            connection.busy_timeout(PATIENCE)
+        };
+        fold().map_err(failed("fold the log"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Taking things out of the store one by one, for pruning. What a running command uses stays.
 //!
-//! Invariants: a row and the lease that protects it are looked at in one transaction; what is removed from a directory
+//! Invariants: rows are chosen while nobody can take a lease; what is removed from a directory
 //! is renamed into a work directory first, under the lock of its users. The data of rows goes with the next sweep.
 
 use std::fs;
@@ -15,37 +15,31 @@ use crate::oci::DiffId;
 use crate::sys::lock::Lock;
 use crate::sys::remove;
 
-/// No running command uses the layer of the row.
-const NOT_LEASED: &str = "diff_id NOT IN (SELECT diff_id FROM leases)";
-
 impl Store {
     /// Forgets all cache records that name these layers; gives the layers that running commands use, whose records stay.
     pub fn forget_records(&self, layers: &[DiffId]) -> Result<Vec<DiffId>, StoreError> {
-        self.drop_dead_leases()?;
+        let _alone = self.sweeping()?;
+        let leased = self.leased_layers()?;
+        let (used, unused): (Vec<DiffId>, Vec<DiffId>) =
+            layers.iter().partition(|layer| leased.contains(layer));
         self.database.write("forget cache records", |t| {
-            let mut forget =
-                t.prepare(&format!("DELETE FROM records WHERE diff_id = ?1 AND {NOT_LEASED}"))?;
-            let mut left = t.prepare("SELECT 1 FROM records WHERE diff_id = ?1")?;
-            let mut used = Vec::new();
-            for layer in layers {
+            let mut forget = t.prepare("DELETE FROM records WHERE diff_id = ?1")?;
+            for layer in unused {
                 forget.execute([Stored(layer.0)])?;
-                if left.exists([Stored(layer.0)])? {
-                    used.push(*layer);
-                }
             }
-            Ok(used)
-        })
+            Ok(())
+        })?;
+        Ok(used)
     }
 
     /// Forgets that these blobs are forms of their layers, unless a running command uses the layer; says of how many.
     pub fn forget_encodings(&self, encodings: &[EncodingRow]) -> Result<usize, StoreError> {
-        self.drop_dead_leases()?;
+        let _alone = self.sweeping()?;
+        let leased = self.leased_layers()?;
         self.database.write("forget encodings", |t| {
-            let query =
-                format!("DELETE FROM encodings WHERE diff_id = ?1 AND encoding = ?2 AND {NOT_LEASED}");
-            let mut forget = t.prepare(&query)?;
+            let mut forget = t.prepare("DELETE FROM encodings WHERE diff_id = ?1 AND encoding = ?2")?;
             let mut forgotten = 0;
-            for row in encodings {
+            for row in encodings.iter().filter(|row| !leased.contains(&row.layer)) {
                 forgotten += forget.execute((Stored(row.layer.0), &row.encoding))?;
             }
             Ok(forgotten)

@@ -1,6 +1,6 @@
 //! What the store holds, listed for accounts and for pruning: nothing is changed or held here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -89,18 +89,6 @@ impl Store {
             }
             Ok(parts)
         })
-    }
-
-    /// The layers that running commands use.
-    pub fn leased_layers(&self) -> Result<HashSet<DiffId>, StoreError> {
-        // The names are read after the leases: a directory made in between is not taken for a dead one.
-        let leases = self.database.read("list leases", |c| {
-            c.prepare("SELECT work, diff_id FROM leases")?
-                .query_map([], |row| Ok((row.get::<_, String>(0)?, DiffId(digest(row, 1)?))))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let alive: HashSet<String> = self.work_names()?.into_iter().collect();
-        Ok(leases.into_iter().filter(|(work, _)| alive.contains(work)).map(|(_, layer)| layer).collect())
     }
 
     /// All compressed forms of layers that exports made.

@@ -65,13 +65,12 @@ pub struct NewLayer<'a> {
 impl Store {
     /// Looks for a layer and takes a lease on it for the owner of `work`.
     pub fn layer(&self, diff_id: &DiffId, work: &WorkDir) -> Result<Option<Layer>, StoreError> {
-        self.database.write("look for a layer", |t| {
-            let layer = self.find_layer(t, diff_id)?;
-            if layer.is_some() {
-                lease(t, diff_id, work)?;
-            }
-            Ok(layer)
-        })
+        let held = self.publishing()?;
+        let layer = self.peek_layer(diff_id)?;
+        if layer.is_some() {
+            work.lease(diff_id, &held)?;
+        }
+        Ok(layer)
     }
 
     /// Looks for layers without a lease, for reports.
@@ -96,7 +95,7 @@ impl Store {
         if let Some(layer) = self.layer(&new.diff_id, work)? {
             return Ok(layer);
         }
-        let _publishing = self.publishing()?;
+        let held = self.publishing()?;
         let place = self.layer_dir(&new.diff_id);
         match fs::create_dir(&place) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -124,7 +123,8 @@ impl Store {
             implied: new.index.entries().iter().any(|entry| entry.implied),
             parts,
         };
-        let published = self.insert_layer(&layer, work)?;
+        let published = self.insert_layer(&layer)?;
+        work.lease(&layer.diff_id, &held)?;
         if published.parts[0] != layer.parts[0] {
             // Another process was quicker.
             remove::tree(&layer.parts[0]).map_err(|e| StoreError::io("remove", &layer.parts[0], e))?;
@@ -132,10 +132,9 @@ impl Store {
         Ok(published)
     }
 
-    fn insert_layer(&self, layer: &Layer, work: &WorkDir) -> Result<Layer, StoreError> {
+    fn insert_layer(&self, layer: &Layer) -> Result<Layer, StoreError> {
         self.database.write("record a layer", |t| {
             if let Some(existing) = self.find_layer(t, &layer.diff_id)? {
-                lease(t, &layer.diff_id, work)?;
                 return Ok(existing);
             }
             let source = match layer.source {
@@ -160,7 +159,6 @@ impl Store {
                 t.prepare_cached("INSERT INTO parts (diff_id, ordinal, path) VALUES (?1, ?2, ?3)")?
                     .execute((Stored(layer.diff_id.0), ordinal as i64, self.relative(part)))?;
             }
-            lease(t, &layer.diff_id, work)?;
             Ok(layer.clone())
         })
     }
@@ -202,12 +200,4 @@ impl Store {
     fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned()
     }
-}
-
-/// Records that the owner of `work` uses a layer.
-pub(super) fn lease(connection: &Connection, diff_id: &DiffId, work: &WorkDir) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR IGNORE INTO leases (work, diff_id) VALUES (?1, ?2)")?
-        .execute((work.name(), Stored(diff_id.0)))?;
-    Ok(())
 }

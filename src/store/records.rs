@@ -5,7 +5,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use super::Store;
 use super::database::{Stored, digest, now};
 use super::error::StoreError;
-use super::layers::lease;
 use super::work::WorkDir;
 use crate::oci::{CacheKey, ContentDigest, DiffId, Digest};
 
@@ -73,16 +72,7 @@ impl Store {
             "SELECT {COLUMNS} FROM records WHERE action = ?1 AND chain = ?2
              AND diff_id IN (SELECT diff_id FROM layers) ORDER BY id DESC LIMIT 1"
         );
-        self.database.write("look for a cache record", |t| {
-            let found = t
-                .prepare_cached(&query)?
-                .query_row((Stored(action.0), Stored(chain.0)), record)
-                .optional()?;
-            if let Some(found) = &found {
-                lease(t, &found.layer, work)?;
-            }
-            Ok(found)
-        })
+        self.leased_record(&query, (Stored(action.0), Stored(chain.0)), work)
     }
 
     /// The records of this step on whatever chain, newest first, `limit` at most.
@@ -108,16 +98,7 @@ impl Store {
             "SELECT {COLUMNS} FROM records WHERE chain = ?1 AND content = ?2
              AND diff_id IN (SELECT diff_id FROM layers) ORDER BY id LIMIT 1"
         );
-        self.database.write("look for an equal result", |t| {
-            let found = t
-                .prepare_cached(&query)?
-                .query_row((Stored(chain.0), Stored(content.0)), record)
-                .optional()?;
-            if let Some(found) = &found {
-                lease(t, &found.layer, work)?;
-            }
-            Ok(found)
-        })
+        self.leased_record(&query, (Stored(chain.0), Stored(content.0)), work)
     }
 
     /// The number of the newest record; 0 if there is none.
@@ -180,6 +161,22 @@ impl Store {
             )
         })?;
         Ok(())
+    }
+
+    fn leased_record(
+        &self,
+        query: &str,
+        params: impl rusqlite::Params,
+        work: &WorkDir,
+    ) -> Result<Option<Record>, StoreError> {
+        let held = self.publishing()?;
+        let found = self.database.read("look for a cache record", |c| {
+            c.prepare_cached(query)?.query_row(params, record).optional()
+        })?;
+        if let Some(found) = &found {
+            work.lease(&found.layer, &held)?;
+        }
+        Ok(found)
     }
 
     fn list_records(&self, query: &str, params: impl rusqlite::Params) -> Result<Vec<Record>, StoreError> {

@@ -56,7 +56,8 @@ impl Store {
                 update.execute([Stored(*id)])?;
             }
             Ok(())
-        })
+        })?;
+        self.database.fold_log()
     }
 
     /// Verifies what was not synced when the machine went down, and drops what is not whole.

@@ -1,12 +1,20 @@
-//! Work directories: what is being made, each under a held lock.
+//! Work directories: what is being made, each under a held lock, and leases: which layers their owners use.
+//!
+//! The leases of a directory are what its lock file holds, digests of layers one behind the other. A lease is taken while
+//! `publish.lock` is shared and counted while it is held alone, so nobody decides about a layer between the look-up that
+//! finds it and the lease. Ending a command, however it ends, costs nothing: its leases go with its directory. In the
+//! database they would cost every look-up of a cached build a transaction that writes.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::Store;
 use super::error::StoreError;
+use crate::oci::{DiffId, Digest};
 use crate::sys::lock::{Lock, Mode};
 use crate::sys::remove;
 
@@ -15,9 +23,13 @@ use crate::sys::remove;
 #[derive(Debug)]
 pub struct WorkDir {
     path: PathBuf,
-    name: String,
     lock: Lock,
+    /// The layers that the lock file names.
+    leases: Mutex<HashSet<DiffId>>,
 }
+
+/// The name of the lock in a work directory.
+const LOCK: &str = "lock";
 
 impl WorkDir {
     /// Where it is.
@@ -25,9 +37,15 @@ impl WorkDir {
         &self.path
     }
 
-    /// Its name, which leases carry.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Notes that the owner uses a layer. `_held` is `publish.lock`, since before the layer was looked up.
+    pub(super) fn lease(&self, layer: &DiffId, _held: &Lock) -> Result<(), StoreError> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if !leases.contains(layer) {
+            let failed = |e| StoreError::io("write", &self.path.join(LOCK), e);
+            self.lock.append(layer.0.as_bytes()).map_err(failed)?;
+            leases.insert(*layer);
+        }
+        Ok(())
     }
 }
 
@@ -50,12 +68,12 @@ impl Store {
     pub fn work_dir(&self) -> Result<WorkDir, StoreError> {
         let work = self.root.join("work");
         let name = random_name()?;
-        let path = work.join(&name);
+        let path = work.join(name);
         // A sweep between the making and the locking would take it for an abandoned one.
         let _making = Lock::wait(&work.join(".lock"), Mode::Exclusive)?;
         fs::create_dir(&path).map_err(|e| StoreError::io("make", &path, e))?;
-        let lock = Lock::wait(&path.join("lock"), Mode::Exclusive)?;
-        Ok(WorkDir { path, name, lock })
+        let lock = Lock::wait(&path.join(LOCK), Mode::Exclusive)?;
+        Ok(WorkDir { path, lock, leases: Mutex::default() })
     }
 
     /// Removes the work directories whose owners are gone.
@@ -68,25 +86,25 @@ impl Store {
         Ok(())
     }
 
-    /// Drops the leases whose work directory is gone: a lease is worth as much as the lock that it names. Called when
-    /// leases are about to count, so that ending a command costs no transaction.
-    pub(super) fn drop_dead_leases(&self) -> Result<(), StoreError> {
-        // The names are read after the leases: a directory made in between is not taken for a dead one.
-        let leases = self.database.read("list leases", |c| {
-            c.prepare("SELECT DISTINCT work FROM leases")?
-                .query_map([], |row| row.get::<_, String>(0))?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let alive = self.work_names()?;
-        self.database.write("drop leases", |t| {
-            for work in leases.iter().filter(|work| !alive.contains(work)) {
-                t.execute("DELETE FROM leases WHERE work = ?1", [work])?;
-            }
-            Ok(())
-        })
+    /// The layers that running commands use. It decides something only while `publish.lock` is held alone.
+    pub fn leased_layers(&self) -> Result<HashSet<DiffId>, StoreError> {
+        let mut layers = HashSet::new();
+        for name in self.work_names()? {
+            let path = self.root.join("work").join(name).join(LOCK);
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                // Not there yet, or not any more.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(StoreError::io("read", &path, error)),
+            };
+            // A command that was killed over it may have left half of one.
+            let (digests, _) = bytes.as_chunks();
+            layers.extend(digests.iter().map(|digest| DiffId(Digest::from_bytes(*digest))));
+        }
+        Ok(layers)
     }
 
-    pub(super) fn work_names(&self) -> Result<Vec<String>, StoreError> {
+    fn work_names(&self) -> Result<Vec<String>, StoreError> {
         let work = self.root.join("work");
         let failed = |e| StoreError::io("list", &work, e);
         let mut names = Vec::new();
@@ -112,7 +130,7 @@ impl Store {
     fn is_abandoned(&self, path: &Path) -> bool {
         let Ok(_making) = Lock::wait(&self.root.join("work/.lock"), Mode::Exclusive) else { return false };
         // A directory without a lock file was being removed when its owner died.
-        let lock = path.join("lock");
+        let lock = path.join(LOCK);
         !lock.exists() || matches!(Lock::try_exclusive(&lock), Ok(Some(_)))
     }
 }

@@ -4,7 +4,7 @@
 //! whatever process. Two descriptors opened apart exclude each other also within one process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,11 @@ impl Lock {
     /// Notes on the lock's file that it was taken now.
     pub fn touch(&self) -> io::Result<()> {
         self.file.set_modified(SystemTime::now())
+    }
+
+    /// Writes at the end of the lock's file, for who reads it without holding the lock.
+    pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.file).write_all(bytes)
     }
 
     /// Waits for a lock whose file exists only while somebody holds or wants it. `waiting` is called now and then

@@ -24,10 +24,12 @@ pub(super) struct Walked {
     pub(super) listed: usize,
 }
 
-/// Walks everything that can be visible.
-pub(super) fn walk(root: &Root, ignore: &Arc<Dockerignore>) -> Result<Walked, ContextError> {
+/// Walks everything that can be visible. `small` says that it is probably done in a millisecond.
+pub(super) fn walk(root: &Root, ignore: &Arc<Dockerignore>, small: bool) -> Result<Walked, ContextError> {
     let mut builder = WalkBuilder::new(root.path());
-    builder.standard_filters(false).threads(available_parallelism().map_or(1, Into::into));
+    // A second thread has nothing to do at first, and then sleeps for a millisecond.
+    let threads = if small { 1 } else { available_parallelism().map_or(1, Into::into) };
+    builder.standard_filters(false).threads(threads);
     if !ignore.is_empty() {
         let (ignore, top) = (Arc::clone(ignore), root.path().to_owned());
         builder.filter_entry(move |entry| {

@@ -2,7 +2,8 @@
 
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::dockerfile::ast::{Dockerfile, Escape, InstructionKind};
-use crate::dockerfile::word::{Word, expand_body};
+use crate::dockerfile::error::{ParseError, ParseErrorKind};
+use crate::dockerfile::word::{ExpandError, Word, expand_body};
 use crate::dockerfile::{Parsed, detect_syntax, parse, parse_trigger, port, signal};
 
 use super::{places, print, reference};
@@ -50,18 +51,30 @@ pub(super) fn expanding(text: &str) {
     let word = Word { text: text.to_owned(), span: Span::default() };
     let lookup = reference::variable;
     for escape in [Escape::Backslash, Escape::Backtick] {
+        let found = word.expand(&lookup, escape);
+        if grows_too_much(&found) {
+            continue;
+        }
+        let found = found.ok();
         let expected = reference::expand(text, escape.char(), reference::Quotes::Remove);
-        let found = word.expand(&lookup, escape).ok();
         assert_eq!(found.as_ref().map(|it| &it.text), expected.as_ref().map(|it| &it.text), "{text:?}");
         assert_eq!(found.map(|it| sorted(it.unmatched)), expected.clone().map(|it| it.unset), "{text:?}");
-        let found = word.expand_words(&lookup, escape).ok();
-        assert_eq!(found.map(|it| it.words), expected.map(|it| it.words), "{text:?}");
+        let found = word.expand_words(&lookup, escape);
+        assert_eq!(found.ok().map(|it| it.words), expected.map(|it| it.words), "{text:?}");
     }
-    let expected = reference::expand(text, '\\', reference::Quotes::Keep);
-    let found = expand_body(text, &lookup).ok();
-    assert_eq!(found.map(|it| it.text), expected.map(|it| it.text), "{text:?}");
+    let found = expand_body(text, &lookup).map_err(|error| ParseError::new(error, word.span));
+    if !grows_too_much(&found) {
+        let expected = reference::expand(text, '\\', reference::Quotes::Keep);
+        assert_eq!(found.ok().map(|it| it.text), expected.map(|it| it.text), "{text:?}");
+    }
     let _ = port::parse_ports(text);
     let _ = signal::number(text);
+}
+
+/// Whether an expansion came to its limit, which the rules as they are written do not know: substitutions within
+/// substitutions multiply.
+fn grows_too_much<T>(expanded: &Result<T, ParseError>) -> bool {
+    matches!(expanded, Err(ParseError { kind: ParseErrorKind::Expand(ExpandError::TooLong), .. }))
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{laws, reference, trees};
 use crate::diagnostic::Span;
 use crate::dockerfile::ast::Escape;
-use crate::dockerfile::word::Word;
+use crate::dockerfile::word::{ExpandError, Word, expand_text};
 
 /// Texts made of what Dockerfiles are made of, so that most of them reach deep into the parser.
 fn dockerfile() -> impl Strategy<Value = String> {
@@ -136,4 +136,13 @@ fn most_made_up_words_expand() {
         reference::expand(&text, '\\', reference::Quotes::Remove).is_some()
     });
     assert!(good.count() > 250);
+}
+
+/// Ten times `${C///…}`: each puts its replacement into eight places.
+#[test]
+fn substitutions_that_multiply_are_refused_before_they_are_compared() {
+    let text = format!("{}x{}", "${C///".repeat(10), "}".repeat(10));
+    let expanded = expand_text(&text, &reference::variable, Escape::Backslash);
+    assert_eq!(expanded, Err(ExpandError::TooLong));
+    laws::expanding(&text);
 }

@@ -49,7 +49,6 @@ impl Flaw {
             Self::Row(RowFlaw::Records { .. }) => "the records are never used",
             Self::Row(RowFlaw::Blob { .. }) => "images and layers that need the blob cannot be written",
             Self::Row(RowFlaw::Stray { .. }) => "it takes space and does no harm",
-            Self::Row(RowFlaw::Lease { .. }) => "the command fails, or has failed",
             Self::Row(RowFlaw::Container { .. }) | Self::Container { .. } => "it cannot be looked into",
             Self::Image { .. } => "it cannot be run, built from or written",
         }
@@ -68,9 +67,7 @@ impl Flaw {
             Self::Row(RowFlaw::Encoding { .. }) => "forgets it: the next export makes it again",
             Self::Row(RowFlaw::Records { .. }) => "removes the records",
             Self::Row(RowFlaw::Blob { .. }) => "removes the blob, and the layers and images that need it",
-            Self::Row(RowFlaw::Stray { .. } | RowFlaw::Lease { .. }) => {
-                "removes it, as the next collection would"
-            }
+            Self::Row(RowFlaw::Stray { .. }) => "removes it, as the next collection would",
             Self::Row(RowFlaw::Container { .. }) => {
                 "makes it again; a container whose changes were in it is removed"
             }
@@ -107,9 +104,6 @@ fn row_text(flaw: &RowFlaw) -> String {
             }
         }
         RowFlaw::Stray { path } => format!("nothing speaks of {path}"),
-        RowFlaw::Lease { layer } => {
-            format!("a running command uses layer {}, which is not there", short(layer))
-        }
     }
 }
 

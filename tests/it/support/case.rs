@@ -32,7 +32,8 @@
 //! ```
 //!
 //! A `␣` in a path stands for a blank; `{{http}}` stands for the address of the directory `http` beside the context,
-//! and `{{git}}` for that of the Git repositories in the directory `git` there. Images are told apart by letters in the
+//! `{{git}}` for that of the Git repositories in the directory `git` there, and in the checklist of BuildKit's behaviour
+//! `{{registry}}` for host and port of a registry. Images are told apart by letters in the
 //! order of their appearance. `UPDATE_SNAPSHOTS=1` writes what was found as what is expected; read what changed before
 //! you commit it.
 

@@ -18,6 +18,8 @@ use super::http::{self, Request, status};
 pub(crate) struct Server {
     address: String,
     site: Arc<Site>,
+    /// The address of a registry, where there is one.
+    registry: Option<String>,
 }
 
 /// What is served.
@@ -36,7 +38,12 @@ impl Server {
             move |request| site.serve(request)
         });
         let address = format!("http://{address}");
-        Self { address, site }
+        Self { address, site, registry: None }
+    }
+
+    /// The same, and cases know a registry, too.
+    pub(crate) fn beside(self, registry: &str) -> Self {
+        Self { registry: Some(registry.to_owned()), ..self }
     }
 
     /// What was asked for since the last time, a line each with the answer's status, in a fixed order.
@@ -49,13 +56,15 @@ impl Server {
     /// The text with the addresses of a case's directories.
     pub(crate) fn address(&self, text: &str, case: &str) -> String {
         let place = |dir| format!("{}/{case}/{dir}", self.address);
-        text.replace("{{http}}", &place("http")).replace("{{git}}", &place("git"))
+        let text = text.replace("{{http}}", &place("http")).replace("{{git}}", &place("git"));
+        self.registry.as_ref().map_or(text.clone(), |registry| text.replace("{{registry}}", registry))
     }
 
     /// The text as it was before [`Server::address`].
     pub(crate) fn redact(&self, text: &str, case: &str) -> String {
         let place = |dir| format!("{}/{case}/{dir}", self.address);
-        text.replace(&place("http"), "{{http}}").replace(&place("git"), "{{git}}")
+        let text = text.replace(&place("http"), "{{http}}").replace(&place("git"), "{{git}}");
+        self.registry.as_ref().map_or(text.clone(), |registry| text.replace(registry, "{{registry}}"))
     }
 }
 
