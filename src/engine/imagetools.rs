@@ -171,7 +171,7 @@ impl<'a> Creating<'a> {
         tags: &[Reference],
     ) -> Result<(), ImagetoolsError> {
         let Some(first) = tags.first() else { return Ok(()) };
-        let failed = |source| ImagetoolsError::Push { name: first.familiar(), source };
+        let failed = |source| ImagetoolsError::Push { name: first.familiar(), source: Box::new(source) };
         let target = self.registries.own_repository(first, false).map_err(|error| failed(error.into()))?;
         let work = self.engine.store.work_dir().map_err(|error| failed(error.into()))?;
         let session = Session { store: &self.engine.store, work: &work, cancel: self.cancel };
@@ -185,7 +185,8 @@ impl<'a> Creating<'a> {
             }
             let from = CopySource { repository: &found.repository, name: &found.name };
             transport::copy(session, from, target, &roots, self.reporter).map_err(|source| {
-                ImagetoolsError::Copy { from: found.name.clone(), to: name.to_owned(), source }
+                let (from, to) = (found.name.clone(), name.to_owned());
+                ImagetoolsError::Copy { from, to, source: Box::new(source) }
             })?;
         }
         transport::put(session, target, &image.media_type, &image.bytes, self.reporter).map_err(failed)?;

@@ -13,9 +13,14 @@ use serde_json::error::Category;
 /// How deep the fields are whose names a message gives. Parsers do not go deeper than that either.
 const DEPTH_MAX: usize = 128;
 
-/// Bytes are not the document that they should be.
+/// Bytes are not the document that they should be. The message has all that there is to say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
+#[error(transparent)]
+pub struct JsonError(Box<Problem>);
+
+/// What is wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Problem {
     /// They are not JSON.
     #[error("it is not JSON: {reason}, in line {line}, column {column}")]
     Syntax {
@@ -65,7 +70,7 @@ pub enum JsonError {
 
 /// A value in a document: `config.size`, `manifests[1].platform`. The document itself is the empty one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Field(String);
+struct Field(String);
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,9 +94,15 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], expected: &str) -> Result<T, Js
         Some(found) if found != expected => {
             serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| explain(bytes, &error))?;
             let (place, found, expected) = (Field::default(), found.to_owned(), expected.to_owned());
-            Err(JsonError::Kind { place, found, expected })
+            Err(Problem::Kind { place, found, expected }.into())
         }
         _ => serde_json::from_slice(bytes).map_err(|error| explain(bytes, &error)),
+    }
+}
+
+impl From<Problem> for JsonError {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
     }
 }
 
@@ -113,21 +124,22 @@ fn explain(bytes: &[u8], error: &serde_json::Error) -> JsonError {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();
     let message = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
-    match error.classify() {
-        Category::Eof => JsonError::CutOff { is_empty: bytes.trim_ascii().is_empty() },
-        Category::Syntax | Category::Io => JsonError::Syntax { line, column, reason: message.to_owned() },
+    let problem = match error.classify() {
+        Category::Eof => Problem::CutOff { is_empty: bytes.trim_ascii().is_empty() },
+        Category::Syntax | Category::Io => Problem::Syntax { line, column, reason: message.to_owned() },
         Category::Data => wrong_data(message, bytes, offset(bytes, line, column)),
-    }
+    };
+    problem.into()
 }
 
-fn wrong_data(message: &str, bytes: &[u8], offset: usize) -> JsonError {
+fn wrong_data(message: &str, bytes: &[u8], offset: usize) -> Problem {
     let place = field_at(bytes, offset);
     let quoted = |prefix: &str| message.strip_prefix(prefix)?.strip_suffix('`').map(str::to_owned);
     if let Some(field) = quoted("missing field `") {
-        return JsonError::Missing { place, field };
+        return Problem::Missing { place, field };
     }
     if quoted("duplicate field `").is_some() {
-        return JsonError::Twice(place);
+        return Problem::Twice(place);
     }
     let halves = ["invalid type: ", "invalid value: ", "invalid length "]
         .iter()
@@ -136,7 +148,7 @@ fn wrong_data(message: &str, bytes: &[u8], offset: usize) -> JsonError {
         // Of a value that is none of the parser's kinds, what encloses it may have been read to its end.
         let is_at_end = offset > 0 && matches!(bytes[offset - 1], b'}' | b']');
         let place = if is_at_end { field_at(bytes, offset - 1) } else { place };
-        return JsonError::Value { place, reason: message.to_owned() };
+        return Problem::Value { place, reason: message.to_owned() };
     };
     let (place, found) = match message.strip_prefix("invalid length ") {
         None => (place, found_words(found)),
@@ -145,7 +157,7 @@ fn wrong_data(message: &str, bytes: &[u8], offset: usize) -> JsonError {
         // It was noticed at one of the elements.
         Some(_) => (place.without_index(), format!("one of {found}")),
     };
-    JsonError::Kind { place, found, expected: expected_words(expected).to_owned() }
+    Problem::Kind { place, found, expected: expected_words(expected).to_owned() }
 }
 
 /// A parser's name for what it found.

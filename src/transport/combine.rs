@@ -263,7 +263,7 @@ mod tests {
         let same = combine(std::slice::from_ref(&whole), &wishes()).unwrap();
         assert_eq!(same.bytes, whole.bytes);
         let only = Wishes { platforms: vec!["linux/amd64".parse().unwrap()], ..wishes() };
-        assert_eq!(combine(&[whole.clone()], &only).unwrap().bytes, whole.bytes);
+        assert_eq!(combine(std::slice::from_ref(&whole), &only).unwrap().bytes, whole.bytes);
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
             attestation("of-arm64", "arm64"),
         ]);
         let only = |platform: &str| Wishes { platforms: vec![platform.parse().unwrap()], ..wishes() };
-        let arm64 = combine(&[all.clone()], &only("linux/arm64/v8")).unwrap();
+        let arm64 = combine(std::slice::from_ref(&all), &only("linux/arm64/v8")).unwrap();
         assert_eq!(parts(&arm64), [of("arm64", 0), of("of-arm64", 0)]);
         let message = combine(&[all], &only("linux/s390x")).unwrap_err().to_string();
         assert_eq!(message, "there is no image for linux/s390x: there is linux/amd64, linux/arm64");

@@ -49,7 +49,7 @@ pub enum CopyError {
         /// The repository.
         name: String,
         /// Why not.
-        source: PullError,
+        source: Box<PullError>,
     },
     /// The target does not take it.
     #[error(transparent)]
@@ -98,7 +98,7 @@ impl CopyError {
     fn reading(what: String, from: CopySource<'_>, source: PullError) -> Self {
         match source {
             PullError::Canceled => Self::Canceled,
-            source => Self::Read { what, name: from.name.to_owned(), source },
+            source => Self::Read { what, name: from.name.to_owned(), source: Box::new(source) },
         }
     }
 
@@ -125,7 +125,7 @@ pub fn copy(
     let seen = with_watch(session, &step, |watch| Cargo::below(from, roots, &watch));
     let cargo = end(step, seen)?;
     let copying = Copying { session, from, to };
-    copying.blobs(cargo.blobs.into_values().collect(), reporter)?;
+    copying.blobs(&cargo.blobs.into_values().collect::<Vec<_>>(), reporter)?;
     let by_digest = Target { tags: &[], ..to };
     for (media_type, bytes) in cargo.documents {
         put(session, by_digest, &media_type, &bytes, reporter)?;
@@ -216,7 +216,7 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    fn blobs(self, blobs: Vec<Descriptor>, reporter: &Reporter) -> Result<(), CopyError> {
+    fn blobs(self, blobs: &[Descriptor], reporter: &Reporter) -> Result<(), CopyError> {
         let next = AtomicUsize::new(0);
         let failure = Mutex::new(None);
         let work = || {

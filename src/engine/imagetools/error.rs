@@ -19,7 +19,7 @@ pub enum ImagetoolsError {
         /// Whether it is what was to be added to.
         is_target: bool,
         /// Why not.
-        source: PullError,
+        source: Box<PullError>,
     },
     /// A digest alone is in one of several repositories, or in none.
     #[error(
@@ -69,7 +69,7 @@ pub enum ImagetoolsError {
         /// The target's.
         to: String,
         /// Why not.
-        source: CopyError,
+        source: Box<CopyError>,
     },
     /// The image cannot be brought to where it goes.
     #[error("cannot push `{name}`")]
@@ -77,7 +77,7 @@ pub enum ImagetoolsError {
         /// As people write it.
         name: String,
         /// Why not.
-        source: PushError,
+        source: Box<PushError>,
     },
     /// An attestation is out of all proportion.
     #[error("the attestation {digest} has {size} bytes, more than {limit}")]
@@ -109,17 +109,17 @@ fn no_place(level: Level) -> &'static str {
 impl ImagetoolsError {
     /// A source could not be read.
     pub(super) fn source(name: &Reference, source: PullError) -> Self {
-        Self::Source { name: name.clone(), in_store: false, is_target: false, source }
+        Self::Source { name: name.clone(), in_store: false, is_target: false, source: Box::new(source) }
     }
 
     /// Whether it was interrupted.
     pub fn is_canceled(&self) -> bool {
-        matches!(
-            self,
-            Self::Source { source: PullError::Canceled, .. }
-                | Self::Copy { source: CopyError::Canceled, .. }
-                | Self::Push { source: PushError::Canceled, .. }
-        )
+        match self {
+            Self::Source { source, .. } => matches!(**source, PullError::Canceled),
+            Self::Copy { source, .. } => matches!(**source, CopyError::Canceled),
+            Self::Push { source, .. } => matches!(**source, PushError::Canceled),
+            _ => false,
+        }
     }
 
     /// Whether a registry does not have, or does not show, what was looked for.

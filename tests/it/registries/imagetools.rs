@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::env::{Env, Output};
 use crate::support::registry::{Registry, run};
-use attested::Attested;
+use attested::{Attested, layer, statement};
 
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -115,8 +115,8 @@ fn attestations_go_along_from_one_registry_to_another() {
     let _ = create(&env, &["-t", &one, "--platform", "linux/arm64", &from]).success();
     assert_eq!(platforms(&document(&one)), ["linux/arm64", "unknown/unknown"]);
     let here = |digest: &str| target.blob(digest).exists();
-    assert!(here(&image.layer("arm64")) && here(&image.statement("arm64")));
-    assert!(!here(&image.layer("amd64")) && !here(&image.statement("amd64")));
+    assert!(here(&layer("arm64")) && here(&statement("arm64")));
+    assert!(!here(&layer("amd64")) && !here(&statement("amd64")));
     is_whole(&env, &one);
     assert_eq!(inspect(&env, &one, "{{.Image.Architecture}} {{.SBOM.SPDX.name}}"), "arm64 sbom of arm64\n");
     let none = env.strata(["imagetools", "create", "--dry-run", "-p", "linux/s390x", &from]).code(1).stderr;
@@ -156,12 +156,12 @@ fn a_damaged_blob_is_not_passed_on() {
     let image = Attested::make(&env.context("layout"));
     let from = source.name("app:1");
     image.push(&from);
-    let blob = source.blob(&image.layer("amd64"));
+    let blob = source.blob(&layer("amd64"));
     let length = fs::metadata(&blob).unwrap().len();
     fs::write(&blob, vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
     let failed = create(&env, &["-t", &target.name("app:1"), &from]).code(1).stderr;
     assert!(failed.contains("sent a blob with digest sha256:"), "{failed}");
-    assert!(failed.contains(&format!("and {} was asked for", image.layer("amd64"))), "{failed}");
+    assert!(failed.contains(&format!("and {} was asked for", layer("amd64"))), "{failed}");
     let missing = env.strata(["imagetools", "inspect", &target.name("app:1")]).code(1).stderr;
     assert!(missing.contains("was not found in the registry"), "{missing}");
 }
@@ -195,8 +195,7 @@ fn an_index_grows_and_is_annotated() {
     let said = json!({"digest": digests[1], "platform": {"os.version": "10.1"}, "annotations": {"c": "3"}});
     fs::write(&described, said.to_string()).unwrap();
     let file = described.to_str().unwrap();
-    let shown =
-        create(&env, &["--dry-run", "--append", "-t", &both, "-f", file, &digests[0]]).success();
+    let shown = create(&env, &["--dry-run", "--append", "-t", &both, "-f", file, &digests[0]]).success();
     let grown: Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(platforms(&grown), ["linux/amd64", "linux/arm64"]);
     assert_eq!(grown["manifests"][0]["annotations"], json!({"b": "2"}));

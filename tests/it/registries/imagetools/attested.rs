@@ -51,16 +51,6 @@ impl Attested {
         digest(&self.image_manifest(&config, &layer))
     }
 
-    /// The digest of a platform's layer.
-    pub(super) fn layer(&self, architecture: &str) -> String {
-        digest(&Self::parts(architecture).1)
-    }
-
-    /// The digest of what is attested of a platform's content.
-    pub(super) fn statement(&self, architecture: &str) -> String {
-        digest(&sbom(architecture))
-    }
-
     fn add(&self, media_type: &str, text: &str) -> Value {
         let digest = digest(text);
         let path = self.layout.join("blobs/sha256").join(digest.strip_prefix("sha256:").unwrap());
@@ -118,19 +108,29 @@ impl Attested {
     }
 }
 
+/// The digest of a platform's layer.
+pub(super) fn layer(architecture: &str) -> String {
+    digest(&Attested::parts(architecture).1)
+}
+
+/// The digest of what is attested of a platform's content.
+pub(super) fn statement(architecture: &str) -> String {
+    digest(&sbom(architecture))
+}
+
 fn digest(text: &str) -> String {
     Digest::of(text.as_bytes()).to_string()
 }
 
-fn statement(about: &str, predicate: &Value) -> String {
+fn in_toto(about: &str, predicate: &Value) -> String {
     json!({"_type": "https://in-toto.io/Statement/v0.1", "predicateType": about, "predicate": predicate})
         .to_string()
 }
 
 fn sbom(architecture: &str) -> String {
-    statement("https://spdx.dev/Document", &json!({"name": format!("sbom of {architecture}")}))
+    in_toto("https://spdx.dev/Document", &json!({"name": format!("sbom of {architecture}")}))
 }
 
 fn provenance(architecture: &str) -> String {
-    statement("https://slsa.dev/provenance/v1", &json!({"buildType": format!("build of {architecture}")}))
+    in_toto("https://slsa.dev/provenance/v1", &json!({"buildType": format!("build of {architecture}")}))
 }
