@@ -6,6 +6,7 @@
 mod archives;
 mod bases;
 mod build;
+mod bundle;
 mod change;
 mod check;
 mod compare;

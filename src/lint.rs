@@ -24,13 +24,13 @@ mod targets;
 mod traps;
 mod variables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::context::Dockerignore;
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::dockerfile::Parsed;
-use crate::plan::{BaseImage, Options};
+use crate::plan::{Images, Options};
 
 use facts::Facts;
 use filter::Filter;
@@ -49,7 +49,7 @@ pub struct Input<'a> {
     /// The build's options.
     pub options: &'a Options,
     /// The images that are known, by the reference as written, variables expanded.
-    pub bases: &'a BTreeMap<String, BaseImage>,
+    pub bases: &'a Images,
     /// The context, if there is one.
     pub context: Option<Context<'a>>,
     /// How much is looked at.

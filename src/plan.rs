@@ -73,7 +73,7 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseRef {
     /// The reference as written, variables expanded, otherwise untouched; or that of the named context which stands
-    /// for what was written. The key of [`lower()`]'s map.
+    /// for what was written.
     pub reference: String,
     /// The platform that it is needed for.
     pub platform: Platform,
@@ -90,6 +90,25 @@ pub struct BaseImage {
     pub name: String,
     /// Its config.
     pub config: ImageConfig,
+}
+
+/// What tells the images that a plan needs from each other: one reference may be needed for several platforms.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageKey {
+    /// As [`BaseRef::reference`].
+    pub reference: String,
+    /// The platform that it is needed for.
+    pub platform: Platform,
+}
+
+/// What images were found to be.
+pub type Images = BTreeMap<ImageKey, BaseImage>;
+
+impl BaseRef {
+    /// Under which [`lower()`] is given the image.
+    pub fn key(&self) -> ImageKey {
+        ImageKey { reference: self.reference.clone(), platform: self.platform.clone() }
+    }
 }
 
 /// Number of a base in [`Plan::bases`].
@@ -127,8 +146,8 @@ pub enum Root {
 /// An image that the plan starts from or copies from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
-    /// The reference as written, variables expanded: the key under which [`lower()`] was given the image.
-    pub reference: String,
+    /// The key under which [`lower()`] was given the image.
+    pub key: ImageKey,
     /// What progress shows: `[build 1/4] FROM docker.io/library/alpine:3`.
     pub name: String,
     /// Where it is first needed.
@@ -203,7 +222,7 @@ pub struct HistoryItem {
     pub step: Option<StepId>,
 }
 
-/// The images that the target needs as far as the `known` ones tell, each reference once, in the order of the file.
+/// The images that the target needs as far as the `known` ones tell, each once for a platform, in the order of the file.
 /// The list is complete when every image in it is known.
 ///
 /// Fails with all that is wrong with the ARGs before the first FROM, the target's name, and the FROMs and `--from`s
@@ -211,7 +230,7 @@ pub struct HistoryItem {
 pub fn bases(
     dockerfile: &Dockerfile,
     options: &Options,
-    known: &BTreeMap<String, BaseImage>,
+    known: &Images,
 ) -> Result<Vec<BaseRef>, Vec<Diagnostic>> {
     Ok(Stages::find(dockerfile, options, known).map_err(error::diagnostics)?.images())
 }
@@ -222,14 +241,10 @@ pub fn global_argument(dockerfile: &Dockerfile, options: &Options, name: &str) -
     if scope.is_declared(name) { scope.get(name).map(str::to_owned) } else { None }
 }
 
-/// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::reference`].
+/// Makes the plan. `images` has what each of [`bases()`] was found to be, by [`BaseRef::key()`].
 ///
 /// Fails with all that is wrong with the stages that the target needs.
-pub fn lower(
-    dockerfile: &Dockerfile,
-    options: &Options,
-    images: &BTreeMap<String, BaseImage>,
-) -> Result<Plan, Vec<Diagnostic>> {
+pub fn lower(dockerfile: &Dockerfile, options: &Options, images: &Images) -> Result<Plan, Vec<Diagnostic>> {
     let lowered = lower::lower(dockerfile, options, images, None);
     lowered.map(|(plan, _)| plan).map_err(error::diagnostics)
 }
@@ -239,7 +254,7 @@ pub fn lower(
 pub fn lower_until(
     dockerfile: &Dockerfile,
     options: &Options,
-    images: &BTreeMap<String, BaseImage>,
+    images: &Images,
     place: Span,
 ) -> Result<(Plan, Option<Stop>), Vec<Diagnostic>> {
     lower::lower(dockerfile, options, images, Some(place)).map_err(error::diagnostics)

@@ -14,7 +14,7 @@
 //! stat/HEX                one file a context: its stat cache
 //! driver                  whether overlays are mounted of the layers, or copies are made
 //! id-map                  whose ids the files have, if they are not the machine's
-//! strata.db               SQLite in WAL mode: references, images, layers, blobs, cache records, containers
+//! strata.db               SQLite in WAL mode: references, images, indexes, layers, blobs, cache records, containers
 //! publish.lock            shared from the rename of a publication to its row, and for look-ups; exclusive for a sweep
 //! ```
 //!
@@ -41,6 +41,7 @@ mod error;
 mod forget;
 mod ids;
 mod images;
+mod indexes;
 mod inventory;
 mod kept;
 pub mod layers;
@@ -63,6 +64,7 @@ pub use disk::Disk;
 pub use driver::Driver;
 pub use error::StoreError;
 pub use images::ImageRow;
+pub use indexes::{IndexRow, NewIndex};
 pub use inventory::{CachedLayer, EncodingRow, Stashed};
 pub use kept::{Kept, KeptId};
 pub use layers::{Layer, NewLayer, TarSource};

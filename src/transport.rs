@@ -14,6 +14,7 @@
 
 mod archive;
 mod blob_files;
+mod bundle;
 mod combine;
 mod copy;
 mod destination;
@@ -40,6 +41,7 @@ use crate::exec::CancelToken;
 use crate::store::{Store, WorkDir};
 
 pub use archive::{DamagedTar, Input};
+pub use bundle::{Bundle, Companion, IndexLook};
 pub use combine::{CombineError, Combined, EntryAnnotation, Source, Wishes, combine};
 pub use copy::{CopyError, CopySource, copy};
 pub use destination::Destination;
@@ -50,12 +52,12 @@ pub use load::{DEFAULT_LIMITS, ImageChoice, LoadOptions, Loaded, load};
 pub use load_error::{LoadError, Part};
 pub use local_dir::{LocalOptions, write_local};
 pub use looks::Looks;
-pub use merged::Merged;
+pub use merged::{Merged, Piece};
 pub use oci_layout::{write_oci, write_oci_directory};
 pub use pack::{Exported, MediaTypes, Packing, Prepared, SourceImage, listed, prepare};
-pub use plain_tar::{TarOptions, write_plain_tar};
+pub use plain_tar::write_plain_tar;
 pub use pull::{PullError, PullOptions, Pulled, pull};
-pub use push::{PushError, Pushed, Target as PushTarget, push, put};
+pub use push::{PushError, Target as PushTarget, push, put};
 pub use remote_image::{RemoteDocument, read_blob};
 pub use rewrite::{Clamp, clamp_times, times_since};
 

@@ -206,7 +206,7 @@ fn image_rows(usage: &Usage) -> Vec<Vec<String>> {
         }
         rows.push(vec![
             names.join(", "),
-            image.image.id.digest().short(),
+            image.image.id.short(),
             image.image.created.clone().unwrap_or_default(),
             human::size(image.disk.used),
             human::size(image.disk.used.saturating_sub(image.unique.used)),

@@ -28,6 +28,10 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         EngineError::StillNamed { .. } => {
             general(error).hint("remove it by one of its names, or all of them with `--force`")
         }
+        EngineError::Listed { index, .. } => {
+            general(error).hint(format!("remove `{index}`, or use --force, which leaves `{index}` without it"))
+        }
+        EngineError::Export(export) if export.remedy().is_some() => hinted(error, export.remedy()),
         EngineError::Name(name) => hinted(error, name.remedy()),
         EngineError::Ambiguous(_) => general(error).hint("give more of the id"),
         EngineError::NoCommand(image) => {

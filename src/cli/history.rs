@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::engine::HistoryLine;
+use crate::oci::Platform;
 
 use super::error::CliError;
 use super::list::{Fields, ListFormat};
@@ -27,6 +28,9 @@ pub(super) struct HistoryArgs {
     /// Print only ids
     #[arg(short, long)]
     quiet: bool,
+    /// Of several images of the name the one for this platform [default: this machine's, or else the first]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
     /// Name or id of the image
     #[arg(add = super::completions::images())]
     image: String,
@@ -53,7 +57,7 @@ const INSTRUCTION_WIDTH: usize = 45;
 pub(super) fn run(app: &App, args: &HistoryArgs) -> Result<ExitCode, CliError> {
     let table = if args.human { TABLE } else { TABLE_OF_NUMBERS };
     let format = ListFormat::parse(args.format.as_deref(), table)?;
-    let lines = app.engine()?.history(&args.image)?;
+    let lines = app.engine()?.history(&args.image, args.platform.as_ref())?;
     let text = if args.quiet {
         lines.iter().map(|line| format!("{}\n", line_id(line, args.no_trunc))).collect()
     } else {

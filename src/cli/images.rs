@@ -80,7 +80,7 @@ fn ids(images: &[ImageSummary], full: bool) -> String {
 }
 
 fn id(image: &ImageSummary, full: bool) -> String {
-    if full { image.id.to_string() } else { image.id.digest().short() }
+    if full { image.id.to_string() } else { image.id.short() }
 }
 
 /// Give an image another name

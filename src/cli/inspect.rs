@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::engine::{Engine, EngineError};
+use crate::oci::Platform;
 
 use super::completions;
 use super::error::{CliError, ErrorKind};
@@ -22,6 +23,9 @@ pub(super) struct InspectArgs {
     /// Add sizes: how much of an image others share, how much a container has changed
     #[arg(short, long)]
     size: bool,
+    /// Of several images of the name the one for this platform [default: this machine's, or else the first]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
     /// What is looked for; without it a container, or an image if none is called so
     #[arg(long = "type", value_name = "TYPE", value_enum)]
     kind: Option<Kind>,
@@ -83,8 +87,16 @@ fn inspect(app: &App, args: &InspectArgs, kind: Option<Kind>) -> Result<ExitCode
     let format = Format::parse(args.format.as_deref().unwrap_or_default())?;
     let engine = app.engine()?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
+    let kind = match (kind, &args.platform) {
+        (Some(Kind::Container), Some(_)) => {
+            let message = "a container is for the platform of its image, so `--platform` cannot be given";
+            return Err(CliError::new(ErrorKind::Usage, message));
+        }
+        (None, Some(_)) => Some(Kind::Image),
+        (kind, _) => kind,
+    };
     for name in &args.names {
-        match look(&engine, name, kind, args.size) {
+        match look(&engine, name, kind, args) {
             Ok(value) => found.push(value),
             Err(error) => failures.push(error.into()),
         }
@@ -94,9 +106,14 @@ fn inspect(app: &App, args: &InspectArgs, kind: Option<Kind>) -> Result<ExitCode
 }
 
 /// What is called so, with its type.
-fn look(engine: &Engine, name: &str, kind: Option<Kind>, sizes: bool) -> Result<(Value, Shape), EngineError> {
-    let container = || Ok((engine.inspect_container(name, sizes)?, Shape::Any));
-    let image = || Ok((engine.inspect(name, sizes)?, shape::IMAGE));
+fn look(
+    engine: &Engine,
+    name: &str,
+    kind: Option<Kind>,
+    args: &InspectArgs,
+) -> Result<(Value, Shape), EngineError> {
+    let container = || Ok((engine.inspect_container(name, args.size)?, Shape::Any));
+    let image = || Ok((engine.inspect(name, args.platform.as_ref(), args.size)?, shape::IMAGE));
     match kind {
         Some(Kind::Container) => container(),
         Some(Kind::Image) => image(),

@@ -6,7 +6,7 @@ const COMMANDS: &str = "attach builder buildx compose context create events exec
     port restart start stats stop top trust unpause update version volume wait";
 
 /// Flags of commands, as they are typed.
-const FLAGS: [(&str, &str); 7] = [
+const FLAGS: [(&str, &str); 5] = [
     (
         "build",
         "--attest --builder --cache-from --cache-to --compress --disable-content-trust \
@@ -22,14 +22,12 @@ const FLAGS: [(&str, &str); 7] = [
          --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
          --memory-reservation --memory-swappiness --mount --net-alias --network-alias --no-healthcheck \
-         --oom-kill-disable --oom-score-adj --pid --platform -P --publish-all --pull -q --quiet \
+         --oom-kill-disable --oom-score-adj --pid -P --publish-all --pull -q --quiet \
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
     ),
     ("pull", "--disable-content-trust"),
-    ("push", "--disable-content-trust --platform"),
-    ("history", "--platform"),
-    ("inspect", "--platform"),
+    ("push", "--disable-content-trust"),
     ("rmi", "--no-prune --platform"),
 ];
 

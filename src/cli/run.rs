@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::engine::{Connection, Ended, EngineError, Keep, RunRequest};
 use crate::exec::{CancelToken, ExecError, Mount, Signals, Terminal};
 use crate::network::PublishedPort;
+use crate::oci::Platform;
 use crate::sys::terminal::RawMode;
 
 use super::build::NetworkChoice;
@@ -85,6 +86,9 @@ pub(super) struct RunArgs {
     /// Network of the container
     #[arg(long, alias = "net", value_enum, default_value = "default")]
     network: NetworkChoice,
+    /// Of several images of the name the one for this platform [default: this machine's, or else the first]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: (),
@@ -149,6 +153,7 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
     let published: Vec<Vec<PublishedPort>> = parsed.collect::<Result<_, _>>()?;
     Ok(RunRequest {
         image: args.image.clone(),
+        platform: args.platform.clone(),
         command: args.command.clone(),
         entrypoint: args.entrypoint.clone(),
         env: variables(args)?.into_iter().collect(),

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::engine::{Engine, EngineError, PullReport, PullRequest, PushReport};
 use crate::exec::CancelToken;
-use crate::oci::Reference;
+use crate::oci::{Platform, Reference};
 use crate::progress::Reporter;
 use crate::registry::Registries;
 
@@ -104,6 +104,9 @@ pub(super) struct PushArgs {
     /// Push all images of the repository
     #[arg(short, long)]
     all_tags: bool,
+    /// Push only the image for this platform [default: all that the name stands for]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto", env = "BUILDKIT_PROGRESS")]
     progress: Mode,
@@ -134,7 +137,7 @@ pub(super) fn push(app: &App, args: &PushArgs) -> Result<ExitCode, CliError> {
     }
     let mode = if args.quiet { Mode::Quiet } else { args.progress };
     let reports = transfer(app, mode, |engine, registries, reporter, cancel| {
-        engine.push(registries, &name, args.all_tags, reporter, cancel)
+        engine.push(registries, &name, args.all_tags, args.platform.as_ref(), reporter, cancel)
     })?;
     for report in &reports {
         print(&match args.format {

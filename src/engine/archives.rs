@@ -13,13 +13,13 @@ use crate::oci::{Platform, Reference};
 use crate::progress::Reporter;
 use crate::remote;
 use crate::remote::http::{HttpClient, HttpError, HttpRequest};
-use crate::store::ImageRow;
 use crate::transport::{
     self, DEFAULT_LIMITS, Destination, ImportOptions, Input, LoadError, LoadOptions, Loaded, MediaTypes,
-    Packing, Session, SourceImage,
+    Packing, Session,
 };
 
-use super::error::{BuildError, EngineError, OtherPlatform};
+use super::error::{BuildError, EngineError};
+use super::find::Named;
 use super::output::Target;
 use super::{Engine, change};
 
@@ -47,7 +47,7 @@ pub struct SaveRequest {
     pub to: Target,
     /// How all layers are compressed; `None` leaves each as it is.
     pub compression: Option<Compression>,
-    /// What the images have to be for; `None` takes any.
+    /// Which image of an index is taken, and what all others have to be for; `None` takes all that there is.
     pub platform: Option<Platform>,
 }
 
@@ -79,31 +79,40 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let work = self.store.work_dir()?;
         let session = Session { store: &self.store, work: &work, cancel };
-        let mut sources: Vec<(String, SourceImage)> = Vec::new();
+        let mut wanted: Vec<(Named, Vec<Reference>)> = Vec::new();
         for text in &request.images {
-            let row = self.find(text)?;
-            self.check_platform(text, &row, request.platform.as_ref())?;
+            let named = match &request.platform {
+                Some(platform) => Named::Image(self.find_for(text, Some(platform))?),
+                None => self.find_named(text)?,
+            };
             // By name only that name goes along, by id all of them, as with `docker save`.
-            let named = text.parse::<Reference>().ok().filter(|name| row.names.contains(&name.to_string()));
-            let names = named.map_or_else(Vec::new, |name| vec![name]);
-            let key = row.manifest.to_string();
-            match sources.iter_mut().find(|(other, _)| *other == key) {
-                Some((_, source)) => source.names.extend(names),
-                None => sources.push((key, SourceImage::stored(&self.store, &row.manifest, names)?)),
+            let mut names = Vec::new();
+            if let Ok(name) = text.parse::<Reference>()
+                && self.store.find_ref(&name.to_string())?.is_some()
+            {
+                names.push(name);
+            }
+            match wanted.iter_mut().find(|(other, _)| other.digest() == named.digest()) {
+                Some((_, there)) => there.append(&mut names),
+                None => wanted.push((named, names)),
             }
         }
-        let sources: Vec<SourceImage> = sources.into_iter().map(|(_, source)| source).collect();
-        let types = MediaTypes::Oci;
         let packing = request.compression.map_or(Packing::AsListed, |compression| Packing::Compressed {
             compression,
             force: true,
-            types,
+            types: MediaTypes::Oci,
         });
         let step = reporter.start("saving images");
+        let bundles = wanted
+            .iter()
+            .map(|(named, names)| {
+                self.stored_bundle(session, named, names.clone(), &|_, _| Ok(packing), &step)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let mut stdout = io::stdout();
         let to = match &request.to {
             Target::Directory(dir) => {
-                transport::write_oci_directory(session, &sources, packing, dir, &step)?;
+                transport::write_oci_directory(session, &bundles, dir, &step)?;
                 step.done();
                 return Ok(());
             }
@@ -111,28 +120,11 @@ impl Engine {
             Target::Stdout => Destination::Stream(&mut stdout),
         };
         match request.form {
-            ArchiveForm::Docker => transport::write_docker(session, &sources, packing, to, &step)?,
-            ArchiveForm::Oci => transport::write_oci(session, &sources, packing, to, &step)?,
-        };
+            ArchiveForm::Docker => transport::write_docker(session, &bundles, to, &step)?,
+            ArchiveForm::Oci => transport::write_oci(session, &bundles, to, &step)?,
+        }
         step.done();
         Ok(())
-    }
-
-    fn check_platform(
-        &self,
-        name: &str,
-        row: &ImageRow,
-        wanted: Option<&Platform>,
-    ) -> Result<(), EngineError> {
-        let Some(wanted) = wanted else { return Ok(()) };
-        let config = self.load_documents(row.clone())?.config;
-        let variant = config.variant.as_deref().unwrap_or_default();
-        let found = Platform::normalized(&config.os, &config.architecture, variant);
-        if found == *wanted {
-            return Ok(());
-        }
-        let wanted = wanted.clone();
-        Err(EngineError::OtherPlatform(Box::new(OtherPlatform { name: name.to_owned(), found, wanted })))
     }
 
     /// Reads the images of a docker archive or an OCI layout into the store.

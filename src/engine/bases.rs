@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Source, nearest};
 use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
 use crate::oci::{DiffId, Platform, Reference, ReferenceError};
-use crate::plan::{self, BaseImage, Plan};
+use crate::plan::{self, BaseImage, Images, Plan};
 use crate::progress::Reporter;
 use crate::registry::Registries;
 use crate::store::{ImageRow, WorkDir};
@@ -35,15 +35,14 @@ impl Engine {
         &self,
         options: &plan::Options,
         resolving: &Resolving<'_>,
-        bases: &mut BTreeMap<String, BaseImage>,
+        bases: &mut Images,
     ) -> Result<(), EngineError> {
         let refused = |found| findings(resolving.source, found);
         loop {
             let cancel = resolving.bringing.cancel;
             let wanted = computed(cancel, || plan::bases(resolving.dockerfile, options, bases))?;
             let wanted = wanted.map_err(refused)?;
-            let new: Vec<_> =
-                wanted.into_iter().filter(|base| !bases.contains_key(&base.reference)).collect();
+            let new: Vec<_> = wanted.into_iter().filter(|base| !bases.contains_key(&base.key())).collect();
             if new.is_empty() {
                 return Ok(());
             }
@@ -56,7 +55,7 @@ impl Engine {
         &self,
         wanted: &[plan::BaseRef],
         resolving: &Resolving<'_>,
-    ) -> Result<BTreeMap<String, BaseImage>, EngineError> {
+    ) -> Result<Images, EngineError> {
         let mut bases = BTreeMap::new();
         let mut wrong = Vec::new();
         let mut to_pull = Vec::new();
@@ -65,11 +64,11 @@ impl Engine {
             if let Some(layout) = layout(&base.reference, resolving.contexts) {
                 let image = self.load_layout(layout, &base.platform, resolving.bringing)?;
                 let name = base.reference.clone();
-                bases.insert(name.clone(), BaseImage { name, config: image.config });
+                bases.insert(base.key(), BaseImage { name, config: image.config });
                 continue;
             }
             match self.stored_base(base, resolving.pull) {
-                Ok(Stored::Found(image)) => drop(bases.insert(base.reference.clone(), named(base, *image))),
+                Ok(Stored::Found(image)) => drop(bases.insert(base.key(), named(base, *image))),
                 Ok(Stored::Lacking { similar }) => match base.reference.parse::<Reference>() {
                     Ok(reference) if resolving.pull != PullPolicy::Never => {
                         to_pull.push((base, reference, similar));
@@ -120,7 +119,7 @@ impl Engine {
         &self,
         lacking: Vec<(&plan::BaseRef, Reference, Option<String>)>,
         resolving: &Resolving<'_>,
-        bases: &mut BTreeMap<String, BaseImage>,
+        bases: &mut Images,
         wrong: &mut Vec<Diagnostic>,
     ) -> Result<(), EngineError> {
         let wanted: Vec<Wanted> = lacking
@@ -138,7 +137,7 @@ impl Engine {
             match result {
                 Ok(pulled) => {
                     let image = self.load_documents(self.pulled_row(&pulled)?)?;
-                    bases.insert(base.reference.clone(), named(base, image));
+                    bases.insert(base.key(), named(base, image));
                 }
                 Err(PullError::Canceled) => return Err(Box::new(BuildError::Interrupted).into()),
                 // The store's errors are no fault of the Dockerfile.
@@ -175,20 +174,18 @@ impl Engine {
     pub(super) fn base_layers(
         &self,
         plan: &Plan,
-        bases: &BTreeMap<String, BaseImage>,
+        bases: &Images,
         work: &WorkDir,
         reporter: &Reporter,
     ) -> Result<Vec<Vec<DiffId>>, EngineError> {
         let mut all = Vec::new();
         for base in &plan.bases {
             let step = reporter.start(&base.name);
-            let layers = bases
-                .get(&base.reference)
-                .map(|image| image.config.rootfs.diff_ids.clone())
-                .unwrap_or_default();
+            let layers =
+                bases.get(&base.key).map(|image| image.config.rootfs.diff_ids.clone()).unwrap_or_default();
             for &layer in &layers {
                 if self.store.layer(&layer, work)?.is_none() {
-                    return Err(EngineError::NoLayer { name: base.reference.clone(), layer });
+                    return Err(EngineError::NoLayer { name: base.key.reference.clone(), layer });
                 }
             }
             step.cached();

@@ -8,7 +8,7 @@ use crate::dockerfile;
 use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::network::ExtraHost;
-use crate::oci::{Descriptor, ImageId, Platform, Reference};
+use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
 use crate::plan::{self, NetworkMode};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::registry::Registries;
@@ -20,7 +20,7 @@ use super::bases::Resolving;
 use super::check::{self, Checked};
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
-use super::export::{self, Exporting};
+use super::export::{self, Exporting, PlatformBuild};
 use super::given::{self, AgentSource, Given, SecretSource};
 use super::output::{self, Annotation, Circumstances, OutputSpec};
 use super::place::StepPlace;
@@ -107,10 +107,12 @@ pub struct Allow {
 /// What a build came to.
 #[derive(Debug, Clone)]
 pub struct BuildReport {
-    /// The image id.
-    pub id: ImageId,
-    /// The manifest.
-    pub manifest: Descriptor,
+    /// What it goes by: the image id, or the digest of the index of several images.
+    pub id: Digest,
+    /// The image id, if it is one image.
+    pub image: Option<ImageId>,
+    /// The manifest, or the index.
+    pub target: Descriptor,
     /// The names that it was given.
     pub names: Vec<Reference>,
     /// Whether it is in the store.
@@ -145,10 +147,12 @@ impl BuildReport {
     pub fn metadata(&self) -> Metadata {
         let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
         let mut metadata = serde_json::json!({
-            "containerimage.config.digest": self.id.to_string(),
-            "containerimage.descriptor": self.manifest,
-            "containerimage.digest": self.manifest.digest.to_string(),
+            "containerimage.descriptor": self.target,
+            "containerimage.digest": self.target.digest.to_string(),
         });
+        if let Some(image) = &self.image {
+            metadata["containerimage.config.digest"] = image.to_string().into();
+        }
         if !names.is_empty() {
             metadata["image.name"] = names.join(",").into();
         }
@@ -262,16 +266,24 @@ impl Engine {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
-        let (engine, plan, bases, solved) = (self, &plan, &bases, &solved);
-        let written = Exporting { engine, request, plan, bases, solved, epoch, session, reporter }.write()?;
+        let build = PlatformBuild {
+            platform: &options.platform,
+            plan: &plan,
+            bases: &bases,
+            results: solved.steps.clone(),
+            epoch,
+        };
+        let builds = &[build];
+        let written = Exporting { request, builds, session, reporter }.write()?;
         if written.stored {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;
         }
         let used = plan.steps.iter().zip(&solved.steps);
         Ok(Made::Image(Box::new(BuildReport {
-            id: written.id,
-            manifest: written.manifest,
+            id: written.id(),
+            image: written.image,
+            target: written.target,
             names: written.names,
             stored: written.stored,
             usage: used.filter_map(|(step, result)| Some((step.name.clone(), result.usage?))).collect(),

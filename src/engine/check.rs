@@ -9,7 +9,7 @@ use crate::dockerfile::{self, Parsed};
 use crate::exec::CancelToken;
 use crate::lint::{self, Context, Extent, Finding, Input, Outline, Report, Target};
 use crate::oci::{ImageConfig, Reference};
-use crate::plan::{self, BaseImage, NamedContext, Options};
+use crate::plan::{self, BaseImage, Images, NamedContext, Options};
 use crate::progress::Reporter;
 use crate::store::WorkDir;
 
@@ -19,7 +19,7 @@ use super::error::EngineError;
 use super::{Engine, Host, given, options};
 
 /// What is known of images without a store.
-static NO_IMAGES: BTreeMap<String, BaseImage> = BTreeMap::new();
+static NO_IMAGES: Images = BTreeMap::new();
 
 /// What a check found.
 #[derive(Debug, Clone)]
@@ -163,7 +163,7 @@ fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
     let mut wrong: Vec<Diagnostic> = bases.iter().filter_map(|base| misnamed(base, options)).collect();
     let unknown = |base: plan::BaseRef| {
         let image = BaseImage { name: base.reference.clone(), config: ImageConfig::default() };
-        (base.reference, image)
+        (base.key(), image)
     };
     let images = bases.into_iter().map(unknown).collect();
     wrong.extend(plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default());
@@ -191,7 +191,7 @@ pub(super) fn before_build(
     source: &Source,
     parsed: &Parsed,
     (options, cancel): (&Options, &CancelToken),
-    bases: &BTreeMap<String, BaseImage>,
+    bases: &Images,
     files: &Directory,
     checked: &mut Option<Checked>,
 ) -> Result<Result<(), EngineError>, EngineError> {

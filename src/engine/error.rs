@@ -52,6 +52,14 @@ pub enum EngineError {
         /// The names.
         names: Vec<String>,
     },
+    /// An image is one of several that an index lists.
+    #[error("the image {id} is one of those of `{index}`")]
+    Listed {
+        /// The short id.
+        id: String,
+        /// The index, by a name or by its short digest.
+        index: String,
+    },
     /// A filter of a list cannot be used.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -172,14 +180,19 @@ pub enum EngineError {
 
 /// An image is not for what was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the image `{name}` is for {found}, not for {wanted}")]
+#[error("the image `{name}` is for {}, not for {wanted}", listed(found))]
 pub struct OtherPlatform {
     /// The image.
     pub name: String,
     /// What it is for.
-    pub found: Platform,
+    pub found: Vec<Platform>,
     /// What was asked for.
     pub wanted: Platform,
+}
+
+fn listed(platforms: &[Platform]) -> String {
+    let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+    platforms.join(" and ")
 }
 
 /// A build failed.

@@ -6,67 +6,96 @@
 mod push;
 mod variant;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
 use crate::layer::Compression;
-use crate::oci::{Descriptor, ImageId, ManifestDigest, Reference};
-use crate::plan::{BaseImage, Plan};
+use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
+use crate::plan::{Images, Plan};
 use crate::progress::{Reporter, Step};
-use crate::solve::{Solved, Stack};
-use crate::store::{StoreError, WorkDir};
-use crate::transport::{self, Destination, Exported, LocalOptions, Merged, Prepared, Session, TarOptions};
+use crate::solve::{Stack, StepResult};
+use crate::store::StoreError;
+use crate::transport::{
+    self, Bundle, Destination, IndexLook, LocalOptions, Merged, Piece, Prepared, Session, SourceImage,
+};
 use crate::tree::TreePath;
 
 use super::Engine;
 use super::build::BuildRequest;
 use super::error::EngineError;
 use super::output::{
-    EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, OutputForm, OutputSpec, Target,
+    EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, Level, OutputForm, OutputSpec, Target,
 };
 use variant::{Variant, Variants};
 
 /// A build that is done, and what becomes of it.
 pub(super) struct Exporting<'a> {
-    pub(super) engine: &'a Engine,
     pub(super) request: &'a BuildRequest,
-    pub(super) plan: &'a Plan,
-    pub(super) bases: &'a BTreeMap<String, BaseImage>,
-    pub(super) solved: &'a Solved,
-    /// The time of the build, in seconds since 1970.
-    pub(super) epoch: Option<i64>,
+    /// What was built, one for each platform; at least one.
+    pub(super) builds: &'a [PlatformBuild<'a>],
     pub(super) session: Session<'a>,
     pub(super) reporter: &'a Reporter,
+}
+
+/// What was built for one platform.
+pub(super) struct PlatformBuild<'a> {
+    /// The platform that was asked for.
+    pub(super) platform: &'a Platform,
+    pub(super) plan: &'a Plan,
+    pub(super) bases: &'a Images,
+    /// What the steps of the plan came to.
+    pub(super) results: Vec<StepResult>,
+    /// The time of the build, in seconds since 1970.
+    pub(super) epoch: Option<i64>,
 }
 
 /// What was written.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// The image that people are told of: the one in the store, or else the first that went anywhere.
-    pub(super) id: ImageId,
-    pub(super) manifest: Descriptor,
+    /// What people are told of: what is in the store, or else the first that went anywhere.
+    pub(super) target: Descriptor,
+    /// The image id, if it is one image.
+    pub(super) image: Option<ImageId>,
     /// Its names.
     pub(super) names: Vec<Reference>,
     /// Whether it is in the store.
     pub(super) stored: bool,
 }
 
+impl Written {
+    fn new(bundle: &Bundle, stored: bool) -> Self {
+        let image = bundle.images().first().filter(|_| !bundle.is_index()).map(|image| image.exported.id);
+        Self { target: bundle.descriptor().clone(), image, names: bundle.names().to_vec(), stored }
+    }
+
+    /// Without the platform, which only an index says.
+    fn alone(self) -> Self {
+        Self { target: Descriptor { platform: None, ..self.target }, ..self }
+    }
+
+    /// What it is called if it has no name: the image id, or the digest of the index.
+    pub(super) fn id(&self) -> Digest {
+        self.image.map_or(self.target.digest, |image| image.0)
+    }
+}
+
 impl Exporting<'_> {
     /// Writes what the request asks for.
     pub(super) fn write(&self) -> Result<Written, EngineError> {
         let outputs = self.request.outputs_or_store();
-        let mut variants = Variants::new(self);
+        let mut variants: Vec<Variants<'_>> =
+            self.builds.iter().map(|build| Variants::new(self, build)).collect();
         let mut written: Option<Written> = None;
         for output in outputs.as_ref() {
-            let epoch = self.epoch_of(output);
             let new = match &output.form {
-                OutputForm::Image(image) => Some(self.image(image, &variants.of(epoch, &image.look)?)?),
-                OutputForm::Layout(layout) => Some(self.layout(layout, &variants.of(epoch, &layout.look)?)?),
+                OutputForm::Image(image) => {
+                    Some(self.image(image, &sources(&mut variants, output, &image.look)?)?)
+                }
+                OutputForm::Layout(layout) => {
+                    Some(self.layout(layout, &sources(&mut variants, output, &layout.look)?)?)
+                }
                 OutputForm::Files(files) => {
-                    // Their times are what the output says, whatever those of the layers.
-                    let plain = variants.of(None, &ImageLook::default())?;
-                    self.files(files, epoch, &plain)?;
+                    self.files(files, output, &mut variants)?;
                     None
                 }
                 OutputForm::CacheOnly => None,
@@ -81,17 +110,27 @@ impl Exporting<'_> {
             return Ok(written);
         }
         // It is nowhere; this is what it would be.
-        let image = variants.of(None, &ImageLook::default())?;
-        let (id, manifest) = (image.id(), image.descriptor());
-        Ok(Written { id, manifest, names: self.request.tags.clone(), stored: false })
+        let look = ImageLook::default();
+        let images = variants.iter_mut().map(|variants| variants.of(None, &look));
+        let images = images.map(|image| Ok(transport::listed(&image?.source())?));
+        let bundle =
+            self.bundle(&look, images.collect::<Result<_, EngineError>>()?, self.request.tags.clone());
+        Ok(Written::new(&bundle, false).alone())
     }
 
-    fn epoch_of(&self, output: &OutputSpec) -> Option<i64> {
-        match output.epoch {
-            EpochChoice::Build => self.epoch,
-            EpochChoice::Never => None,
-            EpochChoice::At(seconds) => Some(seconds),
-        }
+    /// The images under their names.
+    fn bundle(&self, look: &ImageLook, images: Vec<Prepared>, names: Vec<Reference>) -> Bundle {
+        let at = |level| {
+            let given = self.request.annotations.iter().chain(&look.annotations);
+            let here = given.filter(move |annotation| annotation.level == level);
+            here.map(|annotation| (annotation.key.clone(), annotation.value.clone())).collect()
+        };
+        let index = IndexLook {
+            types: look.types,
+            annotations: at(Level::Index),
+            descriptor_annotations: at(Level::IndexDescriptor),
+        };
+        Bundle::new(images, Vec::new(), index, names)
     }
 
     /// The names of the build and those of one output.
@@ -105,107 +144,121 @@ impl Exporting<'_> {
         names
     }
 
-    fn image(&self, output: &ImageOutput, image: &Variant) -> Result<Written, EngineError> {
+    fn image(&self, output: &ImageOutput, sources: &[SourceImage]) -> Result<Written, EngineError> {
         let look = &output.look;
-        let names = self.names(look);
-        let source = image.source(names.clone());
         // What is pushed is compressed, and then what is in the store is what was pushed.
         let prepared = if output.push.is_none() && look.leaves_layers() {
-            transport::listed(&source)?
+            sources.iter().map(transport::listed).collect::<Result<_, _>>()?
         } else {
             let step = self.reporter.start("exporting to an image");
             let packing = look.packing(Compression::GZIP);
-            let prepared = transport::prepare(self.session, &source, packing, &step)?;
+            let prepared = transport::prepare(self.session, sources, packing, &step)?;
             step.done();
             prepared
         };
+        let bundle = self.bundle(look, prepared, self.names(look));
         if output.store {
-            self.engine.store_image(&prepared, &names, self.session.work)?;
+            bundle.store(self.session.store, self.session.work)?;
         }
         if let Some(choice) = output.push {
-            self.push(&prepared, &names, choice, output.store)?;
+            self.push(&bundle, choice, output.store)?;
         }
-        let Exported { manifest, id, .. } = prepared.exported;
-        let manifest = Descriptor { platform: None, ..manifest };
-        Ok(Written { id, manifest, names, stored: output.store })
+        Ok(Written::new(&bundle, output.store).alone())
     }
 
-    fn layout(&self, output: &LayoutOutput, image: &Variant) -> Result<Written, EngineError> {
+    fn layout(&self, output: &LayoutOutput, sources: &[SourceImage]) -> Result<Written, EngineError> {
         let (what, default) = if output.docker {
             ("exporting to a docker archive", Compression::None)
         } else {
             ("exporting to an OCI layout", Compression::GZIP)
         };
         let step = self.reporter.start(what);
-        let names = self.names(&output.look);
-        let images = [image.source(names.clone())];
-        let packing = output.look.packing(default);
         let session = self.session;
-        let exported = match &output.to {
-            Target::Directory(dir) => transport::write_oci_directory(session, &images, packing, dir, &step),
+        let prepared = transport::prepare(session, sources, output.look.packing(default), &step)?;
+        let bundle = self.bundle(&output.look, prepared, self.names(&output.look));
+        let bundles = std::slice::from_ref(&bundle);
+        match &output.to {
+            Target::Directory(dir) => transport::write_oci_directory(session, bundles, dir, &step),
             to => {
                 let mut stdout = io::stdout();
                 let to = destination(to, &mut stdout);
                 if output.docker {
-                    transport::write_docker(session, &images, packing, to, &step)
+                    transport::write_docker(session, bundles, to, &step)
                 } else {
-                    transport::write_oci(session, &images, packing, to, &step)
+                    transport::write_oci(session, bundles, to, &step)
                 }
             }
         }?;
         step.done();
-        let exported = exported.into_iter().next();
-        let (id, manifest) = exported
-            .map_or_else(|| (image.id(), image.descriptor()), |exported| (exported.id, exported.manifest));
-        Ok(Written { id, manifest, names, stored: false })
+        Ok(Written::new(&bundle, false))
     }
 
-    fn files(&self, output: &FilesOutput, epoch: Option<i64>, image: &Variant) -> Result<(), EngineError> {
-        let stack = Stack::open(image.layers(), self.session.store, self.session.work)?;
-        let found = stack.view().walk(&TreePath::root()).map_err(StoreError::from)?;
-        let merged = Merged { found, layers: stack.layers().to_vec() };
-        let below =
-            output.split.unwrap_or(false).then(|| self.plan.target.platform.to_string().replace('/', "_"));
+    fn files(
+        &self,
+        files: &FilesOutput,
+        output: &OutputSpec,
+        variants: &mut [Variants<'_>],
+    ) -> Result<(), EngineError> {
+        let split = files.split.unwrap_or(self.builds.len() > 1);
+        let mut pieces = Vec::with_capacity(variants.len());
+        let mut epoch = None;
+        for variants in variants {
+            // Their times are what the output says, whatever those of the layers.
+            let image = variants.of(None, &ImageLook::default())?;
+            epoch = epoch_of(output, variants.build());
+            let label = variants.build().plan.target.platform.to_string();
+            let directory = split.then(|| label.replace('/', "_"));
+            pieces.push(Piece { directory, label, merged: self.merged(&image)? });
+        }
+        let merged = Merged::join(pieces)?;
         let start = |what| self.reporter.start(what);
         let step: Step<'_>;
-        match &output.to {
+        match &files.to {
             Target::Directory(dir) => {
                 step = start("exporting to a directory");
-                let dir = below.map_or_else(|| dir.clone(), |below| dir.join(below));
-                let options = LocalOptions { epoch, mirror: output.mirror };
-                transport::write_local(self.session, &merged, options, &dir, &step)?;
+                let options = LocalOptions { epoch, mirror: files.mirror };
+                transport::write_local(self.session, &merged, options, dir, &step)?;
             }
             to => {
                 step = start("exporting to a tar");
                 let mut stdout = io::stdout();
-                let options = TarOptions { epoch, below };
-                let to = destination(to, &mut stdout);
-                transport::write_plain_tar(self.session, &merged, &options, to, &step)?;
+                transport::write_plain_tar(
+                    self.session,
+                    &merged,
+                    epoch,
+                    destination(to, &mut stdout),
+                    &step,
+                )?;
             }
         }
         step.done();
         Ok(())
     }
+
+    /// The files of an image.
+    fn merged(&self, image: &Variant) -> Result<Merged, EngineError> {
+        let stack = Stack::open(image.layers(), self.session.store, self.session.work)?;
+        let found = stack.view().walk(&TreePath::root()).map_err(StoreError::from)?;
+        Ok(Merged { found, layers: stack.layers().to_vec() })
+    }
 }
 
-impl Engine {
-    /// Puts an image into the store under these names.
-    pub(super) fn store_image(
-        &self,
-        image: &Prepared,
-        names: &[Reference],
-        work: &WorkDir,
-    ) -> Result<(), EngineError> {
-        let _hold = self.store.hold()?;
-        self.store.put_blob(work, &image.config_json)?;
-        self.store.put_blob(work, &image.manifest_json)?;
-        let Exported { manifest, id, .. } = &image.exported;
-        let digest = ManifestDigest(manifest.digest);
-        self.store.put_image(&digest, manifest.media_type.as_str(), manifest.size, id)?;
-        for name in names {
-            self.store.set_ref(&name.to_string(), &digest)?;
-        }
-        Ok(())
+/// The images for all platforms that an output wants.
+fn sources(
+    variants: &mut [Variants<'_>],
+    output: &OutputSpec,
+    look: &ImageLook,
+) -> Result<Vec<SourceImage>, EngineError> {
+    let variants = variants.iter_mut();
+    variants.map(|one| Ok(one.of(epoch_of(output, one.build()), look)?.source())).collect()
+}
+
+/// The time that an output gives to what was built for a platform.
+fn epoch_of(output: &OutputSpec, build: &PlatformBuild<'_>) -> Option<i64> {
+    match output.epoch {
+        EpochChoice::Build => build.epoch,
+        EpochChoice::Never => None,
+        EpochChoice::At(seconds) => Some(seconds),
     }
 }
 

@@ -4,10 +4,10 @@ use crate::diagnostic::nearest;
 use crate::oci::{
     BlobDigest, Document, ImageConfig, Manifest, ManifestDigest, Platform, Reference, ReferenceErrorKind,
 };
-use crate::store::{ImageRow, StoreError};
+use crate::store::{ImageRow, IndexRow, StoreError};
 
 use super::Engine;
-use super::error::EngineError;
+use super::error::{EngineError, OtherPlatform};
 
 /// An image with its documents.
 #[derive(Debug, Clone)]
@@ -17,13 +17,88 @@ pub(super) struct Image {
     pub(super) config: ImageConfig,
 }
 
+/// What a name stands for.
+#[derive(Debug, Clone)]
+pub(super) enum Named {
+    /// One image.
+    Image(ImageRow),
+    /// All images of an index.
+    Index(IndexRow),
+}
+
+impl Named {
+    /// The manifest, or the index.
+    pub(super) fn digest(&self) -> ManifestDigest {
+        match self {
+            Self::Image(row) => row.manifest,
+            Self::Index(index) => index.digest,
+        }
+    }
+
+    /// The names that stand for it, in canonical form.
+    pub(super) fn names(&self) -> &[String] {
+        match self {
+            Self::Image(row) => &row.names,
+            Self::Index(index) => &index.names,
+        }
+    }
+}
+
 impl Engine {
-    /// The image that `text` names: a reference, or the beginning of an id.
+    /// The image that `text` names: of an index the one for this machine, or else the first.
     pub(super) fn find(&self, text: &str) -> Result<ImageRow, EngineError> {
+        let named = self.find_named(text)?;
+        self.image_of(named)
+    }
+
+    /// The image for `platform` that `text` names. Without a platform it is the one of [`Engine::find()`].
+    pub(super) fn find_for(&self, text: &str, platform: Option<&Platform>) -> Result<ImageRow, EngineError> {
+        let named = self.find_named(text)?;
+        let Some(wanted) = platform else { return self.image_of(named) };
+        let rows = match named {
+            Named::Image(row) => vec![row],
+            Named::Index(index) => self.images_of(&index)?,
+        };
+        let platform = |row: &ImageRow| Ok(platform_of(&self.load_documents(row.clone())?.config));
+        let found = rows.iter().map(platform).collect::<Result<Vec<_>, EngineError>>()?;
+        if let Some(row) = rows.iter().zip(&found).find_map(|(row, own)| (own == wanted).then_some(row)) {
+            return Ok(row.clone());
+        }
+        for row in &rows {
+            if let Some(sibling) = self.sibling(row, |other| Ok(platform(other)? == *wanted))? {
+                return Ok(sibling);
+            }
+        }
+        let (name, wanted) = (text.to_owned(), wanted.clone());
+        Err(EngineError::OtherPlatform(Box::new(OtherPlatform { name, found, wanted })))
+    }
+
+    /// An image: of an index the one for this machine, or else the first.
+    pub(super) fn image_of(&self, named: Named) -> Result<ImageRow, EngineError> {
+        let index = match named {
+            Named::Image(row) => return Ok(row),
+            Named::Index(index) => index,
+        };
+        let mut rows = self.images_of(&index)?;
+        let own = rows.iter().position(|row| self.is_for(row, &Platform::host()));
+        if rows.is_empty() {
+            return Err(EngineError::NoImage { name: index.digest.to_string(), similar: None });
+        }
+        Ok(rows.swap_remove(own.unwrap_or(0)))
+    }
+
+    /// The images of an index, in its order.
+    pub(super) fn images_of(&self, index: &IndexRow) -> Result<Vec<ImageRow>, StoreError> {
+        let rows = index.images.iter().map(|manifest| self.store.find_image(manifest));
+        Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// What `text` names: a reference, or the beginning of an id, which for an index is its digest.
+    pub(super) fn find_named(&self, text: &str) -> Result<Named, EngineError> {
         if let Ok(reference) = text.parse::<Reference>()
-            && let Some(row) = self.find_reference(&reference)?
+            && let Some(named) = self.find_reference(&reference)?
         {
-            return Ok(row);
+            return Ok(named);
         }
         let images = self.store.images()?;
         let prefix = text.strip_prefix("sha256:").unwrap_or(text);
@@ -34,9 +109,12 @@ impl Engine {
             let mut found: Vec<&ImageRow> =
                 images.iter().filter(|image| image.id.digest().hex().starts_with(prefix)).collect();
             found.dedup_by_key(|image| image.id);
-            match found[..] {
-                [] => {}
-                [one] => return Ok(one.clone()),
+            let mut indexes = self.store.indexes()?;
+            indexes.retain(|index| index.digest.digest().hex().starts_with(prefix));
+            match (&found[..], &indexes[..]) {
+                ([], []) => {}
+                ([one], []) => return Ok(Named::Image((*one).clone())),
+                ([], [one]) => return Ok(Named::Index(one.clone())),
                 _ => return Err(EngineError::Ambiguous(text.to_owned())),
             }
         }
@@ -46,14 +124,23 @@ impl Engine {
         }
     }
 
-    fn find_reference(&self, reference: &Reference) -> Result<Option<ImageRow>, StoreError> {
-        match reference.digest() {
-            Some(digest) => match self.store.find_image(&digest)? {
-                Some(row) => Ok(Some(row)),
-                None => self.find_repo_digest(reference, &digest),
-            },
-            None => self.store.find_ref(&reference.to_string()),
+    fn find_reference(&self, reference: &Reference) -> Result<Option<Named>, StoreError> {
+        let store = &self.store;
+        let Some(digest) = reference.digest() else {
+            let name = reference.to_string();
+            return match store.find_index_ref(&name)? {
+                Some(index) => Ok(Some(Named::Index(index))),
+                None => Ok(store.find_ref(&name)?.map(Named::Image)),
+            };
+        };
+        if let Some(index) = store.find_index(&digest)? {
+            return Ok(Some(Named::Index(index)));
         }
+        let image = match store.find_image(&digest)? {
+            Some(row) => Some(row),
+            None => self.find_repo_digest(reference, &digest)?,
+        };
+        Ok(image.map(Named::Image))
     }
 
     /// The image that a repository has under a digest, which may be that of an index: the one for this machine, or else
@@ -96,6 +183,11 @@ impl Engine {
 pub(super) fn is_for(config: &ImageConfig, platform: &Platform) -> bool {
     let own = Platform::normalized(&config.os, &config.architecture, "");
     own.os == platform.os && own.architecture == platform.architecture
+}
+
+/// What an image is for, by its config.
+pub(super) fn platform_of(config: &ImageConfig) -> Platform {
+    Platform::normalized(&config.os, &config.architecture, config.variant.as_deref().unwrap_or_default())
 }
 
 fn no_image(text: &str, images: &[ImageRow]) -> EngineError {

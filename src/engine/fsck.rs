@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::exec::CancelToken;
 use crate::oci::{BlobDigest, DiffId, Digest, Document, ImageConfig, ImageId, ManifestDigest};
-use crate::store::{RowFlaw, StoreError};
+use crate::store::{IndexRow, RowFlaw, StoreError};
 
 use super::ContainerFilter;
 use super::Engine;
@@ -41,6 +41,15 @@ pub enum Flaw {
         id: ImageId,
         /// Its manifest.
         manifest: ManifestDigest,
+        /// Its names.
+        names: Vec<String>,
+        /// What it lacks.
+        lacks: Lack,
+    },
+    /// An index lacks its document, or something else that is no image's.
+    Index {
+        /// The index.
+        index: ManifestDigest,
         /// Its names.
         names: Vec<String>,
         /// What it lacks.
@@ -166,6 +175,7 @@ impl Engine {
             return Err(crate::exec::ExecError::Canceled.into());
         }
         self.look_at_images(report)?;
+        self.look_at_indexes(report)?;
         self.look_at_containers(report)
     }
 
@@ -182,6 +192,33 @@ impl Engine {
             }));
         }
         Ok(())
+    }
+
+    fn look_at_indexes(&self, report: &mut FsckReport) -> Result<(), EngineError> {
+        for row in self.store.indexes()? {
+            let names = row.names.iter().map(|name| familiar(name)).collect();
+            let lacks = self.index_lack(&row)?;
+            report.flaws.extend(lacks.map(|lacks| Flaw::Index { index: row.digest, names, lacks }));
+        }
+        Ok(())
+    }
+
+    /// The first thing that an index lacks besides its images, which the database has.
+    fn index_lack(&self, row: &IndexRow) -> Result<Option<Lack>, EngineError> {
+        for blob in std::iter::once(&BlobDigest(row.digest.0)).chain(&row.blobs) {
+            if self.store.blob_size(blob)?.is_none() {
+                return Ok(Some(Lack::Document(blob.0)));
+            }
+        }
+        let bytes = match self.store.read_blob(&BlobDigest(row.digest.0)) {
+            Ok(bytes) => bytes,
+            Err(StoreError::NoBlob(_) | StoreError::Mismatch { .. } | StoreError::Io { .. }) => {
+                return Ok(Some(Lack::Document(row.digest.0)));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let readable = matches!(Document::from_json(&bytes, None), Ok(Document::Index(_)));
+        Ok((!readable).then_some(Lack::Readable(row.digest.0)))
     }
 
     /// The first thing that an image lacks.
@@ -258,6 +295,13 @@ impl Engine {
             Flaw::Image { manifest, id, .. } => {
                 if self.lack(manifest, id)?.is_some() {
                     self.store.remove_image(manifest)?;
+                }
+            }
+            Flaw::Index { index, .. } => {
+                if let Some(row) = self.store.find_index(index)?
+                    && self.index_lack(&row)?.is_some()
+                {
+                    self.store.drop_index(index)?;
                 }
             }
             Flaw::Container { .. } => {}

@@ -1,29 +1,35 @@
 //! What is done with images that are there: listing, naming, removing, their history.
 
 pub(super) mod filter;
+mod remove;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
 use crate::oci::{
-    BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Reference,
+    BlobDigest, DiffId, Digest, Document, History, ImageConfig, ImageId, ManifestDigest, Platform, Reference,
 };
-use crate::store::{Disk, ImageRow, Store, StoreError, WorkDir};
+use crate::store::{Disk, ImageRow, IndexRow, Store, StoreError, WorkDir};
 
 use super::Engine;
 use super::error::EngineError;
-use super::find::{Image, familiar};
+use super::find::{Image, platform_of};
 
 pub use filter::{FilterError, ImageFilter};
+pub use remove::Removed;
 
-/// One image as a list shows it.
+/// One image, or an index of images, as a list shows it.
 #[derive(Debug, Clone)]
 pub struct ImageSummary {
-    /// The image id.
-    pub id: ImageId,
-    /// The manifest.
+    /// The image id, or the digest of the index.
+    pub id: Digest,
+    /// The manifest, or the index.
     pub manifest: ManifestDigest,
+    /// What an image is for, if its config can be read.
+    pub platform: Option<Platform>,
+    /// The images of an index, in its order; empty for an image.
+    pub images: Vec<ImageSummary>,
     /// Its names; empty for an image that has lost its name or never had one.
     pub names: Vec<Reference>,
     /// When it was made (RFC 3339), if it says so.
@@ -49,37 +55,65 @@ pub struct HistoryLine {
     pub size: u64,
 }
 
-/// What became of a name or an image that was to be removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Removed {
-    /// A name is gone.
-    Untagged(String),
-    /// An image is gone.
-    Deleted(ImageId),
-}
-
 impl Engine {
-    /// The images that `filter` wants, the newest first, with the names that it wants.
+    /// The images that `filter` wants, the newest first, with the names that it wants. Those of an index are in one line.
     pub fn images(&self, filter: &ImageFilter) -> Result<Vec<ImageSummary>, EngineError> {
-        let mut summaries = self.summaries()?;
+        let mut list = self.summaries()?;
+        let indexes = self.store.indexes()?;
+        let lines = indexes.iter().map(|index| index_line(index, &list)).collect::<Vec<_>>();
+        // What an index lists has a line of its own only where it has a name of its own.
+        list.retain_mut(|image| {
+            let lists: Vec<&IndexRow> =
+                indexes.iter().filter(|index| index.images.contains(&image.manifest)).collect();
+            let is_of_index =
+                |name: &Reference| lists.iter().any(|index| index.names.contains(&name.to_string()));
+            image.names.retain(|name| !is_of_index(name));
+            lists.is_empty() || image.names.iter().any(|name| name.digest().is_none())
+        });
+        list.extend(lines);
+        self.filtered(list, filter)
+    }
+
+    /// The images that `filter` wants, the newest first, each by itself. One of an index has the index's names, too.
+    pub(super) fn single_images(&self, filter: &ImageFilter) -> Result<Vec<ImageSummary>, EngineError> {
+        let mut list = self.summaries()?;
+        for index in self.store.indexes()? {
+            let names: Vec<Reference> = index.names.iter().filter_map(|name| name.parse().ok()).collect();
+            for image in list.iter_mut().filter(|image| index.images.contains(&image.manifest)) {
+                image.names.extend(names.clone());
+                image.names.sort();
+                image.names.dedup();
+            }
+        }
+        self.filtered(list, filter)
+    }
+
+    fn filtered(
+        &self,
+        mut list: Vec<ImageSummary>,
+        filter: &ImageFilter,
+    ) -> Result<Vec<ImageSummary>, EngineError> {
         let created = |text: &str| -> Result<Option<Timestamp>, EngineError> {
             let image = self.load_documents(self.find(text)?)?;
             Ok(Some(image.config.created.and_then(|time| time.parse().ok()).unwrap_or_default()))
         };
         let (before, since) = filter.bounds();
         let bounds = (before.map_or(Ok(None), created)?, since.map_or(Ok(None), created)?);
-        summaries.retain_mut(|image| filter.accepts(image, bounds));
-        summaries.sort_by(|a, b| b.created.cmp(&a.created));
-        Ok(summaries)
+        list.retain_mut(|image| filter.accepts(image, bounds));
+        list.sort_by(|a, b| b.created.cmp(&a.created));
+        Ok(list)
     }
 
+    /// All images, each by itself.
     fn summaries(&self) -> Result<Vec<ImageSummary>, EngineError> {
         let mut summaries = Vec::new();
         for row in self.store.images()? {
             let names = self.shown_names(&row)?;
             let mut summary = ImageSummary {
-                id: row.id,
+                id: row.id.0,
                 manifest: row.manifest,
+                platform: None,
+                images: Vec::new(),
                 names,
                 created: None,
                 size: 0,
@@ -94,6 +128,7 @@ impl Engine {
                 let layers = image.config.rootfs.diff_ids.iter().map(|layer| (*layer, size(layer)));
                 summary.layers = layers.collect();
                 summary.size = summary.layers.iter().map(|(_, size)| size).sum();
+                summary.platform = Some(platform_of(&image.config));
                 summary.created = image.config.created;
                 summary.labels = image.config.config.labels;
             }
@@ -130,45 +165,9 @@ impl Engine {
         }
     }
 
-    /// Gives the image that `source` names another name.
-    pub fn tag(&self, source: &str, name: &Reference) -> Result<(), EngineError> {
-        let row = self.find(source)?;
-        self.store.set_ref(&name.to_string(), &row.manifest)?;
-        Ok(self.store.sync()?)
-    }
-
-    /// Removes a name, and the image with its last name. By id, `force` removes an image that has several names.
-    pub fn remove(&self, text: &str, force: bool) -> Result<Vec<Removed>, EngineError> {
-        let row = self.find(text)?;
-        let name =
-            text.parse::<Reference>().ok().map(|r| r.to_string()).filter(|name| row.names.contains(name));
-        let mut removed = Vec::new();
-        match name {
-            Some(name) if row.names.len() > 1 => {
-                self.store.remove_ref(&name)?;
-                return Ok(vec![Removed::Untagged(familiar(&name))]);
-            }
-            Some(_) => {}
-            None if row.names.len() > 1 && !force => {
-                let names = row.names.iter().map(|name| familiar(name)).collect();
-                return Err(EngineError::StillNamed { id: row.id.digest().short(), names });
-            }
-            None => {}
-        }
-        if !force {
-            self.refuse_used(&row.id)?;
-        }
-        removed.extend(row.names.iter().map(|name| Removed::Untagged(familiar(name))));
-        self.store.remove_image(&row.manifest)?;
-        removed.push(Removed::Deleted(row.id));
-        let work = self.store.work_dir()?;
-        self.store.collect(&work, needed)?;
-        Ok(removed)
-    }
-
     /// An image's history, the topmost entry first.
-    pub fn history(&self, text: &str) -> Result<Vec<HistoryLine>, EngineError> {
-        let image = self.load_documents(self.find(text)?)?;
+    pub fn history(&self, text: &str, platform: Option<&Platform>) -> Result<Vec<HistoryLine>, EngineError> {
+        let image = self.load_documents(self.find_for(text, platform)?)?;
         let sizes = self.layer_sizes(&image)?;
         let mut layers = image.config.rootfs.diff_ids.iter();
         let mut lines = Vec::new();
@@ -207,9 +206,39 @@ impl Engine {
         Ok(self.store.sweep(work, needed)?)
     }
 
-    /// The blobs and layers that an image is made of.
+    /// The blobs and layers that an image is made of, with what the indexes that list it keep besides.
     pub(super) fn needed_by(&self, image: &ImageSummary) -> Result<(Vec<Digest>, Vec<DiffId>), EngineError> {
-        Ok(parts_of(&self.store, image.manifest, image.id)?)
+        let (mut blobs, layers) = parts_of(&self.store, image.manifest, ImageId(image.id))?;
+        for index in self.store.indexes_of(&image.manifest)? {
+            blobs.push(index.digest.0);
+            blobs.extend(index.blobs.iter().map(|blob| blob.0));
+        }
+        Ok((blobs, layers))
+    }
+}
+
+/// The line of an index in a list. Its size is that of all layers, each counted once.
+fn index_line(index: &IndexRow, all: &[ImageSummary]) -> ImageSummary {
+    let images = index.images.iter().filter_map(|manifest| all.iter().find(|one| one.manifest == *manifest));
+    let images: Vec<ImageSummary> = images.cloned().collect();
+    let first = images.first();
+    let layers: BTreeMap<DiffId, u64> =
+        images.iter().flat_map(|image| image.layers.iter().copied()).collect();
+    let others = all.iter().filter(|image| !index.images.contains(&image.manifest));
+    let elsewhere: HashSet<DiffId> =
+        others.flat_map(|image| image.layers.iter().map(|(layer, _)| *layer)).collect();
+    let shared = layers.iter().filter(|(layer, _)| elsewhere.contains(layer));
+    ImageSummary {
+        id: index.digest.0,
+        manifest: index.digest,
+        platform: None,
+        names: index.names.iter().filter_map(|name| name.parse().ok()).collect(),
+        created: images.iter().filter_map(|image| image.created.clone()).max(),
+        size: layers.values().sum(),
+        shared: shared.map(|(_, size)| size).sum(),
+        labels: first.map(|image| image.labels.clone()).unwrap_or_default(),
+        layers: layers.into_iter().collect(),
+        images,
     }
 }
 

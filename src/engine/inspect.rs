@@ -31,9 +31,9 @@ pub struct StoredDocument {
 impl Engine {
     /// The manifest of the image that `text` names, or the index if it names one.
     pub fn document(&self, text: &str) -> Result<StoredDocument, EngineError> {
-        let row = self.find(text)?;
+        let named = self.find_named(text)?;
         let name = text.parse::<Reference>().map_or_else(|_| text.to_owned(), |name| name.to_string());
-        self.stored_document(name, row.manifest)
+        self.stored_document(name, named.digest())
     }
 
     fn stored_document(&self, name: String, digest: ManifestDigest) -> Result<StoredDocument, EngineError> {
@@ -81,9 +81,15 @@ impl Engine {
         Ok(digests.into_iter().collect())
     }
 
-    /// The image that `text` names, in the fields of Docker's JSON; with `sizes` also what it shares with other images.
-    pub fn inspect(&self, text: &str, sizes: bool) -> Result<Value, EngineError> {
-        let image = self.load_documents(self.find(text)?)?;
+    /// The image that `text` names, in the fields of Docker's JSON: of an index the one for `platform`, or else for this
+    /// machine. With `sizes` also what it shares with other images.
+    pub fn inspect(
+        &self,
+        text: &str,
+        platform: Option<&Platform>,
+        sizes: bool,
+    ) -> Result<Value, EngineError> {
+        let image = self.load_documents(self.find_for(text, platform)?)?;
         let size = self.image_size(&image)?;
         let config = &image.config;
         let names: Vec<String> = image.row.names.iter().map(|name| familiar(name)).collect();

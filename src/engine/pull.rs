@@ -144,12 +144,19 @@ impl Engine {
         self.store.find_image(&pulled.manifest)?.ok_or_else(missing)
     }
 
-    /// Another image of the index that `row` came from, for this platform.
+    /// Another image of an index that lists `row` or that it came from, which fits.
     pub(super) fn sibling(
         &self,
         row: &ImageRow,
         fits: impl Fn(&ImageRow) -> Result<bool, EngineError>,
     ) -> Result<Option<ImageRow>, EngineError> {
+        for index in self.store.indexes_of(&row.manifest)? {
+            for other in self.images_of(&index)? {
+                if fits(&other)? {
+                    return Ok(Some(other));
+                }
+            }
+        }
         let digests: BTreeSet<(String, ManifestDigest)> =
             self.store.repo_digests(&row.manifest)?.into_iter().collect();
         for (repository, digest) in digests {

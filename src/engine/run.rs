@@ -11,7 +11,7 @@ use crate::exec::{self, CancelToken, Capabilities, Io, Output, Signals, Spec, St
 use crate::network::{
     Dns, ExtraHost, Lack, Network, PublishedPort, machine_address, with_hosts, without_loopback,
 };
-use crate::oci::{Config, DEFAULT_PATH};
+use crate::oci::{Config, DEFAULT_PATH, Platform};
 use crate::plan::NetworkMode;
 use crate::solve::{Limits, Stack, copying, out_of_memory, too_many_processes};
 use crate::store::{ContainerDir, Driver, WorkDir};
@@ -25,6 +25,8 @@ use super::error::EngineError;
 pub struct RunRequest {
     /// The image.
     pub image: String,
+    /// What the image is for, if there are several of the name; `None` takes the one for this machine.
+    pub platform: Option<Platform>,
     /// The command; empty takes the image's own.
     pub command: Vec<String>,
     /// Goes before the command in the place of the image's entrypoint, whose command then does not count either. An
@@ -123,7 +125,7 @@ impl Engine {
         if !request.ports.is_empty() && request.network != NetworkMode::Private {
             return Err(EngineError::PortsWithoutNetwork);
         }
-        let image = self.load_documents(self.find(&request.image)?)?;
+        let image = self.load_documents(self.find_for(&request.image, request.platform.as_ref())?)?;
         let config = &image.config.config;
         let args = arguments(request, config);
         if args.is_empty() {

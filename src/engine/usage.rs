@@ -159,7 +159,7 @@ impl Usage {
 impl Engine {
     /// What the store holds now. Builds may go on meanwhile.
     pub fn usage(&self) -> Result<Usage, EngineError> {
-        let images = self.images(&ImageFilter::default())?;
+        let images = self.single_images(&ImageFilter::default())?;
         let containers = self.containers(&ContainerFilter::default())?;
         let (cached, encodings) = (self.store.cached_layers()?, self.store.encodings()?);
         let mut ledger = Ledger::open(&self.store)?;
@@ -352,7 +352,7 @@ fn image_usage(images: Vec<ImageSummary>, containers: &[ContainerUsage], ledger:
         unique: ledger.sum_where(|users| {
             users.images.len() == 1 && users.images.contains(&number) && users.containers.is_empty()
         }),
-        containers: containers.iter().filter(|one| one.container.image_id == image.id).count(),
+        containers: containers.iter().filter(|one| one.container.image_id.0 == image.id).count(),
         image,
     };
     images.into_iter().enumerate().map(usage).collect()

@@ -114,9 +114,11 @@ impl<'a> Facts<'a> {
             .or_else(|| name.parse().ok().filter(|&index: &usize| index < stages.len()))
     }
 
-    /// The image that something starts from, if it is known.
+    /// The image that something starts from, if it is known for some platform.
     pub(super) fn base(&self, origin: &Origin) -> Option<&'a BaseImage> {
-        self.input.bases.get(origin.reference()?)
+        let reference = origin.reference()?;
+        let found = self.input.bases.iter().find(|(key, _)| key.reference == reference);
+        found.map(|(_, image)| image)
     }
 
     /// The text at a place of the file.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Source;
 use crate::dockerfile;
 use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, NamedContext, NetworkMode, Options};
+use crate::plan::{BaseImage, ImageKey, NamedContext, NetworkMode, Options};
 
 use super::{Extent, Input, Report, check};
 
@@ -52,13 +52,14 @@ fn report(text: &str, extent: Extent, options: &Options) -> Report {
         ..Config::default()
     };
     let base = BaseImage { name: "base".into(), config: ImageConfig { config, ..ImageConfig::default() } };
+    let key = ImageKey { reference: "base:1".to_owned(), platform: options.platform.clone() };
     let source = Source::new("Dockerfile", text);
     let parsed = dockerfile::parse(&source).expect("the syntax is right");
     let input = Input {
         source: &source,
         parsed: &parsed,
         options,
-        bases: &BTreeMap::from([("base:1".to_owned(), base)]),
+        bases: &BTreeMap::from([(key, base)]),
         context: None,
         extent,
     };

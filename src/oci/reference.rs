@@ -179,10 +179,10 @@ impl Reference {
         self.with_suffixes(self.familiar_name())
     }
 
-    /// The same name and tag at this digest.
+    /// The same name at this digest, without its tag.
     #[must_use]
     pub fn at_digest(&self, digest: ManifestDigest) -> Self {
-        Self { digest: Some(digest), ..self.clone() }
+        Self { digest: Some(digest), tag: None, ..self.clone() }
     }
 
     fn with_suffixes(&self, mut text: String) -> String {

@@ -13,7 +13,7 @@ use super::{
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (id, base) in self.bases.iter().enumerate() {
-            writeln!(f, "base {id}: {} ({:?})", base.name, base.reference)?;
+            writeln!(f, "base {id}: {} ({:?})", base.name, base.key.reference)?;
         }
         for (id, context) in self.contexts.iter().enumerate() {
             match context {

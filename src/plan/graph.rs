@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::diagnostic::Span;
+use crate::oci::Platform;
 
-use super::{Base, BaseId, BaseImage, ContextId, ContextName, Root, Step, StepId};
+use super::{Base, BaseId, BaseImage, ContextId, ContextName, ImageKey, Images, Root, Step, StepId};
 
 /// A growing plan.
 #[derive(Debug)]
 pub(super) struct Graph<'i> {
-    images: &'i BTreeMap<String, BaseImage>,
+    images: &'i Images,
     bases: Vec<Base>,
-    base_ids: HashMap<&'i str, BaseId>,
+    base_ids: HashMap<(&'i str, Platform), BaseId>,
     contexts: Vec<ContextName>,
     steps: Vec<Step>,
     /// The last step from each root, and the one before it from the same root, by step. They are few: a root is mostly
@@ -22,7 +23,7 @@ pub(super) struct Graph<'i> {
 
 impl<'i> Graph<'i> {
     /// An empty plan that may use these images, by reference.
-    pub(super) fn new(images: &'i BTreeMap<String, BaseImage>) -> Self {
+    pub(super) fn new(images: &'i Images) -> Self {
         Self {
             images,
             bases: Vec::new(),
@@ -34,15 +35,15 @@ impl<'i> Graph<'i> {
         }
     }
 
-    /// The image that a reference was found to name; `None` if nobody looked for it.
-    pub(super) fn image(&self, reference: &str) -> Option<&'i BaseImage> {
-        self.images.get(reference)
+    /// The image that was found; `None` if nobody looked for it.
+    pub(super) fn image(&self, key: &ImageKey) -> Option<&'i BaseImage> {
+        self.images.get(key)
     }
 
     /// The base for `image`. A new one is called by `name`.
-    pub(super) fn base(&mut self, image: &'i BaseImage, reference: &str, name: String, span: Span) -> BaseId {
-        *self.base_ids.entry(&image.name).or_insert_with(|| {
-            self.bases.push(Base { reference: reference.to_owned(), name, span });
+    pub(super) fn base(&mut self, image: &'i BaseImage, key: ImageKey, name: String, span: Span) -> BaseId {
+        *self.base_ids.entry((&image.name, key.platform.clone())).or_insert_with(|| {
+            self.bases.push(Base { key, name, span });
             BaseId(self.bases.len() as u32 - 1)
         })
     }

@@ -24,13 +24,15 @@ use super::graph::Graph;
 use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
-use super::{BaseId, BaseImage, ContextName, HistoryItem, Options, Plan, Root, Step, StepKind, Stop, Target};
+use super::{
+    BaseId, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Step, StepKind, Stop, Target,
+};
 
 /// See [`super::lower()`], and [`super::lower_until()`] for `place`.
 pub(super) fn lower(
     dockerfile: &Dockerfile,
     options: &Options,
-    images: &BTreeMap<String, BaseImage>,
+    images: &Images,
     place: Option<Span>,
 ) -> Result<(Plan, Option<Stop>), Vec<PlanError>> {
     let stages = Stages::find(dockerfile, options, images)?;
@@ -203,7 +205,8 @@ impl Lowering<'_> {
         counter: &mut Counter,
     ) -> Result<State, PlanError> {
         let span = needed.stage.from.kind.image.span;
-        let image = self.graph.image(reference).ok_or_else(|| not_found(reference, span))?;
+        let key = ImageKey { reference: reference.to_owned(), platform: needed.platform.clone() };
+        let image = self.graph.image(&key).ok_or_else(|| not_found(reference, span))?;
         let mut config = image.config.config.clone();
         config.on_build.clear();
         let has_path = |variable: &String| variable.split_once('=').is_some_and(|(name, _)| name == "PATH");
@@ -214,7 +217,7 @@ impl Lowering<'_> {
             config.working_dir = config::absolute("", &config.working_dir);
         }
         let name = counter.name(&["FROM ", &image.name]);
-        let base = self.graph.base(image, reference, name, span);
+        let base = self.graph.base(image, key, name, span);
         let author = image.config.author.clone().filter(|author| !author.is_empty());
         let base_platform = platform::of_image(image);
         let state = self.started(Root::Base(base), Some(base), config, author, needed.platform.clone());

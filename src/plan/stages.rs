@@ -5,8 +5,6 @@
 //! trigger counts as an instruction of the stage that runs it. Named contexts stand in for stages and images of their
 //! names; a stage that is replaced is not looked at.
 
-use std::collections::BTreeMap;
-
 use crate::diagnostic::{Spanned, nearest};
 use crate::dockerfile::ast::{Dockerfile, Instruction, InstructionKind, Stage};
 use crate::dockerfile::mount::Mount;
@@ -16,7 +14,7 @@ use super::contexts;
 use super::error::{PlanError, PlanErrorKind};
 use super::scope::Scope;
 use super::triggers::Trigger;
-use super::{BaseImage, BaseRef, Options};
+use super::{BaseRef, ImageKey, Images, Options};
 
 /// What a stage starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +91,7 @@ impl<'d> Stages<'d> {
     pub(super) fn find(
         dockerfile: &'d Dockerfile,
         options: &'d Options,
-        known: &BTreeMap<String, BaseImage>,
+        known: &Images,
     ) -> Result<Self, Vec<PlanError>> {
         let globals = Scope::global(dockerfile, options)?;
         let all = &dockerfile.stages;
@@ -128,7 +126,7 @@ impl<'d> Stages<'d> {
     pub(super) fn images(&self) -> Vec<BaseRef> {
         let mut images: Vec<BaseRef> = Vec::new();
         let mut add = |reference: &str, platform: &Platform, span, trigger: Option<&str>| {
-            if !images.iter().any(|image| image.reference == reference) {
+            if !images.iter().any(|image| image.reference == reference && image.platform == *platform) {
                 let (reference, platform) = (reference.to_owned(), platform.clone());
                 let trigger = trigger.map(str::to_owned);
                 images.push(BaseRef { reference, platform, span, trigger });
@@ -162,14 +160,17 @@ impl<'d> Stages<'d> {
     fn triggers(
         &self,
         index: usize,
-        origin: &Origin,
-        known: &BTreeMap<String, BaseImage>,
+        (origin, platform): (&Origin, &Platform),
+        known: &Images,
     ) -> Result<Vec<Trigger>, PlanError> {
         match origin {
             Origin::Stage(parent) => Ok(Trigger::of_stage(&self.all[*parent])),
-            Origin::Image(reference) => known.get(reference).map_or(Ok(Vec::new()), |image| {
-                Trigger::of_image(&image.config.config, self.all[index].from.kind.image.span)
-            }),
+            Origin::Image(reference) => {
+                let key = ImageKey { reference: reference.clone(), platform: platform.clone() };
+                known.get(&key).map_or(Ok(Vec::new()), |image| {
+                    Trigger::of_image(&image.config.config, self.all[index].from.kind.image.span)
+                })
+            }
             Origin::Scratch | Origin::Files(_) => Ok(Vec::new()),
         }
     }
@@ -218,12 +219,7 @@ impl<'d> Stages<'d> {
     }
 
     /// A stage with what it starts from and what that asks for. What is wrong with it goes to `errors`.
-    fn needed(
-        &mut self,
-        index: usize,
-        known: &BTreeMap<String, BaseImage>,
-        errors: &mut Vec<PlanError>,
-    ) -> Needed<'d> {
+    fn needed(&mut self, index: usize, known: &Images, errors: &mut Vec<PlanError>) -> Needed<'d> {
         let stage = &self.all[index];
         let platform = self.platform(index).unwrap_or_else(|error| {
             errors.push(error);
@@ -236,7 +232,7 @@ impl<'d> Stages<'d> {
             errors.push(error);
             Origin::Scratch
         });
-        let triggers = self.triggers(index, &origin, known).unwrap_or_else(|error| {
+        let triggers = self.triggers(index, (&origin, &platform), known).unwrap_or_else(|error| {
             errors.push(error);
             Vec::new()
         });

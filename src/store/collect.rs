@@ -59,6 +59,8 @@ impl Store {
                 &[
                     "SELECT source FROM layers WHERE source IS NOT NULL",
                     "SELECT digest FROM encodings WHERE diff_id IN (SELECT diff_id FROM layers)",
+                    "SELECT digest FROM indexes",
+                    "SELECT blob FROM index_blobs",
                 ],
             )?;
             t.execute("DELETE FROM encodings WHERE diff_id NOT IN (SELECT diff_id FROM layers)", [])?;

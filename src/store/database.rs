@@ -17,7 +17,7 @@ const FORMAT: i64 = STEPS.len() as i64;
 
 /// What makes a database of each format from one of the format before; the first makes it from nothing. A step that has
 /// been released is never changed.
-const STEPS: [&str; 4] = [FIRST, REGISTRIES, CONTAINERS, LEASES];
+const STEPS: [&str; 5] = [FIRST, REGISTRIES, CONTAINERS, INDEXES, LEASES];
 
 const FIRST: &str = "
 CREATE TABLE blobs (
@@ -73,6 +73,23 @@ CREATE TABLE container_layers (
     container TEXT NOT NULL REFERENCES containers ON DELETE CASCADE, ordinal INTEGER NOT NULL, diff_id BLOB NOT NULL,
     PRIMARY KEY (container, ordinal)
 ) WITHOUT ROWID;
+";
+
+const INDEXES: &str = "
+CREATE TABLE indexes (
+    digest BLOB PRIMARY KEY, media_type TEXT NOT NULL, size INTEGER NOT NULL, created INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE index_images (
+    index_digest BLOB NOT NULL REFERENCES indexes ON DELETE CASCADE, ordinal INTEGER NOT NULL,
+    manifest BLOB NOT NULL REFERENCES images, PRIMARY KEY (index_digest, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX index_images_by_manifest ON index_images (manifest);
+CREATE TABLE index_blobs (
+    index_digest BLOB NOT NULL REFERENCES indexes ON DELETE CASCADE, blob BLOB NOT NULL,
+    PRIMARY KEY (index_digest, blob)
+) WITHOUT ROWID;
+ALTER TABLE refs ADD COLUMN index_digest BLOB REFERENCES indexes ON DELETE SET NULL;
+CREATE INDEX refs_by_index ON refs (index_digest);
 ";
 
 /// They are files of the work directories now.

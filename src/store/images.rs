@@ -20,7 +20,8 @@ pub struct ImageRow {
     pub id: ImageId,
     /// When it came into the store, in seconds since 1970.
     pub stored: i64,
-    /// Its references in canonical form, sorted.
+    /// The references in canonical form that stand for it, sorted: its own, and those of indexes in which it is the image
+    /// that is taken where one is wanted.
     pub names: Vec<String>,
 }
 
@@ -42,11 +43,12 @@ impl Store {
         Ok(())
     }
 
-    /// Lets `name`, a canonical reference, name an image that is known, whatever it named before.
+    /// Lets `name`, a canonical reference, name an image that is known and nothing else, whatever it named before.
     pub fn set_ref(&self, name: &str, manifest: &ManifestDigest) -> Result<(), StoreError> {
         self.database.write("set a reference", |t| {
             t.execute(
-                "INSERT INTO refs (name, manifest) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET manifest = ?2",
+                "INSERT INTO refs (name, manifest) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET manifest = ?2, index_digest = NULL",
                 (name, Stored(manifest.0)),
             )
         })?;
@@ -61,9 +63,14 @@ impl Store {
         Ok(removed > 0)
     }
 
-    /// Forgets an image with all its references. Its layers go when nothing else needs them.
+    /// Forgets an image with all its references, and the indexes that list it: an index has all its images. What these
+    /// were called then names the image that was taken for them. Layers go when nothing else needs them.
     pub fn remove_image(&self, manifest: &ManifestDigest) -> Result<(), StoreError> {
         self.database.write("remove an image", |t| {
+            t.execute(
+                "DELETE FROM indexes WHERE digest IN (SELECT index_digest FROM index_images WHERE manifest = ?1)",
+                [Stored(manifest.0)],
+            )?;
             t.execute("DELETE FROM images WHERE manifest = ?1", [Stored(manifest.0)])
         })?;
         Ok(())

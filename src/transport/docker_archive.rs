@@ -4,34 +4,33 @@
 
 use serde::Serialize;
 
-use crate::oci::Reference;
 use crate::oci::layout::blob_path;
+use crate::oci::{Platform, Reference};
 use crate::progress::Step;
 
 use super::Session;
 use super::blob_files::BlobFiles;
+use super::bundle::Bundle;
 use super::destination::Destination;
 use super::error::ExportError;
 use super::oci_layout;
-use super::pack::{Exported, Packing, SourceImage, pack};
+use super::pack::Exported;
 
 /// The list of images in Docker's form.
 pub(super) const MANIFEST_FILE: &str = "manifest.json";
 
-/// Writes images as an archive that `docker load` reads, old versions included.
+/// Writes images as an archive that `docker load` reads, old versions included. Of an index old versions find the image
+/// for this machine, or else the first.
 pub fn write_docker(
     session: Session<'_>,
-    images: &[SourceImage],
-    packing: Packing,
+    bundles: &[Bundle],
     destination: Destination<'_>,
     step: &Step<'_>,
-) -> Result<Vec<Exported>, ExportError> {
-    let (exported, blobs) = pack(session, images, packing, step)?;
-    let mut documents = oci_layout::documents(oci_layout::index(images, &exported).to_json());
-    documents.insert(MANIFEST_FILE, manifest_json(images, &exported));
-    let files = BlobFiles { blobs, documents };
-    destination.fill(|out| files.write_tar(session, out, step))?;
-    Ok(exported)
+) -> Result<(), ExportError> {
+    let mut documents = oci_layout::documents(oci_layout::index(bundles).to_json());
+    documents.insert(MANIFEST_FILE, manifest_json(bundles));
+    let files = BlobFiles { blobs: oci_layout::blobs(session, bundles)?, documents };
+    destination.fill(|out| files.write_tar(session, out, step))
 }
 
 /// One image in `manifest.json`.
@@ -44,10 +43,11 @@ struct Item {
     layers: Vec<String>,
 }
 
-fn manifest_json(images: &[SourceImage], exported: &[Exported]) -> Vec<u8> {
-    let items = images.iter().zip(exported).map(|(image, exported)| {
+fn manifest_json(bundles: &[Bundle]) -> Vec<u8> {
+    let items = bundles.iter().map(|bundle| {
+        let exported: &Exported = &bundle.image_for(&Platform::host()).exported;
         // A name without a tag has no form here.
-        let tagged = image.names.iter().filter(|name| name.tag().is_some() && name.digest().is_none());
+        let tagged = bundle.names().iter().filter(|name| name.tag().is_some() && name.digest().is_none());
         let tags: Vec<String> = tagged.map(Reference::familiar).collect();
         Item {
             config: blob_path(exported.id.digest()),

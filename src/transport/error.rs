@@ -58,6 +58,12 @@ pub enum ExportError {
         /// Layers in the manifest.
         layers: usize,
     },
+    /// What is said of the images of an index would not be true of others.
+    #[error("the attestations in the index {index} are of its images with the layers as they are")]
+    Attested {
+        /// The index.
+        index: ManifestDigest,
+    },
     /// A stored layer cannot be read.
     #[error("the layer {layer} in the store cannot be read")]
     Layer {
@@ -123,6 +129,16 @@ pub enum ExportError {
         /// The entry.
         path: TreePath,
     },
+    /// Two file systems that become one have different things at one place.
+    #[error("`{path}` for {second} is not the same as for {first}")]
+    Clash {
+        /// The place.
+        path: TreePath,
+        /// What the first one is for.
+        first: String,
+        /// What the other one is for.
+        second: String,
+    },
     /// The output directory has an index that is not one of an OCI layout.
     #[error("{} exists and is not the index of an OCI image layout", path.display())]
     ForeignIndex {
@@ -139,6 +155,17 @@ pub enum ExportError {
 impl ExportError {
     pub(super) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { operation, path: path.to_owned(), source }
+    }
+
+    /// What to do about it, if there is something.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Attested { .. } => Some("leave the compression as it is"),
+            Self::Clash { .. } => {
+                Some("leave `platform-split=false` out, so that each platform has a directory")
+            }
+            _ => None,
+        }
     }
 
     /// The error of a writer that is metered: it may have been the meter that stopped.

@@ -42,7 +42,7 @@ pub fn write_local(
     dir: &Path,
     step: &Step<'_>,
 ) -> Result<(), ExportError> {
-    let mut flat = merged.flatten(options.epoch, None);
+    let mut flat = merged.flatten(options.epoch);
     if !rustix::process::geteuid().is_root() || is_confined() {
         own(&mut flat.entries);
     }

@@ -15,47 +15,55 @@ use crate::progress::Step;
 
 use super::Session;
 use super::blob_files::BlobFiles;
+use super::bundle::Bundle;
 use super::destination::{Destination, NewDirectory};
 use super::error::ExportError;
-use super::pack::{Exported, Packing, SourceImage, pack};
+use super::pack::Blobs;
 
-/// Writes images as the tar of an OCI layout.
+/// Writes images and indexes as the tar of an OCI layout.
 ///
-/// Each name of an image makes an entry of the index, with the complete reference as `io.containerd.image.name` and
-/// the tag as `org.opencontainers.image.ref.name`, as BuildKit and containerd do.
+/// Each name makes an entry of the layout's index, with the complete reference as `io.containerd.image.name` and
+/// the tag as `org.opencontainers.image.ref.name`, as BuildKit and containerd do. An index of images is a blob as any
+/// manifest is.
 pub fn write_oci(
     session: Session<'_>,
-    images: &[SourceImage],
-    packing: Packing,
+    bundles: &[Bundle],
     destination: Destination<'_>,
     step: &Step<'_>,
-) -> Result<Vec<Exported>, ExportError> {
-    let (exported, blobs) = pack(session, images, packing, step)?;
-    let documents = documents(index(images, &exported).to_json());
-    let files = BlobFiles { blobs, documents };
-    destination.fill(|out| files.write_tar(session, out, step))?;
-    Ok(exported)
+) -> Result<(), ExportError> {
+    let documents = documents(index(bundles).to_json());
+    let files = BlobFiles { blobs: blobs(session, bundles)?, documents };
+    destination.fill(|out| files.write_tar(session, out, step))
 }
 
-/// Writes images as an OCI layout in a directory. In one that is there, blobs are added, and entries of its index
-/// give way to new ones of the same name.
+/// Writes images and indexes as an OCI layout in a directory. In one that is there, blobs are added, and entries of its
+/// index give way to new ones of the same name.
 pub fn write_oci_directory(
     session: Session<'_>,
-    images: &[SourceImage],
-    packing: Packing,
+    bundles: &[Bundle],
     dir: &Path,
     step: &Step<'_>,
-) -> Result<Vec<Exported>, ExportError> {
-    let (exported, blobs) = pack(session, images, packing, step)?;
+) -> Result<(), ExportError> {
+    let blobs = blobs(session, bundles)?;
     let dir = NewDirectory::create(dir)?;
-    let mut index = index(images, &exported).to_json();
+    let mut index = index(bundles).to_json();
     if !dir.is_new() {
         index = merged(&dir.path().join(INDEX_FILE), index)?;
     }
     let files = BlobFiles { blobs, documents: documents(index) };
     files.write_directory(session, dir.path(), step)?;
-    dir.commit()?;
-    Ok(exported)
+    dir.commit()
+}
+
+/// All blobs of all bundles, each once.
+pub(super) fn blobs(session: Session<'_>, bundles: &[Bundle]) -> Result<Blobs, ExportError> {
+    let mut all = Blobs::new();
+    for bundle in bundles {
+        for (digest, content) in bundle.blobs(session)? {
+            all.entry(digest).or_insert(content);
+        }
+    }
+    Ok(all)
 }
 
 /// The documents of every layout.
@@ -64,13 +72,12 @@ pub(super) fn documents(index: Vec<u8>) -> BTreeMap<&'static str, Vec<u8>> {
 }
 
 /// The index of a layout.
-pub(super) fn index(images: &[SourceImage], exported: &[Exported]) -> Index {
+pub(super) fn index(bundles: &[Bundle]) -> Index {
     let mut manifests: Vec<Descriptor> = Vec::new();
-    for (image, exported) in images.iter().zip(exported) {
-        let entries = image.names.iter().map(|name| named(&exported.manifest, name));
-        manifests.extend(entries);
-        if image.names.is_empty() {
-            manifests.push(exported.manifest.clone());
+    for bundle in bundles {
+        manifests.extend(bundle.names().iter().map(|name| named(bundle.descriptor(), name)));
+        if bundle.names().is_empty() {
+            manifests.push(bundle.descriptor().clone());
         }
     }
     Index { media_type: MediaType::Index, manifests, annotations: BTreeMap::new() }

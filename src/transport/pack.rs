@@ -3,13 +3,13 @@
 //! Owns the choice between a layer's kept blob, its tar and a new compressed blob, and the manifest that follows
 //! from that choice. Must not know the file that all this goes into.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::layer::Compression;
 use crate::oci::layout::ANNOTATION_STARGZ_TOC;
 use crate::oci::{
     self, BlobDigest, Descriptor, DiffId, Digest, ImageConfig, ImageId, Manifest, ManifestDigest, MediaType,
-    Platform, Reference,
+    Platform,
 };
 use crate::progress::Step;
 use crate::store::{Layer, Store, StoreError, TarSource};
@@ -19,30 +19,24 @@ use super::error::ExportError;
 use super::layer_source::{self, Encoded};
 use super::meter::Meter;
 
-/// An image whose layers are in the store, and the names that it has in what is written.
+/// An image whose layers are in the store.
 #[derive(Debug, Clone)]
 pub struct SourceImage {
     /// The bytes of its manifest. A layer is listed under the digest of a blob in the store or under its diff id.
     pub manifest_json: Vec<u8>,
     /// The bytes of its config.
     pub config_json: Vec<u8>,
-    /// Its names; there may be none.
-    pub names: Vec<Reference>,
     /// What an index says of the manifest besides.
     pub annotations: BTreeMap<String, String>,
 }
 
 impl SourceImage {
     /// Reads an image's documents in the store, verified.
-    pub fn stored(
-        store: &Store,
-        manifest: &ManifestDigest,
-        names: Vec<Reference>,
-    ) -> Result<Self, ExportError> {
+    pub fn stored(store: &Store, manifest: &ManifestDigest) -> Result<Self, ExportError> {
         let manifest_json = store.read_blob(&BlobDigest(manifest.0))?;
         let config = parse_manifest(&manifest_json)?.config;
         let config_json = store.read_blob(&BlobDigest(config.digest))?;
-        Ok(Self { manifest_json, config_json, names, annotations: BTreeMap::new() })
+        Ok(Self { manifest_json, config_json, annotations: BTreeMap::new() })
     }
 }
 
@@ -129,7 +123,7 @@ pub struct Exported {
     pub layers: Vec<Descriptor>,
 }
 
-/// An image whose blobs are in the store, or can be made of what is there.
+/// An image as it goes out. Its blobs are in the store, or can be written anew from what is there.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     /// What it is.
@@ -138,32 +132,70 @@ pub struct Prepared {
     pub manifest_json: Vec<u8>,
     /// The bytes of its config.
     pub config_json: Vec<u8>,
+    /// Its layers as they are in the store, lowest first.
+    diff_ids: Vec<DiffId>,
+    /// Blobs that were made for it just now: they were hashed when they were written, and need not be again.
+    fresh: BTreeSet<Digest>,
+}
+
+impl Prepared {
+    /// Where the bytes of its config and its layers come from.
+    pub(super) fn contents(&self, session: Session<'_>) -> Result<Blobs, ExportError> {
+        let config = (self.config_json.len() as u64, Content::Bytes(self.config_json.clone()));
+        let mut blobs = Blobs::from([(self.exported.id.0, config)]);
+        for (layer, diff_id) in self.exported.layers.iter().zip(&self.diff_ids) {
+            let content = if layer.digest == diff_id.0 {
+                Content::Tar(Box::new(stored_layer(session, diff_id)?))
+            } else if self.fresh.contains(&layer.digest) {
+                Content::Fresh(BlobDigest(layer.digest))
+            } else {
+                Content::Blob(BlobDigest(layer.digest))
+            };
+            blobs.insert(layer.digest, (layer.size, content));
+        }
+        Ok(blobs)
+    }
+}
+
+fn stored_layer(session: Session<'_>, diff_id: &DiffId) -> Result<Layer, ExportError> {
+    Ok(session.store.layer(diff_id, session.work)?.ok_or(StoreError::NoLayer(*diff_id))?)
 }
 
 /// An image as its manifest lists it.
 pub fn listed(image: &SourceImage) -> Result<Prepared, ExportError> {
     let parsed = Parsed::new(image)?;
     let layers = parsed.manifest.layers.clone();
-    let exported = parsed.finish(layers, Packing::AsListed, &mut Blobs::new());
-    let (manifest_json, config_json) = (image.manifest_json.clone(), image.config_json.clone());
-    Ok(Prepared { exported, manifest_json, config_json })
+    Ok(parsed.finish(layers, Packing::AsListed, BTreeSet::new()))
 }
 
-/// Decides how an image goes out, and has the compressed blobs of its layers in the store then.
+/// Decides how images go out, and has the compressed blobs of their layers in the store then.
 pub fn prepare(
     session: Session<'_>,
-    image: &SourceImage,
+    images: &[SourceImage],
     packing: Packing,
     step: &Step<'_>,
-) -> Result<Prepared, ExportError> {
-    let (mut exported, mut blobs) = pack(session, std::slice::from_ref(image), packing, step)?;
-    let exported = exported.remove(0);
-    let mut document = |digest: &Digest| match blobs.remove(digest) {
-        Some((_, Content::Bytes(bytes))) => bytes,
-        _ => unreachable!("packing an image makes its documents"),
-    };
-    let (manifest_json, config_json) = (document(&exported.manifest.digest), document(&exported.id.0));
-    Ok(Prepared { exported, manifest_json, config_json })
+) -> Result<Vec<Prepared>, ExportError> {
+    let parsed: Vec<Parsed<'_>> = images.iter().map(Parsed::new).collect::<Result<_, _>>()?;
+    let plans: Vec<Vec<Plan>> =
+        parsed.iter().map(|image| image.plan(session, packing)).collect::<Result<_, _>>()?;
+    let to_compress = plans.iter().flatten().map(|plan| match &plan.choice {
+        Choice::Compress(layer, _) => layer.tar_size,
+        Choice::Ready => 0,
+    });
+    let meter = Meter::new(step, session.cancel, Some(to_compress.sum()));
+    let mut prepared = Vec::with_capacity(parsed.len());
+    for (mut image, plans) in parsed.into_iter().zip(plans) {
+        let mut layers = Vec::with_capacity(plans.len());
+        let mut fresh = BTreeSet::new();
+        for (plan, diff_id) in plans.into_iter().zip(&mut image.config.rootfs.diff_ids) {
+            let Packed { descriptor, is_fresh, tar } = plan.carry_out(session, packing, &meter)?;
+            fresh.extend(is_fresh.then_some(descriptor.digest));
+            layers.push(descriptor);
+            *diff_id = tar.unwrap_or(*diff_id);
+        }
+        prepared.push(image.finish(layers, packing, fresh));
+    }
+    Ok(prepared)
 }
 
 /// Where the bytes of a blob come from.
@@ -173,7 +205,7 @@ pub(super) enum Content {
     Bytes(Vec<u8>),
     /// They are a blob in the store.
     Blob(BlobDigest),
-    /// They are a blob that was made just now: it was hashed when it was written, and need not be again.
+    /// They are a blob that was made just now.
     Fresh(BlobDigest),
     /// They are the tar of a layer.
     Tar(Box<Layer>),
@@ -189,47 +221,18 @@ struct Plan {
 }
 
 enum Choice {
-    Ready(Content),
+    /// Nothing: it is there.
+    Ready,
     Compress(Layer, Compression),
 }
 
 /// A layer as it goes out.
 struct Packed {
     descriptor: Descriptor,
-    content: Content,
+    /// Whether its blob was made just now.
+    is_fresh: bool,
     /// The digest of what it decompresses to, if that is more than the layer's own tar.
     tar: Option<DiffId>,
-}
-
-/// Decides how the images go out, compresses what must be compressed, and lists the blobs.
-pub(super) fn pack(
-    session: Session<'_>,
-    images: &[SourceImage],
-    packing: Packing,
-    step: &Step<'_>,
-) -> Result<(Vec<Exported>, Blobs), ExportError> {
-    let stored: Vec<Parsed<'_>> = images.iter().map(Parsed::new).collect::<Result<_, _>>()?;
-    let plans: Vec<Vec<Plan>> =
-        stored.iter().map(|image| image.plan(session, packing)).collect::<Result<_, _>>()?;
-    let to_compress = plans.iter().flatten().map(|plan| match &plan.choice {
-        Choice::Compress(layer, _) => layer.tar_size,
-        Choice::Ready(_) => 0,
-    });
-    let meter = Meter::new(step, session.cancel, Some(to_compress.sum()));
-    let mut blobs = Blobs::new();
-    let mut exported = Vec::with_capacity(stored.len());
-    for (image, plans) in stored.into_iter().zip(plans) {
-        let mut image = image;
-        let mut layers = Vec::with_capacity(plans.len());
-        for (plan, diff_id) in plans.into_iter().zip(&mut image.config.rootfs.diff_ids) {
-            let Packed { descriptor, content, tar } = plan.carry_out(session, packing, &meter)?;
-            blobs.entry(descriptor.digest).or_insert((descriptor.size, content));
-            layers.push(descriptor);
-            *diff_id = tar.unwrap_or(*diff_id);
-        }
-        exported.push(image.finish(layers, packing, &mut blobs));
-    }
-    Ok((exported, blobs))
 }
 
 /// An image whose documents were read.
@@ -261,8 +264,8 @@ impl<'a> Parsed<'a> {
         layers.map(|(listed, diff_id)| plan_layer(session, listed, diff_id, packing)).collect()
     }
 
-    /// Adds the documents to `blobs`. The manifest keeps its bytes if it lists the layers as they are.
-    fn finish(self, layers: Vec<Descriptor>, packing: Packing, blobs: &mut Blobs) -> Exported {
+    /// The image with these layers. The manifest keeps its bytes if it lists them as they are.
+    fn finish(self, layers: Vec<Descriptor>, packing: Packing, fresh: BTreeSet<Digest>) -> Prepared {
         let mut manifest = Manifest { layers, ..self.manifest.clone() };
         if let Packing::Compressed { types, .. } = packing {
             manifest.media_type = types.manifest();
@@ -273,18 +276,17 @@ impl<'a> Parsed<'a> {
             manifest.config = Descriptor::of(manifest.config.media_type, &config_json);
         }
         let same = manifest == self.manifest;
-        let json = if same { self.source.manifest_json.clone() } else { manifest.to_json() };
+        let manifest_json = if same { self.source.manifest_json.clone() } else { manifest.to_json() };
         let platform = Platform::normalized(
             &self.config.os,
             &self.config.architecture,
             self.config.variant.as_deref().unwrap_or_default(),
         );
-        let mut descriptor = Descriptor::of(manifest.media_type.clone(), &json);
+        let mut descriptor = Descriptor::of(manifest.media_type.clone(), &manifest_json);
         descriptor.platform = Some(platform);
-        blobs.insert(id.0, (config_json.len() as u64, Content::Bytes(config_json)));
-        blobs.insert(descriptor.digest, (descriptor.size, Content::Bytes(json)));
         descriptor.annotations.clone_from(&self.source.annotations);
-        Exported { manifest: descriptor, id, layers: manifest.layers }
+        let exported = Exported { manifest: descriptor, id, layers: manifest.layers };
+        Prepared { exported, manifest_json, config_json, diff_ids: self.diff_ids, fresh }
     }
 
     /// The config that names the layers as they go out: its own bytes, unless some of them hold more than they did.
@@ -306,18 +308,19 @@ fn plan_layer(
     let is_tar = listed.digest == diff_id.0;
     let listed_blob = BlobDigest(listed.digest);
     let kept = !is_tar && store.blob_size(&listed_blob)?.is_some();
-    let keep = |descriptor| Plan { descriptor, choice: Choice::Ready(Content::Blob(listed_blob)) };
-    let layer = || -> Result<Layer, ExportError> {
-        Ok(store.layer(diff_id, session.work)?.ok_or(StoreError::NoLayer(*diff_id))?)
-    };
-    let tar = |descriptor, layer| Plan { descriptor, choice: Choice::Ready(Content::Tar(Box::new(layer))) };
+    let ready = |descriptor| Plan { descriptor, choice: Choice::Ready };
+    let layer = || stored_layer(session, diff_id);
     match packing {
-        Packing::AsListed if is_tar => Ok(tar(listed.clone(), layer()?)),
-        Packing::AsListed if kept => Ok(keep(listed.clone())),
+        Packing::AsListed if is_tar => {
+            // It is held from now on.
+            layer()?;
+            Ok(ready(listed.clone()))
+        }
+        Packing::AsListed if kept => Ok(ready(listed.clone())),
         Packing::AsListed => plan_anew(session, listed, diff_id, &listed_blob),
         Packing::Compressed { force: false, types, .. } if kept => {
             let media_type = types.of_layer(&listed.media_type);
-            Ok(keep(Descriptor { media_type, ..listed.clone() }))
+            Ok(ready(Descriptor { media_type, ..listed.clone() }))
         }
         Packing::Compressed { compression, force, types } => {
             let layer = layer()?;
@@ -325,13 +328,12 @@ fn plan_layer(
                 TarSource::Blob(blob) if !force && blob.0 != diff_id.0 => {
                     let size = store.blob_size(&blob)?.ok_or(StoreError::NoBlob(blob))?;
                     let media_type = types.layer(layer_source::compression_of(session, &blob)?);
-                    let choice = Choice::Ready(Content::Blob(blob));
-                    Ok(Plan { descriptor: described(listed, media_type, blob.0, size), choice })
+                    Ok(ready(described(listed, media_type, blob.0, size)))
                 }
                 _ if compression == Compression::None => {
                     let size = layer.tar_size;
                     let media_type = types.layer(oci::Compression::None);
-                    Ok(tar(described(listed, media_type, diff_id.0, size), layer))
+                    Ok(ready(described(listed, media_type, diff_id.0, size)))
                 }
                 // The digest follows when it is known.
                 _ => Ok(Plan { descriptor: listed.clone(), choice: Choice::Compress(layer, compression) }),
@@ -365,14 +367,16 @@ impl Plan {
         meter: &Meter<'_>,
     ) -> Result<Packed, ExportError> {
         let (layer, compression) = match self.choice {
-            Choice::Ready(content) => return Ok(Packed { descriptor: self.descriptor, content, tar: None }),
+            Choice::Ready => {
+                return Ok(Packed { descriptor: self.descriptor, is_fresh: false, tar: None });
+            }
             Choice::Compress(layer, compression) => (layer, compression),
         };
         let types = match packing {
             Packing::Compressed { types, .. } => types,
             Packing::AsListed => MediaTypes::Oci,
         };
-        let (Encoded { blob, size, seal }, content) = encoded(session, &layer, compression, meter)?;
+        let (Encoded { blob, size, seal }, is_fresh) = encoded(session, &layer, compression, meter)?;
         let media_type = types.layer(match compression {
             Compression::None => oci::Compression::None,
             Compression::Gzip(_) | Compression::Estargz(_) => oci::Compression::Gzip,
@@ -382,23 +386,22 @@ impl Plan {
         if let Some(seal) = seal {
             descriptor.annotations.insert(ANNOTATION_STARGZ_TOC.to_owned(), seal.toc.to_string());
         }
-        Ok(Packed { descriptor, content, tar: seal.map(|seal| DiffId(seal.tar)) })
+        Ok(Packed { descriptor, is_fresh, tar: seal.map(|seal| DiffId(seal.tar)) })
     }
 }
 
-/// A layer's compressed blob: the one that was made before, or a new one.
+/// A layer's compressed blob: the one that was made before, or a new one, and which of the two it is.
 fn encoded(
     session: Session<'_>,
     layer: &Layer,
     compression: Compression,
     meter: &Meter<'_>,
-) -> Result<(Encoded, Content), ExportError> {
+) -> Result<(Encoded, bool), ExportError> {
     if let Some(encoded) = layer_source::remembered(session, &layer.diff_id, compression)? {
         meter.add(layer.tar_size).map_err(|_| ExportError::Canceled)?;
-        return Ok((encoded, Content::Blob(encoded.blob)));
+        return Ok((encoded, false));
     }
-    let encoded = layer_source::compress(session, layer, compression, meter)?;
-    Ok((encoded, Content::Fresh(encoded.blob)))
+    Ok((layer_source::compress(session, layer, compression, meter)?, true))
 }
 
 /// `listed`, pointing to other bytes of the same layer.

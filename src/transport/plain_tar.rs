@@ -9,24 +9,16 @@ use super::error::ExportError;
 use super::merged::Merged;
 use super::meter::Meter;
 
-/// How files are written into a tar.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TarOptions {
-    /// All times, in seconds since 1970, instead of those of the files.
-    pub epoch: Option<i64>,
-    /// The directory of the tar that everything is in, by its name.
-    pub below: Option<String>,
-}
-
-/// Writes a merged file system as a tar: all entries in the order of a walk, each file verified.
+/// Writes a merged file system as a tar: all entries in the order of a walk, each file verified. With `epoch`, all times
+/// are that many seconds since 1970 instead of those of the files.
 pub fn write_plain_tar(
     session: Session<'_>,
     merged: &Merged,
-    options: &TarOptions,
+    epoch: Option<i64>,
     destination: Destination<'_>,
     step: &Step<'_>,
 ) -> Result<(), ExportError> {
-    let flat = merged.flatten(options.epoch, options.below.as_deref());
+    let flat = merged.flatten(epoch);
     let meter = Meter::new(step, session.cancel, None);
     destination.fill(|out| {
         let written = stream(&flat.entries, &flat, &mut meter.metered(out), StreamOptions::default());

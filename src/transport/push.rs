@@ -1,7 +1,7 @@
-//! Brings an image of the store into a registry.
+//! Brings an image of the store, or an index of images, into a registry.
 //!
-//! Owns the order of things: layers that must be compressed, then the blobs that the registry lacks, several at a time,
-//! and the manifest last, so that nobody finds it without its blobs. A blob that another repository of the registry is
+//! Owns the order of things: the blobs that the registry lacks, several at a time, then the manifests, each after what it
+//! lists, so that nobody finds one without its parts. A blob that another repository of the registry is
 //! known to have is taken from there. Must not know how registries are talked to.
 
 mod error;
@@ -12,14 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::oci::{BlobDigest, Descriptor, Digest, ImageId, ManifestDigest, MediaType};
+use crate::oci::{BlobDigest, Digest, ManifestDigest, MediaType};
 use crate::progress::{Reporter, Step};
 use crate::registry::{Repository, Sent, Upload, Which};
 
 use super::Session;
+use super::bundle::Bundle;
 use super::layer_source;
 use super::meter::Meter;
-use super::pack::{Blobs, Content, Exported, Packing, SourceImage, pack};
+use super::pack::{Blobs, Content};
 use super::pull::with_watch;
 pub use error::PushError;
 
@@ -37,38 +38,23 @@ pub struct Target<'a> {
     pub tags: &'a [String],
 }
 
-/// What an image is in the registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pushed {
-    /// Its manifest there.
-    pub manifest: Descriptor,
-    /// Its image id.
-    pub id: ImageId,
-}
-
-/// Pushes an image.
+/// Pushes what a bundle has.
 pub fn push(
     session: Session<'_>,
     target: Target<'_>,
-    image: &SourceImage,
-    packing: Packing,
+    bundle: &Bundle,
     reporter: &Reporter,
-) -> Result<Pushed, PushError> {
-    let step = reporter.start("prepare the layers");
-    let packed = pack(session, std::slice::from_ref(image), packing, &step).map_err(PushError::from);
-    let (exported, mut blobs) = error::end(step, packed)?;
-    let Some(Exported { manifest, id, layers }) = exported.into_iter().next() else {
-        return Err(PushError::Nothing);
-    };
-    let Some((_, Content::Bytes(json))) = blobs.remove(&manifest.digest) else {
-        return Err(PushError::Nothing);
-    };
-    let digests: Vec<Digest> = blobs.keys().copied().collect();
-    send_blobs(session, target, blobs, reporter)?;
-    put(session, target, &manifest.media_type, &json, reporter)?;
-    let sent = layers.iter().map(|layer| layer.digest).chain(digests);
-    session.store.set_distributed(target.name, sent.map(BlobDigest))?;
-    Ok(Pushed { manifest, id })
+) -> Result<(), PushError> {
+    let contents = bundle.contents(session)?;
+    let digests: Vec<BlobDigest> = contents.keys().copied().map(BlobDigest).collect();
+    send_blobs(session, target, contents, reporter)?;
+    let mut manifests = bundle.manifests();
+    let top = manifests.pop().ok_or(PushError::Nothing)?;
+    for (manifest, json) in manifests {
+        put(session, Target { tags: &[], ..target }, &manifest.media_type, json, reporter)?;
+    }
+    put(session, target, &top.0.media_type, top.1, reporter)?;
+    Ok(session.store.set_distributed(target.name, digests)?)
 }
 
 /// Puts a manifest or an index whose parts are in the repository under its names there.
@@ -85,7 +71,8 @@ pub fn put(
         tags => tags.iter().cloned().map(Which::Tag).collect(),
     };
     for which in names {
-        let step = reporter.start(&format!("push manifest {} as {which}", digest.digest().short()));
+        let what = if media_type.is_index() { "index" } else { "manifest" };
+        let step = reporter.start(&format!("push {what} {} as {which}", digest.digest().short()));
         let put = with_watch(session, &step, |watch| {
             target.repository.put_manifest(&which, media_type, json, &watch)
         });

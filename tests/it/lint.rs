@@ -12,7 +12,7 @@ use strata::diagnostic::Source;
 use strata::dockerfile;
 use strata::lint::{self, Context, Extent, Input, RULES, Rule, Shown};
 use strata::oci::{ImageConfig, Platform};
-use strata::plan::{BaseImage, NetworkMode, Options};
+use strata::plan::{BaseImage, ImageKey, NetworkMode, Options};
 
 use crate::support::env::Env;
 
@@ -130,9 +130,11 @@ fn fires(rule: &Rule, example: &Block) -> bool {
         .images
         .iter()
         .map(|(name, platform)| {
-            let Platform { os, architecture, .. } = platform.parse().unwrap();
+            let platform: Platform = platform.parse().unwrap();
+            let key = ImageKey { reference: name.clone(), platform: platform.clone() };
+            let Platform { os, architecture, .. } = platform;
             let config = ImageConfig { os, architecture, ..ImageConfig::default() };
-            (name.clone(), BaseImage { name: name.clone(), config })
+            (key, BaseImage { name: name.clone(), config })
         })
         .collect();
     let extent = if rule.shown == Shown::InChecks { Extent::Check } else { Extent::Build };

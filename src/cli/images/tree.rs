@@ -1,4 +1,4 @@
-//! `images --tree`: images that stand on the same layers, drawn as a tree of these.
+//! `images --tree`: images that stand on the same layers, drawn as a tree of these, and indexes with their images.
 
 use crate::engine::ImageSummary;
 use crate::oci::DiffId;
@@ -23,12 +23,15 @@ struct Node<'a> {
 /// The tree as a table.
 pub(super) fn draw(images: &[ImageSummary]) -> String {
     let mut table = Table::new(["IMAGE", "IMAGE ID", "LAYERS", "ADDS", "SIZE", "USED BY"]);
+    let (indexes, images): (Vec<&ImageSummary>, Vec<&ImageSummary>) =
+        images.iter().partition(|image| !image.images.is_empty());
     let (empty, others): (Vec<&ImageSummary>, Vec<&ImageSummary>) =
-        images.iter().partition(|image| image.layers.is_empty());
+        images.into_iter().partition(|image| image.layers.is_empty());
     let mut roots = grow(&others, 0, 0);
     roots.extend(empty.into_iter().map(|image| Node::leaf(image, 0)));
+    roots.extend(indexes.into_iter().map(Node::index));
     for root in &roots {
-        root.draw("", "", &mut table);
+        root.draw("", "", false, &mut table);
     }
     table.render()
 }
@@ -67,14 +70,23 @@ impl<'a> Node<'a> {
         Self { layers: 0, adds: 0, total, images: vec![image], children: Vec::new() }
     }
 
-    /// How many images have these layers.
-    fn users(&self) -> usize {
-        self.images.len() + self.children.iter().map(Self::users).sum::<usize>()
+    /// An index with a line for each platform.
+    fn index(index: &'a ImageSummary) -> Self {
+        let children = index.images.iter().map(|image| Self::leaf(image, image.size)).collect();
+        Self { layers: 0, adds: 0, total: index.size, images: vec![index], children }
     }
 
-    /// Adds a line for this and lines for what is below; `first` stands before its own line, `rest` before the others.
-    fn draw(&self, first: &str, rest: &str, table: &mut Table<6>) {
+    /// How many images have these layers.
+    fn users(&self) -> usize {
+        self.images.iter().filter(|image| image.images.is_empty()).count()
+            + self.children.iter().map(Self::users).sum::<usize>()
+    }
+
+    /// Adds a line for this and lines for what is below; `first` stands before its own line, `rest` before the others. What
+    /// an index lists goes by its platform.
+    fn draw(&self, first: &str, rest: &str, listed: bool, table: &mut Table<6>) {
         let (name, id) = match self.images.first() {
+            Some(image) if listed => (platform(image), id(image, false)),
             Some(image) => (names(image), id(image, false)),
             None => ("(shared)".to_owned(), String::new()),
         };
@@ -90,12 +102,17 @@ impl<'a> Node<'a> {
             human::size(self.total),
             users,
         ]);
+        let lists = self.images.first().is_some_and(|image| !image.images.is_empty());
         for (i, child) in self.children.iter().enumerate() {
             let (own, below) =
                 if i + 1 == self.children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            child.draw(&format!("{rest}{own}"), &format!("{rest}{below}"), table);
+            child.draw(&format!("{rest}{own}"), &format!("{rest}{below}"), lists, table);
         }
     }
+}
+
+fn platform(image: &ImageSummary) -> String {
+    image.platform.as_ref().map_or_else(|| "<unknown>".to_owned(), ToString::to_string)
 }
 
 fn names(image: &ImageSummary) -> String {
@@ -108,13 +125,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::oci::{Digest, ImageId, ManifestDigest};
+    use crate::oci::{Digest, ManifestDigest};
 
     fn image(name: &str, layers: &[(&str, u64)]) -> ImageSummary {
         let digest = Digest::from_bytes([u8::try_from(name.len()).unwrap(); 32]);
         ImageSummary {
-            id: ImageId(digest),
+            id: digest,
             manifest: ManifestDigest(digest),
+            platform: "linux/arm64".parse().ok(),
+            images: Vec::new(),
             names: vec![name.parse().unwrap()],
             created: None,
             size: layers.iter().map(|(_, size)| size).sum(),
@@ -126,7 +145,10 @@ mod tests {
 
     #[test]
     fn images_stand_on_what_they_share() {
+        let mut index = image("index", &[("x", 5), ("y", 6)]);
+        index.images = vec![image("x", &[("x", 5)]), image("x", &[("y", 6)])];
         let images = [
+            index,
             image("app:12", &[("base", 100), ("lib", 20), ("app12", 1)]),
             image("a:1", &[("base", 100), ("lib", 20), ("app1", 2), ("more", 3)]),
             image("base", &[("base", 100)]),
@@ -149,6 +171,9 @@ mod tests {
                 "├─ twin-one:latest 080808080808 0 0B 7B 1 image",
                 "└─ twin:latest 040404040404 0 0B 7B 1 image",
                 "nothing:latest 070707070707 0 0B 0B 1 image",
+                "index:latest 050505050505 0 0B 11B 2 images",
+                "├─ linux/arm64 010101010101 0 0B 5B 1 image",
+                "└─ linux/arm64 010101010101 0 0B 6B 1 image",
             ]
         );
         assert!(text.contains("\n   ├─ app:12 "), "{text}");

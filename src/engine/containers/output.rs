@@ -11,7 +11,7 @@ use crate::oci::{Config, Descriptor, DiffId, History, ImageId, MediaType, Refere
 use crate::progress::Reporter;
 use crate::solve::Stack;
 use crate::store::{ContainerDir, ContainerRow, StoreError, WorkDir};
-use crate::transport::{self, Destination, Merged, Session, SourceImage, TarOptions};
+use crate::transport::{self, Bundle, Destination, IndexLook, Merged, Session, SourceImage};
 use crate::tree::{Kind, TreePath};
 
 use super::super::Engine;
@@ -91,7 +91,7 @@ impl Engine {
         let merged = Merged { found, layers: stack.layers().to_vec() };
         let session = Session { store: &self.store, work: &work, cancel };
         let step = reporter.start("exporting a container");
-        transport::write_plain_tar(session, &merged, &TarOptions::default(), to, &step)?;
+        transport::write_plain_tar(session, &merged, None, to, &step)?;
         step.done();
         Ok(())
     }
@@ -123,12 +123,13 @@ impl Engine {
         let image = transport::listed(&SourceImage {
             manifest_json: image::manifest(&config, layers).to_json(),
             config_json: config.to_json(),
-            names: Vec::new(),
             annotations: BTreeMap::new(),
         })?;
-        self.store_image(&image, request.name.as_slice(), &work)?;
+        let id = image.exported.id;
+        let names = request.name.iter().cloned().collect();
+        Bundle::new(vec![image], Vec::new(), IndexLook::default(), names).store(&self.store, &work)?;
         self.store.sync()?;
-        Ok(image.exported.id)
+        Ok(id)
     }
 
     /// Layers as the manifest of a local image lists them: uncompressed.

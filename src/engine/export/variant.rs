@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::image::{self, BuiltLayer};
-use crate::oci::{Compression, Descriptor, DiffId, ImageConfig, ImageId, MediaType, Reference};
+use crate::oci::{Compression, Descriptor, DiffId, ImageConfig, MediaType};
 use crate::plan::{Place, StepId, StepKind};
 use crate::store::StoreError;
 use crate::transport::{Clamp, SourceImage, clamp_times, times_since};
 
 use super::super::error::{BuildError, EngineError};
 use super::super::output::{Annotation, ImageLook, Level};
-use super::Exporting;
+use super::{Exporting, PlatformBuild};
 
 /// An image before it goes anywhere. Its manifest lists the layers uncompressed.
 #[derive(Debug, Clone)]
@@ -25,47 +25,42 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    /// The image id.
-    pub(super) fn id(&self) -> ImageId {
-        self.config.id()
-    }
-
-    /// Its manifest.
-    pub(super) fn descriptor(&self) -> Descriptor {
-        Descriptor::of(MediaType::Manifest, &self.manifest_json)
-    }
-
     /// Its layers, lowest first.
     pub(super) fn layers(&self) -> &[DiffId] {
         &self.config.rootfs.diff_ids
     }
 
-    /// The image under these names.
-    pub(super) fn source(&self, names: Vec<Reference>) -> SourceImage {
+    /// The image for whoever writes it.
+    pub(super) fn source(&self) -> SourceImage {
         SourceImage {
             manifest_json: self.manifest_json.clone(),
             config_json: self.config_json.clone(),
-            names,
             annotations: self.annotations.clone(),
         }
     }
 }
 
-/// The images that the outputs of one build want.
+/// The images for one platform that the outputs of a build want.
 pub(super) struct Variants<'a> {
-    build: &'a Exporting<'a>,
+    exporting: &'a Exporting<'a>,
+    build: &'a PlatformBuild<'a>,
     /// Configs by the time of the build, and whether files have it too.
     configs: BTreeMap<(Option<i64>, bool), ImageConfig>,
 }
 
 impl<'a> Variants<'a> {
-    pub(super) fn new(build: &'a Exporting<'a>) -> Self {
-        Self { build, configs: BTreeMap::new() }
+    pub(super) fn new(exporting: &'a Exporting<'a>, build: &'a PlatformBuild<'a>) -> Self {
+        Self { exporting, build, configs: BTreeMap::new() }
+    }
+
+    /// What is built.
+    pub(super) fn build(&self) -> &'a PlatformBuild<'a> {
+        self.build
     }
 
     /// The image at `epoch` that looks like this.
     pub(super) fn of(&mut self, epoch: Option<i64>, look: &ImageLook) -> Result<Variant, EngineError> {
-        let rewrite = epoch.is_some() && (look.rewrite || self.build.request.reproducible);
+        let rewrite = epoch.is_some() && (look.rewrite || self.exporting.request.reproducible);
         let config = if let Some(config) = self.configs.get(&(epoch, rewrite)) {
             config.clone()
         } else {
@@ -74,9 +69,13 @@ impl<'a> Variants<'a> {
             config
         };
         let mut manifest = image::manifest(&config, self.listed(&config)?);
-        let given = self.build.request.annotations.iter().chain(&look.annotations);
+        let given = self.exporting.request.annotations.iter().chain(&look.annotations);
+        let platform = self.build.platform;
         let at = |level| {
-            let here = given.clone().filter(move |annotation: &&Annotation| annotation.level == level);
+            let here = given.clone().filter(move |annotation: &&Annotation| {
+                annotation.level == level
+                    && annotation.platform.as_ref().is_none_or(|wanted| wanted == platform)
+            });
             here.map(|annotation| (annotation.key.clone(), annotation.value.clone())).collect()
         };
         manifest.annotations = at(Level::Manifest);
@@ -86,10 +85,9 @@ impl<'a> Variants<'a> {
     }
 
     fn config(&self, epoch: Option<i64>, rewrite: bool) -> Result<ImageConfig, EngineError> {
-        let Exporting { plan, bases, solved, .. } = self.build;
-        let base =
-            plan.target.base.and_then(|id| bases.get(&plan.base(id).reference)).map(|base| &base.config);
-        let built = plan.step_ids().zip(&solved.steps).map(|(id, step)| {
+        let PlatformBuild { plan, bases, results, .. } = self.build;
+        let base = plan.target.base.and_then(|id| bases.get(&plan.base(id).key)).map(|base| &base.config);
+        let built = plan.step_ids().zip(results).map(|(id, step)| {
             let created = Timestamp::from_nanosecond(i128::from(step.created)).unwrap_or_default();
             (id, BuiltLayer { diff_id: step.layer, created })
         });
@@ -115,9 +113,10 @@ impl<'a> Variants<'a> {
     /// may have been copied to others: those that the clock gave, and for a reproducible build those of the context. A
     /// checkout gives its files whatever time it is, and the cache knows a file by its content.
     fn chance_times(&self, epoch: i64) -> Result<BTreeSet<i64>, EngineError> {
-        let Exporting { plan, solved, request, session, .. } = self.build;
+        let Exporting { request, session, .. } = self.exporting;
+        let PlatformBuild { plan, results, .. } = self.build;
         let mut times = BTreeSet::new();
-        for (step, result) in plan.steps.iter().zip(&solved.steps) {
+        for (step, result) in plan.steps.iter().zip(results) {
             let from_context =
                 matches!(&step.kind, StepKind::Copy(copy) if matches!(copy.from, Place::Context(_)));
             let since = if from_context && request.reproducible {
@@ -134,7 +133,7 @@ impl<'a> Variants<'a> {
 
     /// The layer with other times.
     fn clamped(&self, layer: &BuiltLayer, clamp: Clamp<'_>) -> Result<DiffId, EngineError> {
-        let Exporting { session, reporter, .. } = *self.build;
+        let Exporting { session, reporter, .. } = *self.exporting;
         let step = reporter.start(&format!("clamping the times of layer {}", layer.diff_id.digest().short()));
         let clamped = clamp_times(session, &layer.diff_id, clamp, &step)?;
         step.done();
@@ -144,7 +143,8 @@ impl<'a> Variants<'a> {
     fn listed(&self, config: &ImageConfig) -> Result<Vec<Descriptor>, EngineError> {
         let mut layers = Vec::with_capacity(config.rootfs.diff_ids.len());
         for diff_id in &config.rootfs.diff_ids {
-            let layer = self.build.session.store.peek_layer(diff_id)?.ok_or(StoreError::NoLayer(*diff_id))?;
+            let layer =
+                self.exporting.session.store.peek_layer(diff_id)?.ok_or(StoreError::NoLayer(*diff_id))?;
             layers.push(Descriptor::new(MediaType::layer(Compression::None), diff_id.0, layer.tar_size));
         }
         Ok(layers)

@@ -23,13 +23,10 @@ impl Flaw {
                 }
             }
             Self::Image { id, names, lacks, .. } => {
-                let name = if names.is_empty() { id.digest().short() } else { names.join(", ") };
-                match lacks {
-                    Lack::Document(digest) => format!("the image {name} lacks its document {digest}"),
-                    Lack::Readable(digest) => format!("the document {digest} of the image {name} is none"),
-                    Lack::Blob(digest) => format!("the image {name} lacks the blob {digest}"),
-                    Lack::Layer(layer) => format!("the image {name} lacks layer {}", short(layer)),
-                }
+                lack_text(&format!("the image {}", name(names, id.digest())), lacks)
+            }
+            Self::Index { index, names, lacks } => {
+                lack_text(&format!("the index {}", name(names, index.digest())), lacks)
             }
             Self::Container { name, layer } => {
                 format!("the container {name} lacks layer {}", short(layer))
@@ -51,6 +48,7 @@ impl Flaw {
             Self::Row(RowFlaw::Stray { .. }) => "it takes space and does no harm",
             Self::Row(RowFlaw::Container { .. }) | Self::Container { .. } => "it cannot be looked into",
             Self::Image { .. } => "it cannot be run, built from or written",
+            Self::Index { .. } => "its images can be used one by one only",
         }
     }
 
@@ -73,7 +71,21 @@ impl Flaw {
             }
             Self::Container { .. } => "nothing: remove it with `strata rm`",
             Self::Image { .. } => "removes the image with its names",
+            Self::Index { .. } => "forgets the index: its names stand for the image for this machine",
         }
+    }
+}
+
+fn name(names: &[String], digest: &Digest) -> String {
+    if names.is_empty() { digest.short() } else { names.join(", ") }
+}
+
+fn lack_text(what: &str, lacks: &Lack) -> String {
+    match lacks {
+        Lack::Document(digest) => format!("{what} lacks its document {digest}"),
+        Lack::Readable(digest) => format!("the document {digest} of {what} is none"),
+        Lack::Blob(digest) => format!("{what} lacks the blob {digest}"),
+        Lack::Layer(layer) => format!("{what} lacks layer {}", short(layer)),
     }
 }
 

@@ -194,13 +194,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::oci::{Digest, ImageId, ManifestDigest};
+    use crate::oci::{Digest, ManifestDigest};
 
     const NOW: &str = "2026-03-01T12:00:00Z";
 
     fn image(names: &[&str], created: &str, labels: &[(&str, &str)]) -> ImageSummary {
         ImageSummary {
-            id: ImageId(Digest::of(b"")),
+            id: Digest::of(b""),
+            platform: None,
+            images: Vec::new(),
             manifest: ManifestDigest(Digest::of(b"")),
             names: names.iter().map(|name| name.parse().unwrap()).collect(),
             created: Some(created.to_owned()),

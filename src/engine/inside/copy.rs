@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::exec::CancelToken;
 use crate::progress::Reporter;
 use crate::store::StoreError;
-use crate::transport::{self, Destination, LocalOptions, Merged, Session, TarOptions};
+use crate::transport::{self, Destination, LocalOptions, Merged, Session};
 use crate::tree::{Found, LastLink, TreePath};
 use crate::user::is_confined;
 
@@ -63,8 +63,7 @@ impl Engine {
             CopyTarget::Tar(out) => {
                 let merged = source.named(&source.name);
                 let size = size(&merged);
-                let (options, to) = (TarOptions::default(), Destination::Stream(out));
-                transport::write_plain_tar(session, &merged, &options, to, &step)?;
+                transport::write_plain_tar(session, &merged, None, Destination::Stream(out), &step)?;
                 size
             }
             CopyTarget::Path(path) => {

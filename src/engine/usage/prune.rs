@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+use super::super::Engine;
 use super::super::containers::ContainerFilter;
 use super::super::error::EngineError;
 use super::super::images::{ImageFilter, Removed};
-use super::super::{Engine, find};
 use super::{CacheRecord, Key, RecordFilter, RecordKind, Usage};
 use crate::store::{Disk, KeptId, StoreError};
 
@@ -110,14 +110,12 @@ impl Engine {
         let containers = self.containers(&ContainerFilter::default())?;
         let mut removed = Vec::new();
         for image in self.images(filter)? {
-            let used = containers.iter().any(|container| container.image_id == image.id);
+            let ids = image.images.iter().map(|one| one.id).chain([image.id]).collect::<Vec<_>>();
+            let used = containers.iter().any(|container| ids.contains(&container.image_id.0));
             if used || !(all || image.names.is_empty()) {
                 continue;
             }
-            self.store.remove_image(&image.manifest)?;
-            let names = image.names.iter().map(|name| Removed::Untagged(find::familiar(&name.to_string())));
-            removed.extend(names);
-            removed.push(Removed::Deleted(image.id));
+            removed.extend(self.remove_line(&image)?);
         }
         let work = self.store.work_dir()?;
         Ok((removed, self.sweep(&work)?))

@@ -10,7 +10,8 @@ use crate::tree::{TreePath, check_source};
 use super::super::error::{PlanError, PlanErrorKind};
 use super::super::stages::Origin;
 use super::super::{
-    Chmod, ContextId, ContextName, Copy, Destination, InlineFile, Place, Root, Source, StepKind, Unpack,
+    Chmod, ContextId, ContextName, Copy, Destination, ImageKey, InlineFile, Place, Root, Source, StepKind,
+    Unpack,
 };
 use super::config::{absolute, check_user};
 use super::remote::{Fetching, refuse_in_copy};
@@ -62,10 +63,12 @@ impl Stage<'_, '_> {
             },
             Origin::Files(name) => Ok(Place::Context(self.graph.context(ContextName::Named(name)))),
             Origin::Image(reference) => {
-                let image = self.graph.image(&reference).ok_or_else(|| not_found(&reference, from.span))?;
+                let platform = self.options.platform.clone();
+                let key = ImageKey { reference, platform };
+                let image = self.graph.image(&key).ok_or_else(|| not_found(&key.reference, from.span))?;
                 let name = format!("FROM {}", image.name);
                 let place = self.place(from.span);
-                Ok(Place::Root(Root::Base(self.graph.base(image, &reference, name, place))))
+                Ok(Place::Root(Root::Base(self.graph.base(image, key, name, place))))
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::diagnostic::Source;
 use crate::dockerfile::ast::Dockerfile;
 use crate::oci::config::{Empty, Healthcheck};
 use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, BaseRef, NamedContext, NetworkMode, Options, Plan, bases, context_name, lower};
+use crate::plan::{BaseImage, NamedContext, NetworkMode, Options, Plan, bases, context_name, lower};
 
 /// Options that ask for nothing, on a machine that is always the same.
 pub(super) fn options() -> Options {
@@ -125,9 +125,9 @@ pub(super) fn plan(text: &str, options: &Options) -> Result<Plan, Vec<crate::dia
     let mut images = BTreeMap::new();
     loop {
         let known = images.len();
-        for BaseRef { reference, .. } in bases(&dockerfile, options, &images)? {
-            if let Some(image) = base(&reference) {
-                images.insert(reference, image);
+        for wanted in bases(&dockerfile, options, &images)? {
+            if let Some(image) = base(&wanted.reference) {
+                images.insert(wanted.key(), image);
             }
         }
         if images.len() == known {

@@ -78,7 +78,7 @@ const NOT_YET: &[(&[&str], &str, i32)] = &[
     (&["run", "-itd", "image"], "-d", 125),
     (&["container", "run", "--rm", "--mount=x", "image"], "--mount", 125),
     (&["run", "--rm", "--gpus", "all", "image"], "--gpus", 125),
-    (&["history", "--platform", "linux/arm64", "image"], "--platform", 1),
+    (&["rmi", "--platform", "linux/arm64", "image"], "--platform", 1),
     (&["start", "-a"], "start", 1),
     (&["container", "exec"], "container exec", 1),
 ];

@@ -19,11 +19,29 @@ fn version(env: &Env) -> i64 {
 }
 
 /// What the steps after the first format have added.
-const LATER: [&str; 4] = ["container_layers", "containers", "repo_digests", "distributed"];
+const LATER: [&str; 7] = [
+    "container_layers",
+    "containers",
+    "repo_digests",
+    "distributed",
+    "index_blobs",
+    "index_images",
+    "indexes",
+];
 
-/// The first format had neither containers nor registries; all else was as it is.
+/// The references of the first format, which named images only.
+const REFS: &str = "
+CREATE TEMP TABLE named AS SELECT name, manifest FROM refs;
+DROP TABLE refs;
+CREATE TABLE refs (name TEXT PRIMARY KEY, manifest BLOB NOT NULL REFERENCES images ON DELETE CASCADE) WITHOUT ROWID;
+CREATE INDEX refs_by_manifest ON refs (manifest);
+INSERT INTO refs SELECT name, manifest FROM named;
+";
+
+/// The first format had neither containers nor registries nor indexes; all else was as it is.
 fn make_first_format(env: &Env) {
     let connection = Connection::open(env.root().join("strata.db")).unwrap();
+    connection.execute_batch(REFS).unwrap();
     connection.execute_batch(&LATER.map(|table| format!("DROP TABLE {table};")).concat()).unwrap();
     connection.execute_batch("PRAGMA user_version = 1").unwrap();
 }
@@ -35,7 +53,7 @@ fn a_store_of_the_first_format_becomes_one_of_this() {
     make_first_format(&env);
     assert_ne!(schema(&env), now);
     let _ = env.strata(["run", "--name", "kept", "busybox", "touch", "/new"]).success();
-    assert_eq!((schema(&env), version(&env)), (now, 3));
+    assert_eq!((schema(&env), version(&env)), (now, 4));
     assert_eq!(env.image_id("busybox"), id);
     assert_eq!(env.strata(["diff", "kept"]).success().stdout, "A /new\n");
 }
@@ -49,7 +67,7 @@ fn several_that_find_an_old_store_make_it_new_once() {
         let (status, _, stderr) = one.end();
         assert!(status.success(), "{stderr}");
     }
-    assert_eq!(version(&env), 3);
+    assert_eq!(version(&env), 4);
 }
 
 #[test]
@@ -60,7 +78,7 @@ fn a_store_of_a_later_format_is_refused_and_left_alone() {
     let refused = env.strata(["images"]).code(1).stderr;
     assert_eq!(
         refused,
-        "error: the store at [DIR]/store has format 99, and this strata reads formats up to 3\n"
+        "error: the store at [DIR]/store has format 99, and this strata reads formats up to 4\n"
     );
     assert_eq!(version(&env), 99);
 }

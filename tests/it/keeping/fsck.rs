@@ -175,7 +175,7 @@ fn blobs_that_are_gone_or_changed_are_found() {
 fn rows_that_speak_of_nothing_are_found() {
     for (damage, found, code) in [
         (
-            "INSERT INTO refs VALUES ('docker.io/library/ghost:latest', zeroblob(32))",
+            "INSERT INTO refs VALUES ('docker.io/library/ghost:latest', zeroblob(32), NULL)",
             "the name docker.io/library/ghost:latest stands for no image",
             4,
         ),

@@ -16,10 +16,20 @@ use strata::oci::{
 use strata::progress::{Reporter, Silent};
 use strata::store::{NewLayer, Store, TarSource, WorkDir};
 use strata::transport::{
-    Destination, ExportError, Exported, Input, LoadError, LoadOptions, Loaded, Packing, Session, SourceImage,
-    load, write_docker, write_oci, write_oci_directory,
+    Bundle, Destination, ExportError, Exported, IndexLook, Input, LoadError, LoadOptions, Loaded, Packing,
+    Session, SourceImage, load, prepare, write_docker, write_oci, write_oci_directory,
 };
 use strata::tree::{Entry, Index, Kind, Time, Xattr};
+
+/// An image of the store and what it is to be called where it goes.
+pub(crate) struct Source {
+    image: SourceImage,
+    names: Vec<Reference>,
+}
+
+fn exported(bundles: &[Bundle]) -> Vec<Exported> {
+    bundles.iter().flat_map(Bundle::images).map(|image| image.exported.clone()).collect()
+}
 
 /// One store in a directory of its own.
 pub(crate) struct Fixture {
@@ -151,46 +161,58 @@ impl Fixture {
         self.image(vec![lower, upper], "a command")
     }
 
-    pub(crate) fn source(&self, made: &Made, names: &[&str]) -> SourceImage {
+    pub(crate) fn source(&self, made: &Made, names: &[&str]) -> Source {
         let names = names.iter().map(|name| name.parse::<Reference>().unwrap()).collect();
-        SourceImage::stored(&self.store, &made.manifest, names).unwrap()
+        self.stored(&made.manifest, names)
     }
 
-    pub(crate) fn save(&self, images: &[SourceImage], name: &str) -> Result<Vec<Exported>, ExportError> {
-        let step = self.reporter.start("save");
-        let exported = write_docker(
-            self.session(),
-            images,
-            Packing::AsListed,
-            Destination::File(&self.path(name)),
-            &step,
-        );
+    pub(crate) fn stored(&self, manifest: &ManifestDigest, names: Vec<Reference>) -> Source {
+        Source { image: SourceImage::stored(&self.store, manifest).unwrap(), names }
+    }
+
+    fn bundles(&self, images: &[Source], packing: Packing) -> Result<Vec<Bundle>, ExportError> {
+        let step = self.reporter.start("prepare");
+        let bundle = |source: &Source| {
+            let prepared = prepare(self.session(), std::slice::from_ref(&source.image), packing, &step)?;
+            Ok(Bundle::new(prepared, Vec::new(), IndexLook::default(), source.names.clone()))
+        };
+        let bundles = images.iter().map(bundle).collect();
         step.done();
-        exported
+        bundles
+    }
+
+    pub(crate) fn save(&self, images: &[Source], name: &str) -> Result<Vec<Exported>, ExportError> {
+        let bundles = self.bundles(images, Packing::AsListed)?;
+        let step = self.reporter.start("save");
+        let written = write_docker(self.session(), &bundles, Destination::File(&self.path(name)), &step);
+        step.done();
+        written.map(|()| exported(&bundles))
     }
 
     pub(crate) fn oci(
         &self,
-        images: &[SourceImage],
+        images: &[Source],
         packing: Packing,
         name: &str,
     ) -> Result<Vec<Exported>, ExportError> {
+        let bundles = self.bundles(images, packing)?;
         let step = self.reporter.start("export");
-        let exported = write_oci(self.session(), images, packing, Destination::File(&self.path(name)), &step);
+        let written = write_oci(self.session(), &bundles, Destination::File(&self.path(name)), &step);
         step.done();
-        exported
+        written.map(|()| exported(&bundles))
     }
 
     pub(crate) fn oci_directory(
         &self,
-        images: &[SourceImage],
+        images: &[Source],
         packing: Packing,
         name: &str,
     ) -> Result<Vec<Exported>, ExportError> {
+        let bundles = self.bundles(images, packing)?;
         let step = self.reporter.start("export");
-        let exported = write_oci_directory(self.session(), images, packing, &self.path(name), &step);
+        let written = write_oci_directory(self.session(), &bundles, &self.path(name), &step);
         step.done();
-        exported
+        written.map(|()| exported(&bundles))
     }
 
     pub(crate) fn load(&self, path: &Path) -> Result<Vec<Loaded>, LoadError> {

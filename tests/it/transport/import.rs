@@ -6,7 +6,7 @@ use std::path::Path;
 use strata::layer::Limits;
 use strata::oci::{BlobDigest, Config, Digest, ImageConfig, Platform};
 use strata::store::TarSource;
-use strata::transport::{ImportOptions, Input, LoadError, Loaded, Packing, SourceImage, import};
+use strata::transport::{ImportOptions, Input, LoadError, Loaded, Packing, import};
 
 use super::fixture::{Fixture, tool};
 
@@ -62,7 +62,7 @@ fn the_form_of_the_tar_does_not_matter() {
         let row = fixture.store.find_ref("docker.io/library/imported:1").unwrap().unwrap();
         assert_eq!(row.manifest, loaded.manifest);
         // The tar can be made again.
-        let source = SourceImage::stored(&fixture.store, &loaded.manifest, Vec::new()).unwrap();
+        let source = fixture.stored(&loaded.manifest, Vec::new());
         fixture.oci(&[source], Packing::AsListed, "a.tar").unwrap();
         fixture.next_command();
         results.push(loaded.manifest);

@@ -93,9 +93,8 @@ fn an_image_from_skopeo_keeps_its_digests() {
         assert!(matches!(layer.source, TarSource::Blob(blob) if blob.0 != made.diff_ids[0].0));
 
         // Out again as it came, and from there into a third store.
-        let source =
-            strata::transport::SourceImage::stored(&to.store, &loaded[0].manifest, loaded[0].names.clone());
-        to.save(&[source.unwrap()], "again.tar").unwrap();
+        let source = to.stored(&loaded[0].manifest, loaded[0].names.clone());
+        to.save(&[source], "again.tar").unwrap();
         let third = Fixture::new();
         assert_eq!(third.load(&to.path("again.tar")).unwrap(), loaded);
         let archive = format!("docker-archive:{}", to.path("again.tar").display());

@@ -7,9 +7,7 @@ use std::path::Path;
 
 use strata::oci::DiffId;
 use strata::sys::xattr::Place;
-use strata::transport::{
-    Destination, ExportError, LocalOptions, Merged, TarOptions, write_local, write_plain_tar,
-};
+use strata::transport::{Destination, ExportError, LocalOptions, Merged, write_local, write_plain_tar};
 use strata::tree::{LayerView, TreePath, View};
 
 use super::fixture::{Fixture, Made, capability, dir, file, tool};
@@ -102,8 +100,7 @@ fn a_tar_of_the_result_has_no_marks() {
     let path = fixture.path("result.tar");
     let step = fixture.reporter.start("tar");
     let merged = merged(&fixture, &made.diff_ids);
-    let options = TarOptions { epoch: Some(7), below: None };
-    write_plain_tar(fixture.session(), &merged, &options, Destination::File(&path), &step).unwrap();
+    write_plain_tar(fixture.session(), &merged, Some(7), Destination::File(&path), &step).unwrap();
     step.done();
     let listed = tool("tar", &["--utc", "--full-time", "-tvf", &path.display().to_string()]);
     let expected = "drwxr-xr-x 0/0               0 1970-01-01 00:00:07 d/\n\
