@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Attestations, EngineError, RemoteImages, RemoteLook, look_at_remote};
 use crate::exec::CancelToken;
-use crate::oci::{Entry, ManifestDigest};
+use crate::oci::Entry;
 use crate::registry::Registries;
 
 use super::build::interruptible;
@@ -161,13 +161,15 @@ fn text(look: &RemoteLook) -> String {
     lines.add("Digest", look.digest.to_string());
     lines.flush("");
     if let Some(listing) = &look.listing {
+        // With the tag, as buildx has it.
+        let tag = look.name.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let name = format!("{}{tag}", look.name.name());
         lines.out.push_str("\nManifests:\n");
         for (i, entry) in listing.manifests.iter().enumerate() {
             if i > 0 {
                 lines.gap();
             }
-            let name = look.name.at_digest(ManifestDigest(entry.digest));
-            lines.entry(&name.to_string(), entry);
+            lines.entry(&format!("{name}@{}", entry.digest), entry);
         }
         lines.flush("  ");
     }

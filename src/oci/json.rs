@@ -155,7 +155,7 @@ fn wrong_data(message: &str, bytes: &[u8], offset: usize) -> Problem {
         // Elements for fields, in the place of an object.
         Some(_) if expected.starts_with("struct ") => (place, "a list".to_owned()),
         // It was noticed at one of the elements.
-        Some(_) => (place.without_index(), format!("one of {found}")),
+        Some(_) => (place.without_index(), format!("a list of {found}")),
     };
     Problem::Kind { place, found, expected: expected_words(expected).to_owned() }
 }
