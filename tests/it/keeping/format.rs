@@ -18,6 +18,9 @@ fn version(env: &Env) -> i64 {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
 }
 
+/// The format of this strata.
+const FORMAT: i64 = 5;
+
 /// What the steps after the first format have added.
 const LATER: [&str; 7] = [
     "container_layers",
@@ -29,8 +32,9 @@ const LATER: [&str; 7] = [
     "indexes",
 ];
 
-/// The references of the first format, which named images only.
-const REFS: &str = "
+/// Tables that the first format had besides, and what else it had otherwise: its references named images only.
+const FIRST: &str = "
+CREATE TABLE leases (work TEXT NOT NULL, diff_id BLOB NOT NULL, PRIMARY KEY (work, diff_id)) WITHOUT ROWID;
 CREATE TEMP TABLE named AS SELECT name, manifest FROM refs;
 DROP TABLE refs;
 CREATE TABLE refs (name TEXT PRIMARY KEY, manifest BLOB NOT NULL REFERENCES images ON DELETE CASCADE) WITHOUT ROWID;
@@ -41,7 +45,7 @@ INSERT INTO refs SELECT name, manifest FROM named;
 /// The first format had neither containers nor registries nor indexes; all else was as it is.
 fn make_first_format(env: &Env) {
     let connection = Connection::open(env.root().join("strata.db")).unwrap();
-    connection.execute_batch(REFS).unwrap();
+    connection.execute_batch(FIRST).unwrap();
     connection.execute_batch(&LATER.map(|table| format!("DROP TABLE {table};")).concat()).unwrap();
     connection.execute_batch("PRAGMA user_version = 1").unwrap();
 }
@@ -53,7 +57,7 @@ fn a_store_of_the_first_format_becomes_one_of_this() {
     make_first_format(&env);
     assert_ne!(schema(&env), now);
     let _ = env.strata(["run", "--name", "kept", "busybox", "touch", "/new"]).success();
-    assert_eq!((schema(&env), version(&env)), (now, 4));
+    assert_eq!((schema(&env), version(&env)), (now, FORMAT));
     assert_eq!(env.image_id("busybox"), id);
     assert_eq!(env.strata(["diff", "kept"]).success().stdout, "A /new\n");
 }
@@ -67,7 +71,7 @@ fn several_that_find_an_old_store_make_it_new_once() {
         let (status, _, stderr) = one.end();
         assert!(status.success(), "{stderr}");
     }
-    assert_eq!(version(&env), 4);
+    assert_eq!(version(&env), FORMAT);
 }
 
 #[test]
@@ -78,7 +82,9 @@ fn a_store_of_a_later_format_is_refused_and_left_alone() {
     let refused = env.strata(["images"]).code(1).stderr;
     assert_eq!(
         refused,
-        "error: the store at [DIR]/store has format 99, and this strata reads formats up to 4\n"
+        format!(
+            "error: the store at [DIR]/store has format 99, and this strata reads formats up to {FORMAT}\n"
+        )
     );
     assert_eq!(version(&env), 99);
 }
