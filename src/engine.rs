@@ -19,6 +19,7 @@ mod find;
 mod fsck;
 mod given;
 mod images;
+mod imagetools;
 mod inside;
 mod inspect;
 mod keys;
@@ -49,6 +50,10 @@ pub use error::{BuildError, EngineError, NearStep, OtherPlatform};
 pub use fsck::{Flaw, FsckReport, FsckRequest, Lack, LayerProblem, Remedy};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
+pub use imagetools::{
+    Attestations, GivenSource, GivenSourceError, ImagetoolsError, IndexRequest, NewIndex, RemoteImages,
+    RemoteLook, look as look_at_remote,
+};
 pub use inside::{CopyRequest, CopyTarget, ImageFiles, Shown};
 pub use inspect::StoredDocument;
 pub use keys::KeysError;
