@@ -28,6 +28,7 @@ mod look_error;
 mod options;
 mod output;
 mod place;
+mod platforms;
 mod pull;
 mod push;
 mod run;

@@ -14,6 +14,7 @@ pub(crate) mod contexts;
 mod dump;
 mod error;
 mod graph;
+mod join;
 mod lower;
 mod mount;
 mod notation;
@@ -32,6 +33,7 @@ use stages::Stages;
 
 pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
+pub use join::{Joint, join};
 pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
@@ -50,7 +52,7 @@ pub struct Options {
     /// The platform to build for.
     pub platform: Platform,
     /// Whether the user chose that platform. The image is for it then, whatever its base is for.
-    pub platform_is_chosen: bool,
+    pub chosen: Chosen,
     /// The platform to build on: the one whose programs can run.
     pub build_platform: Platform,
     /// Other architectures whose programs can run there, by their names in platforms.
@@ -67,6 +69,17 @@ pub struct Options {
     pub insecure_allowed: bool,
     /// What the user said about all commands that may show in what they make, in words.
     pub circumstances: Vec<String>,
+}
+
+/// Whether the user chose the platform of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chosen {
+    /// No: it is the one of this machine.
+    No,
+    /// Yes.
+    Alone,
+    /// Yes, and others besides, so that progress must say which something is for.
+    AmongOthers,
 }
 
 /// An image that the target needs.

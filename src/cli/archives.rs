@@ -100,7 +100,7 @@ pub(super) struct LoadArgs {
     /// Read this file, or the directory of an OCI layout, instead of standard input
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Platform of the images that are read [default: this machine's]
+    /// Platform of the images that are read [default: all of an image that are there, or else this machine's]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
     /// Print only what was loaded

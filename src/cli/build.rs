@@ -46,7 +46,7 @@ pub(super) struct BuildArgs {
     /// `docker-image://REF` or `oci-layout://DIR[:TAG][@DIGEST]`; may be repeated
     #[arg(long = "build-context", value_name = "NAME=VALUE")]
     contexts: Vec<String>,
-    /// Platform of the image, such as `linux/arm64` [env: DOCKER_DEFAULT_PLATFORM] [default: this machine's]
+    /// Platforms of the image, such as `linux/amd64,linux/arm64`; may be repeated [env: DOCKER_DEFAULT_PLATFORM] [default: this machine's]
     #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
     platforms: Vec<String>,
     /// When the registry is asked for base images: `--pull` alone asks always [default: missing]
@@ -305,7 +305,8 @@ fn tell(report: &BuildReport, outputs: &[OutputSpec], quiet: bool) -> Result<(),
             text.push_str("written to standard output\n");
         }
     }
-    complain(&format!("{text}image {}\n", report.id));
+    let what = if report.image.is_some() { "image" } else { "index" };
+    complain(&format!("{text}{what} {}\n", report.id));
     Ok(())
 }
 
@@ -321,13 +322,13 @@ fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
     }
     let tags = args.tags.iter().map(|tag| new_name(tag)).collect::<Result<Vec<_>, _>>()?;
     let contexts = args.contexts.iter().map(|text| ContextSpec::parse(text)).collect::<Result<_, _>>();
-    let platform = platform(&args.platforms)?;
+    let platforms = platforms(&args.platforms)?;
     let (context, dockerfile) = input(args)?;
     Ok(BuildRequest {
         context,
         dockerfile,
         contexts: contexts.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))?,
-        platform,
+        platforms,
         clients: remotes::from_environment(),
         registries: remotes::registries(app),
         pull: args.pull.map_or(PullPolicy::Missing, PullChoice::policy),
@@ -394,8 +395,8 @@ fn stdin() -> Result<Arc<File>, CliError> {
     })
 }
 
-/// The platform that was asked for, on the command line or else by the environment.
-fn platform(typed: &[String]) -> Result<Option<Platform>, CliError> {
+/// The platforms that were asked for, on the command line or else by the environment, each once.
+fn platforms(typed: &[String]) -> Result<Vec<Platform>, CliError> {
     let default = std::env::var("DOCKER_DEFAULT_PLATFORM").ok().filter(|default| !default.is_empty());
     let texts = if typed.is_empty() { default.as_slice() } else { typed };
     let mut platforms: Vec<Platform> = Vec::new();
@@ -407,10 +408,7 @@ fn platform(typed: &[String]) -> Result<Option<Platform>, CliError> {
             platforms.push(platform);
         }
     }
-    if platforms.len() > 1 {
-        return Err(CliError::new(ErrorKind::Usage, "not supported yet: an image for several platforms"));
-    }
-    Ok(platforms.pop())
+    Ok(platforms)
 }
 
 fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {

@@ -137,8 +137,7 @@ impl Engine {
     ) -> Result<Vec<Loaded>, EngineError> {
         let work = self.store.work_dir()?;
         let session = Session { store: &self.store, work: &work, cancel };
-        let mut options = LoadOptions::default();
-        options.platform = platform.unwrap_or(options.platform);
+        let options = LoadOptions { platform, ..LoadOptions::default() };
         let loaded = transport::load(session, from, &options, reporter)?;
         self.store.sync()?;
         Ok(loaded)

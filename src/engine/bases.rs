@@ -101,13 +101,13 @@ impl Engine {
             return Ok(Stored::Lacking { similar: None });
         }
         let fits = |row: &ImageRow| self.is_for(row, &base.platform);
-        if fits(&row) || pull == PullPolicy::Never {
+        if fits(&row) {
             return Ok(Stored::Found(Box::new(self.load_documents(row)?)));
         }
         match self.sibling(&row, |other| Ok(fits(other)))? {
             Some(sibling) => Ok(Stored::Found(Box::new(self.load_documents(sibling)?))),
             // The registry that it is from may have one for the platform.
-            None if !self.store.repo_digests(&row.manifest)?.is_empty() => {
+            None if pull != PullPolicy::Never && !self.store.repo_digests(&row.manifest)?.is_empty() => {
                 Ok(Stored::Lacking { similar: None })
             }
             None => Ok(Stored::Found(Box::new(self.load_documents(row)?))),
@@ -158,7 +158,7 @@ impl Engine {
         let session = Session { store: &self.store, work: bringing.work, cancel: bringing.cancel };
         let choice = ImageChoice { tag: layout.tag.clone(), digest: layout.digest };
         let options =
-            LoadOptions { platform: platform.clone(), only: Some(choice), ..LoadOptions::default() };
+            LoadOptions { platform: Some(platform.clone()), only: Some(choice), ..LoadOptions::default() };
         let failed = |source| BuildError::Layout { text: layout.text.clone(), source };
         let loaded = transport::load(session, Input::Path(&layout.path), &options, bringing.reporter)
             .map_err(|source| Box::new(failed(source)))?;

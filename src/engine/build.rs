@@ -9,7 +9,7 @@ use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::network::ExtraHost;
 use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
-use crate::plan::{self, NetworkMode};
+use crate::plan::{self, Joint, NetworkMode, Plan};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::registry::Registries;
 use crate::remote::Clients;
@@ -17,16 +17,17 @@ use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
 use crate::transport::Session;
 
 use super::bases::Resolving;
-use super::check::{self, Checked};
+use super::check::Checked;
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
 use super::error::{BuildError, EngineError};
-use super::export::{self, Exporting, PlatformBuild};
+use super::export::Exporting;
 use super::given::{self, AgentSource, Given, SecretSource};
-use super::output::{self, Annotation, Circumstances, OutputSpec};
+use super::output::{self, Annotation, OutputSpec};
 use super::place::StepPlace;
+use super::platforms::{self, plan_until};
 use super::pull::PullPolicy;
 use super::shell::Shell;
-use super::{Engine, epoch, options};
+use super::{Engine, options};
 
 /// What to build, and what to do with it.
 #[derive(Debug, Clone)]
@@ -55,8 +56,8 @@ pub struct BuildRequest {
     pub no_cache: bool,
     /// Stages whose RUN, COPY and ADD are done anew.
     pub no_cache_stages: Vec<String>,
-    /// The platform to build for; `None` is this machine's.
-    pub platform: Option<Platform>,
+    /// The platforms to build for; nothing is this machine's.
+    pub platforms: Vec<Platform>,
     /// Whether the context's stat cache is used.
     pub stat_cache: bool,
     /// Secrets that RUNs may mount, by their names.
@@ -197,7 +198,10 @@ impl Engine {
         cancel: &CancelToken,
         checked: &mut Option<Checked>,
     ) -> Result<Made, EngineError> {
-        let mut options = options::for_plan(request)?;
+        let options = options::for_plans(request)?;
+        if request.shell_at.is_some() && options.len() > 1 {
+            return Err(Box::new(BuildError::ShellForSeveral).into());
+        }
         output::refuse_places(&request.outputs)?;
         let work = self.store.work_dir()?;
         let (store, clients) = (&*self.store, &given::clients(request)?);
@@ -207,39 +211,20 @@ impl Engine {
         let source = input.dockerfile.clone();
         let parsed = computed(cancel, || dockerfile::parse(&source))?
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
-        let refused = |found: Vec<Diagnostic>| findings(&source, found);
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
-        let epoch = epoch::of_build(request, dockerfile, &input, &mut options)?;
-        let circumstances = Circumstances {
-            names: &request.tags,
-            annotations: &request.annotations,
-            platform: &options.platform,
-            has_epoch: epoch.is_some(),
-            precious: &export::precious(self, &input.files.root),
-        };
-        output::refuse_impossible(&request.outputs_or_store(), &circumstances)
-            .map_err(|refusal| Box::new(BuildError::from(refusal)))?;
+        let targets = platforms::targets(options, request, dockerfile, &input)?;
+        self.refuse_outputs(request, &targets, &input.files.root)?;
         let (registries, pull) = (&request.registries, request.pull);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
-        let mut bases = BTreeMap::new();
-        let found = self.find_bases(&options, &resolving, &mut bases);
-        // Warnings come before errors: they may well say why.
-        let refusal =
-            check::before_build(&source, &parsed, (&options, cancel), &bases, &input.files, checked)?;
-        found?;
-        refusal?;
-        let (plan, stop) = match &request.shell_at {
-            None => {
-                let plan = computed(cancel, || plan::lower(dockerfile, &options, &bases))?;
-                (plan.map_err(refused)?, None)
-            }
-            Some(place) => {
-                let named = place.find(dockerfile, &source).map_err(Box::new)?;
-                let plan = computed(cancel, || plan::lower_until(dockerfile, &options, &bases, named.span))?;
-                let (plan, stop) = plan.map_err(refused)?;
-                let stop = stop.ok_or_else(|| Box::new(place.blame(&named, dockerfile, &source)))?;
-                (plan, Some(stop))
-            }
+        let until = request.shell_at.as_ref().map(|place| (place, targets[0].options.clone()));
+        let (planned, bases) = self.plans(targets, &parsed, &resolving, &input, checked)?;
+        let (plan, stop, parts) = if let Some((place, options)) = &until {
+            let (plan, stop) = plan_until(place, options, &bases, &resolving)?;
+            (plan, Some(stop), Vec::new())
+        } else {
+            let plans: Vec<&Plan> = planned.iter().map(|planned| &planned.plan).collect();
+            let Joint { plan, steps } = plan::join(&plans);
+            (plan, None, steps)
         };
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
         self.prepare_sandboxes()?;
@@ -266,15 +251,8 @@ impl Engine {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
-        let build = PlatformBuild {
-            platform: &options.platform,
-            plan: &plan,
-            bases: &bases,
-            results: solved.steps.clone(),
-            epoch,
-        };
-        let builds = &[build];
-        let written = Exporting { request, builds, session, reporter }.write()?;
+        let builds = platforms::builds(&planned, &parts, &bases, &solved);
+        let written = Exporting { request, builds: &builds, session, reporter }.write()?;
         if written.stored {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;

@@ -68,7 +68,7 @@ fn lower(dockerfile: &Dockerfile, config: Option<&Config>) -> Result<Config, Eng
         target: None,
         labels: BTreeMap::new(),
         platform: Platform::host(),
-        platform_is_chosen: false,
+        chosen: plan::Chosen::No,
         build_platform: Platform::host(),
         emulated: Vec::new(),
         contexts: BTreeMap::new(),

@@ -39,6 +39,16 @@ impl Checked {
         let Report { findings, hints, .. } = report;
         Self { source, findings, hints, errors }
     }
+
+    /// Adds what another look at the same file found besides.
+    fn add(&mut self, other: Self) {
+        let findings = other.findings.into_iter().filter(|found| !self.findings.contains(found));
+        let findings: Vec<Finding> = findings.collect();
+        self.findings.extend(findings);
+        let hints: Vec<Diagnostic> =
+            other.hints.into_iter().filter(|hint| !self.hints.contains(hint)).collect();
+        self.hints.extend(hints);
+    }
 }
 
 /// What a build begins with, to be looked at: its Dockerfile, its files and its options.
@@ -60,7 +70,7 @@ impl Inspection {
         host: &Host,
         cancel: &CancelToken,
     ) -> Result<Option<Self>, EngineError> {
-        let options = options::for_plan(request)?;
+        let options = options::for_plans(request)?.swap_remove(0);
         let input = context::in_place(&request.context, &request.dockerfile, (host, cancel))?;
         Ok(input.map(|input| Self::new(input, options, cancel, None)))
     }
@@ -138,7 +148,7 @@ impl Engine {
         reporter: &Reporter,
         cancel: &CancelToken,
     ) -> Result<Inspection, EngineError> {
-        let options = options::for_plan(request)?;
+        let options = options::for_plans(request)?.swap_remove(0);
         let work = self.store.work_dir()?;
         let clients = &given::clients(request)?;
         let (host, store) = (&self.host, &*self.store);
@@ -185,7 +195,7 @@ fn misnamed(base: &plan::BaseRef, options: &Options) -> Option<Diagnostic> {
     })
 }
 
-/// Leaves the warnings of a build that is about to begin in `checked`. `bases` are the images that are known. The inner
+/// Adds the warnings of a build that is about to begin to `checked`. `bases` are the images that are known. The inner
 /// error is that of a build whose author wants no warnings.
 pub(super) fn before_build(
     source: &Source,
@@ -203,6 +213,11 @@ pub(super) fn before_build(
         error.span = parsed.dockerfile.directives.check.as_ref().map(|check| check.span);
         findings(source, vec![error])
     });
-    *checked = Some(Checked::new(source.clone(), report, Vec::new()));
+    let new = Checked::new(source.clone(), report, Vec::new());
+    match checked {
+        // It is the same file for another platform.
+        Some(before) => before.add(new),
+        None => *checked = Some(new),
+    }
     Ok(refusal.map_or(Ok(()), Err))
 }

@@ -190,7 +190,8 @@ pub struct OtherPlatform {
     pub wanted: Platform,
 }
 
-fn listed(platforms: &[Platform]) -> String {
+/// Platforms in a row.
+pub(super) fn listed(platforms: &[Platform]) -> String {
     let platforms: Vec<String> = platforms.iter().map(Platform::to_string).collect();
     platforms.join(" and ")
 }
@@ -262,6 +263,9 @@ pub enum BuildError {
     /// Outputs are impossible in this build.
     #[error(transparent)]
     Outputs(#[from] OutputRefusal),
+    /// A shell stands in one file system.
+    #[error("a shell can be opened in the build for one platform only")]
+    ShellForSeveral,
     /// Something that cannot be done yet.
     #[error("not supported yet: {what}")]
     Unsupported {

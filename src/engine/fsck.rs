@@ -203,8 +203,13 @@ impl Engine {
         Ok(())
     }
 
-    /// The first thing that an index lacks besides its images, which the database has.
+    /// The first thing that an index lacks. What its images lack is said of them.
     fn index_lack(&self, row: &IndexRow) -> Result<Option<Lack>, EngineError> {
+        for image in &row.images {
+            if self.store.find_image(image)?.is_none() {
+                return Ok(Some(Lack::Document(image.0)));
+            }
+        }
         for blob in std::iter::once(&BlobDigest(row.digest.0)).chain(&row.blobs) {
             if self.store.blob_size(blob)?.is_none() {
                 return Ok(Some(Lack::Document(blob.0)));

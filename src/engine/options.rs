@@ -1,7 +1,7 @@
 //! What a build's request means for the planner and for carrying out the plan.
 
 use crate::oci::Platform;
-use crate::plan::{self, ContextName, NetworkMode, Plan};
+use crate::plan::{self, Chosen, ContextName, NetworkMode, Plan};
 use crate::solve::{ContextOptions, SolveOptions};
 
 use super::Engine;
@@ -10,9 +10,26 @@ use super::context::{self, Bringing, Directory};
 use super::error::{BuildError, EngineError};
 use super::given::Given;
 
-/// What the planner needs.
-pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineError> {
-    let platform = request.platform.clone().unwrap_or_else(Platform::host);
+/// What the planner needs for each platform.
+pub(super) fn for_plans(request: &BuildRequest) -> Result<Vec<plan::Options>, EngineError> {
+    let platforms = request.chosen_platforms();
+    let are_several = platforms.len() > 1;
+    let options = platforms.into_iter().map(|platform| {
+        let chosen = match platform {
+            None => Chosen::No,
+            Some(_) if are_several => Chosen::AmongOthers,
+            Some(_) => Chosen::Alone,
+        };
+        for_plan(request, platform.cloned().unwrap_or_else(Platform::host), chosen)
+    });
+    options.collect()
+}
+
+fn for_plan(
+    request: &BuildRequest,
+    platform: Platform,
+    chosen: Chosen,
+) -> Result<plan::Options, EngineError> {
     if platform.os != "linux" {
         let what = format!("images for the operating system `{}`", platform.os);
         return Err(Box::new(BuildError::Unsupported { what }).into());
@@ -23,7 +40,7 @@ pub(super) fn for_plan(request: &BuildRequest) -> Result<plan::Options, EngineEr
         target: request.target.clone(),
         labels: request.labels.clone(),
         platform,
-        platform_is_chosen: request.platform.is_some(),
+        chosen,
         build_platform: Platform::host(),
         emulated: crate::exec::emulated(),
         contexts: contexts.collect(),

@@ -205,8 +205,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) names: &'a [Reference],
     /// The user's remarks for all images.
     pub(super) annotations: &'a [Annotation],
-    /// The platform that is built for.
-    pub(super) platform: &'a Platform,
+    /// The platforms that are built for.
+    pub(super) platforms: &'a [Platform],
     /// Whether the build has an epoch.
     pub(super) has_epoch: bool,
     /// Directories that a mirror must not be, nor be above.
@@ -259,9 +259,14 @@ fn refuse_look(output: &OutputSpec, circumstances: &Circumstances<'_>) -> Result
     {
         return Err(OutputRefusal::PushWithoutName);
     }
-    let is_layout = matches!(output.form, OutputForm::Layout(_));
+    let is_layout = match &output.form {
+        OutputForm::Layout(LayoutOutput { docker: true, .. }) if circumstances.platforms.len() > 1 => {
+            return Err(OutputRefusal::DockerArchive);
+        }
+        form => matches!(form, OutputForm::Layout(_)),
+    };
     for annotation in circumstances.annotations.iter().chain(&look.annotations) {
-        annotation.refuse_impossible(circumstances.platform, look.types, is_layout)?;
+        annotation.refuse_impossible(circumstances.platforms, look.types, is_layout)?;
     }
     Ok(())
 }

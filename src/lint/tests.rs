@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::Source;
 use crate::dockerfile;
 use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, ImageKey, NamedContext, NetworkMode, Options};
+use crate::plan::{BaseImage, Chosen, ImageKey, NamedContext, NetworkMode, Options};
 
 use super::{Extent, Input, Report, check};
 
@@ -16,7 +16,7 @@ fn options() -> Options {
         target: None,
         labels: BTreeMap::new(),
         platform: platform(),
-        platform_is_chosen: false,
+        chosen: Chosen::No,
         build_platform: platform(),
         emulated: Vec::new(),
         contexts: BTreeMap::new(),

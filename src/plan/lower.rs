@@ -21,11 +21,13 @@ use crate::oci::{Config, DEFAULT_PATH, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::graph::Graph;
+use super::join::FOR;
 use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
 use super::{
-    BaseId, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Step, StepKind, Stop, Target,
+    BaseId, Chosen, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Step, StepKind, Stop,
+    Target,
 };
 
 /// See [`super::lower()`], and [`super::lower_until()`] for `place`.
@@ -99,7 +101,7 @@ struct State {
 /// The one who counts `[name 2/4]`.
 #[derive(Debug)]
 struct Counter {
-    /// The stage's name with a blank, or nothing.
+    /// The platform and the stage's name, each with a blank, or nothing.
     stage: String,
     next: usize,
     /// `/total] `
@@ -107,7 +109,7 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(needed: &Needed<'_>, are_several: bool) -> Self {
+    fn new(needed: &Needed<'_>, are_several: bool, options: &Options) -> Self {
         let counts = |instruction: &&Instruction| {
             use InstructionKind::{Add, Copy, Run, Workdir};
             matches!(instruction.kind, Run(_) | Copy(_) | Add(_) | Workdir(_))
@@ -118,6 +120,7 @@ impl Counter {
             Some(name) => format!("{name} "),
             None => format!("stage-{} ", needed.index),
         };
+        let stage = format!("{}{stage}", platform_label(&needed.platform, options));
         let triggers = needed.triggers.iter().map(|trigger| &trigger.instruction);
         let counted = triggers.chain(needed.instructions()).filter(counts).count();
         Self { stage, next: 1, end: format!("/{}] ", from + counted) }
@@ -141,6 +144,19 @@ impl Counter {
     }
 }
 
+/// What progress says of a platform where there are several, with a blank: that of the stage, and what for if it is another.
+fn platform_label(own: &Platform, options: &Options) -> String {
+    if options.chosen != Chosen::AmongOthers {
+        return String::new();
+    }
+    let target = &options.platform;
+    if own == target {
+        return format!("{own} ");
+    }
+    let variant = if target.variant.is_empty() { String::new() } else { format!("/{}", target.variant) };
+    format!("{own}{FOR}{}{variant} ", target.architecture)
+}
+
 /// A stage while its instructions are read.
 struct Stage<'s, 'a> {
     options: &'a Options,
@@ -160,7 +176,7 @@ struct Stage<'s, 'a> {
 impl Lowering<'_> {
     /// Lowers a stage. `None` if it could not be started; errors in it are collected.
     fn stage(&mut self, needed: &Needed<'_>) -> Option<State> {
-        let mut counter = Counter::new(needed, self.stages.are_several());
+        let mut counter = Counter::new(needed, self.stages.are_several(), self.options);
         let state = match &needed.origin {
             Origin::Stage(parent) => Ok(self.done.get(parent)?.continued()),
             Origin::Scratch => Ok(self.scratch()),
@@ -280,7 +296,7 @@ impl State {
             config,
             author: self.author,
             platform: match self.base_platform {
-                Some(platform) if !options.platform_is_chosen => platform,
+                Some(platform) if options.chosen == Chosen::No => platform,
                 _ => options.platform.clone(),
             },
             history: self.history,

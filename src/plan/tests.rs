@@ -2,5 +2,6 @@
 
 mod fingerprints;
 mod fixtures;
+mod joins;
 mod references;
 mod snapshots;

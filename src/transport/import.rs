@@ -96,8 +96,8 @@ fn run(
     normalise(&mut layer)?;
     let image = image(&layer, options);
     let loaded =
-        Loaded { manifest: image.manifest, id: image.id, names: image.names.clone(), tags: Vec::new() };
-    publish(session, NewParts { blobs: Vec::new(), layers: vec![layer] }, &[image])?;
+        Loaded { manifest: image.manifest, id: image.id.0, names: image.names.clone(), tags: Vec::new() };
+    publish(session, NewParts { blobs: Vec::new(), layers: vec![layer] }, &[image], &[])?;
     Ok(loaded)
 }
 

@@ -12,6 +12,9 @@
 mod docker;
 mod layers;
 mod oci_index;
+mod whole;
+
+use std::collections::HashSet;
 
 use crate::layer::Limits;
 use crate::oci::layout::{INDEX_FILE, LAYOUT_FILE, check_layout_json};
@@ -35,8 +38,8 @@ pub const DEFAULT_LIMITS: Limits = Limits::FOREIGN;
 pub struct LoadOptions {
     /// How much a compressed archive, and each of its layers, may grow to.
     pub limits: Limits,
-    /// Which image of an index is taken.
-    pub platform: Platform,
+    /// Which image of an index is taken; `None` takes all if all are there, and else the one for this machine.
+    pub platform: Option<Platform>,
     /// The one image of an OCI layout that is loaded, without a name; `None` loads all with their names.
     pub only: Option<ImageChoice>,
 }
@@ -52,24 +55,24 @@ pub struct ImageChoice {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { limits: DEFAULT_LIMITS, platform: Platform::host(), only: None }
+        Self { limits: DEFAULT_LIMITS, platform: None, only: None }
     }
 }
 
-/// An image that was loaded.
+/// An image that was loaded, or an index of images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// Its manifest.
+    /// Its manifest, or the index.
     pub manifest: ManifestDigest,
-    /// Its image id.
-    pub id: ImageId,
+    /// What it goes by if it has no name: its image id, or the digest of the index.
+    pub id: Digest,
     /// The names that it has now, and had in the archive.
     pub names: Vec<Reference>,
     /// Tags without a repository that it had in the archive; they are no names.
     pub tags: Vec<String>,
 }
 
-/// Loads all images of an archive that are for this machine.
+/// Loads all images of an archive that are for this machine, and those of indexes that it has all of.
 pub fn load(
     session: Session<'_>,
     input: Input<'_>,
@@ -77,21 +80,23 @@ pub fn load(
     reporter: &Reporter,
 ) -> Result<Vec<Loaded>, LoadError> {
     let step = reporter.start("read the archive");
-    let images = Archive::open(session, input, options.limits, &step)
+    let contents = Archive::open(session, input, options.limits, &step)
         .and_then(|archive| read_images(&archive, options));
-    let images = end(step, images)?;
+    let Contents { images, indexes, alone } = end(step, contents)?;
     let mut layers = layers::unpack(session, &images, options.limits, reporter)?;
     let mut new = Vec::with_capacity(images.len());
     let mut loaded = Vec::with_capacity(images.len());
     for image in images {
         let manifest = image.manifest_json(&layers);
         let manifest_digest = ManifestDigest(manifest.1);
-        loaded.push(Loaded {
-            manifest: manifest_digest,
-            id: image.id,
-            names: image.names.references.clone(),
-            tags: image.names.tags,
-        });
+        if indexes.is_empty() || alone.contains(&manifest.1) {
+            loaded.push(Loaded {
+                manifest: manifest_digest,
+                id: image.id.0,
+                names: image.names.references.clone(),
+                tags: image.names.tags,
+            });
+        }
         new.push(NewImage {
             manifest: manifest_digest,
             manifest_json: manifest.2,
@@ -101,8 +106,55 @@ pub fn load(
             names: image.names.references,
         });
     }
-    publish(session, layers.take_new(), &new)?;
+    let mut parts = layers.take_new();
+    let mut new_indexes = Vec::with_capacity(indexes.len());
+    for index in indexes {
+        for other in &index.others {
+            parts.blobs.push(other.keep(session)?);
+        }
+        loaded.push(index.loaded());
+        new_indexes.push(index.into_new());
+    }
+    publish(session, parts, &new, &new_indexes)?;
     Ok(loaded)
+}
+
+/// What of an archive is to be loaded.
+#[derive(Debug, Default)]
+struct Contents {
+    /// All images, each once.
+    images: Vec<Image>,
+    indexes: Vec<whole::Whole>,
+    /// The manifests of the images that are there not only by an index.
+    alone: HashSet<Digest>,
+}
+
+impl Contents {
+    /// Images that each stand for themselves.
+    fn of_images(images: Vec<Image>) -> Self {
+        Self { images, ..Self::default() }
+    }
+
+    fn add(&mut self, images: Vec<Image>) {
+        for image in images {
+            match self.images.iter_mut().find(|there| there.digest() == image.digest()) {
+                Some(there) => there.names.merge(image.names),
+                None => self.images.push(image),
+            }
+        }
+    }
+
+    /// Takes names from images that an index has: one name stands for one thing.
+    fn leave_names_to_indexes(&mut self) {
+        for image in &mut self.images {
+            let of_index =
+                |name: &Reference| self.indexes.iter().any(|index| index.names.references.contains(name));
+            image.names.references.retain(|name| !of_index(name));
+            if !image.names.references.is_empty() {
+                self.alone.extend(image.digest());
+            }
+        }
+    }
 }
 
 /// What an image is called in an archive.
@@ -159,6 +211,11 @@ struct ForeignLayer {
 }
 
 impl Image {
+    /// The digest of the manifest that it came with.
+    fn digest(&self) -> Option<Digest> {
+        self.manifest.as_ref().map(|(_, digest, _)| *digest)
+    }
+
     /// The manifest: its own, or one that is made of what the layers turned out to be.
     fn manifest_json(&self, layers: &layers::Unpacked<'_>) -> (MediaType, Digest, Vec<u8>) {
         if let Some(manifest) = &self.manifest {
@@ -176,35 +233,39 @@ impl Image {
 }
 
 /// Reads the documents of all images that are to be loaded.
-fn read_images(archive: &Archive, options: &LoadOptions) -> Result<Vec<Image>, LoadError> {
-    let platform = &options.platform;
+fn read_images(archive: &Archive, options: &LoadOptions) -> Result<Contents, LoadError> {
+    let platform = options.platform.as_ref();
     let layout = archive.read(LAYOUT_FILE, DOCUMENT_MAX)?;
     let docker = archive.read(MANIFEST_FILE, DOCUMENT_MAX)?;
-    let mut images = match (layout, archive.read(INDEX_FILE, DOCUMENT_MAX)?) {
+    let mut contents = match (layout, archive.read(INDEX_FILE, DOCUMENT_MAX)?) {
         (Some(layout), Some(index)) => {
             check_layout_json(&layout)?;
             if let Some(choice) = &options.only {
-                return oci_index::read_one(archive, &index, platform, choice).map(|image| vec![image]);
+                let host = Platform::host();
+                let image = oci_index::read_one(archive, &index, platform.unwrap_or(&host), choice)?;
+                return Ok(Contents::of_images(vec![image]));
             }
-            let mut images = oci_index::read(archive, &index, platform)?;
+            let mut contents = oci_index::read(archive, &index, platform)?;
             // Some versions of Docker name an image in their older form only.
             if let Some(docker) = docker {
-                docker::add_names(&docker, &mut images)?;
+                docker::add_names(&docker, &mut contents.images)?;
             }
-            images
+            contents
         }
         _ => match docker {
-            Some(docker) if options.only.is_none() => docker::read(archive, &docker)?,
+            Some(docker) if options.only.is_none() => Contents::of_images(docker::read(archive, &docker)?),
             _ => return Err(LoadError::Unknown),
         },
     };
-    if images.is_empty() {
+    if contents.images.is_empty() {
         return Err(LoadError::NoImages);
     }
-    for image in &mut images {
-        image.names.references.sort();
+    contents.leave_names_to_indexes();
+    let images = contents.images.iter_mut().map(|image| &mut image.names);
+    for names in images.chain(contents.indexes.iter_mut().map(|index| &mut index.names)) {
+        names.references.sort();
     }
-    Ok(images)
+    Ok(contents)
 }
 
 /// Reads a config, which `digest` names if it is known.

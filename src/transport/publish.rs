@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::layer::{Applied, ApplyError, ApplyOptions, Marks, apply};
-use crate::oci::{DiffId, ImageId, ManifestDigest, MediaType, Reference};
-use crate::store::{BlobWriter, NewLayer, StoreError, TarSource, WrittenBlob};
+use crate::oci::{BlobDigest, DiffId, ImageConfig, ImageId, ManifestDigest, MediaType, Platform, Reference};
+use crate::store::{BlobWriter, NewIndex, NewLayer, StoreError, TarSource, WrittenBlob};
 use crate::sys::remove;
 use crate::tree::{Index, IndexFile, write_index};
 
@@ -44,6 +44,19 @@ pub(super) struct NewImage {
     pub(super) media_type: MediaType,
     pub(super) id: ImageId,
     pub(super) config_json: Vec<u8>,
+    pub(super) names: Vec<Reference>,
+}
+
+/// An index whose images are published with it.
+#[derive(Debug)]
+pub(super) struct NewList {
+    pub(super) digest: ManifestDigest,
+    pub(super) media_type: MediaType,
+    pub(super) json: Vec<u8>,
+    /// Its images, in its order.
+    pub(super) images: Vec<ManifestDigest>,
+    /// What it leads to besides.
+    pub(super) blobs: Vec<BlobDigest>,
     pub(super) names: Vec<Reference>,
 }
 
@@ -145,6 +158,7 @@ pub(super) fn publish(
     session: Session<'_>,
     parts: NewParts<'_>,
     images: &[NewImage],
+    lists: &[NewList],
 ) -> Result<(), StoreError> {
     let store = session.store;
     // Blobs belong to nobody until the image's row is there.
@@ -173,5 +187,40 @@ pub(super) fn publish(
             store.set_ref(&name.to_string(), &image.manifest)?;
         }
     }
+    for list in lists {
+        store.put_blob(session.work, &list.json)?;
+        store.put_index(NewIndex {
+            digest: &list.digest,
+            media_type: list.media_type.as_str(),
+            size: list.json.len() as u64,
+            images: &list.images,
+            blobs: &list.blobs,
+        })?;
+        if let Some(image) = representative(session, &list.images)? {
+            for name in &list.names {
+                store.set_index_ref(&name.to_string(), &list.digest, &image)?;
+            }
+        }
+    }
     Ok(())
+}
+
+/// The image that is taken where one is wanted: the one for this machine, or else the first.
+fn representative(
+    session: Session<'_>,
+    images: &[ManifestDigest],
+) -> Result<Option<ManifestDigest>, StoreError> {
+    let host = Platform::host();
+    for manifest in images {
+        let Some(row) = session.store.find_image(manifest)? else { continue };
+        let config = session.store.read_blob(&BlobDigest(row.id.0))?;
+        let own = ImageConfig::from_json(&config).is_ok_and(|config| {
+            let own = Platform::normalized(&config.os, &config.architecture, "");
+            (own.os, own.architecture) == (host.os.clone(), host.architecture.clone())
+        });
+        if own {
+            return Ok(Some(*manifest));
+        }
+    }
+    Ok(images.first().copied())
 }

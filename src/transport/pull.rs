@@ -92,7 +92,7 @@ pub fn pull(
         config_json,
         names: Vec::new(),
     };
-    publish(session, parts, &[image])?;
+    publish(session, parts, &[image], &[])?;
     name(session, reference, &found, &manifest)?;
     Ok(Pulled { digest: found.digest, manifest, id, is_new: true })
 }

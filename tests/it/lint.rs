@@ -12,7 +12,7 @@ use strata::diagnostic::Source;
 use strata::dockerfile;
 use strata::lint::{self, Context, Extent, Input, RULES, Rule, Shown};
 use strata::oci::{ImageConfig, Platform};
-use strata::plan::{BaseImage, ImageKey, NetworkMode, Options};
+use strata::plan::{BaseImage, Chosen, ImageKey, NetworkMode, Options};
 
 use crate::support::env::Env;
 
@@ -36,7 +36,7 @@ fn options() -> Options {
         platform: platform(),
         build_platform: platform(),
         emulated: Vec::new(),
-        platform_is_chosen: false,
+        chosen: Chosen::No,
         contexts: BTreeMap::new(),
         no_cache_stages: Vec::new(),
         network: NetworkMode::Host,

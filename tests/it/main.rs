@@ -23,6 +23,7 @@ mod long_paths;
 mod looking;
 mod mounts;
 mod outputs;
+mod platforms;
 mod readers;
 mod registries;
 mod remote;

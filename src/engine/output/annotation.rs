@@ -116,27 +116,35 @@ impl Annotation {
         Ok(Self { level, platform: platform.transpose()?, key: key.to_owned(), value: value.to_owned() })
     }
 
-    /// Refuses what the image of one platform has no place for.
+    /// Refuses what has no place in an image for these platforms.
     pub(super) fn refuse_impossible(
         &self,
-        built: &Platform,
+        built: &[Platform],
         types: MediaTypes,
         is_layout: bool,
     ) -> Result<(), OutputRefusal> {
         let key = || self.key.clone();
         match self.level {
-            Level::Index | Level::IndexDescriptor => return Err(OutputRefusal::NoIndex { key: key() }),
-            Level::ManifestDescriptor if !is_layout => {
-                return Err(OutputRefusal::NoDescriptor { key: key() });
+            Level::Index | Level::IndexDescriptor if built.len() == 1 => {
+                return Err(OutputRefusal::NoIndex { key: key() });
             }
-            Level::Manifest if types == MediaTypes::Docker => {
+            Level::IndexDescriptor if !is_layout => {
+                return Err(OutputRefusal::NoDescriptor { key: key(), of: "index" });
+            }
+            Level::ManifestDescriptor if !is_layout && built.len() == 1 => {
+                return Err(OutputRefusal::NoDescriptor { key: key(), of: "manifest" });
+            }
+            Level::Manifest | Level::Index if types == MediaTypes::Docker => {
                 return Err(OutputRefusal::DockerManifest { key: key() });
             }
-            Level::Manifest | Level::ManifestDescriptor => {}
+            _ => {}
         }
         match &self.platform {
-            Some(platform) if platform != built => {
-                let (platform, built) = (Box::new(platform.clone()), Box::new(built.clone()));
+            Some(_) if matches!(self.level, Level::Index | Level::IndexDescriptor) => {
+                Err(OutputRefusal::IndexForPlatform { key: key() })
+            }
+            Some(platform) if !built.contains(platform) => {
+                let (platform, built) = (Box::new(platform.clone()), built.to_vec());
                 Err(OutputRefusal::OtherPlatform { key: key(), platform, built })
             }
             _ => Ok(()),

@@ -96,11 +96,22 @@ pub enum OutputRefusal {
         key: String,
     },
     /// The place for it is in a layout.
-    #[error("the annotation `{key}` is for the manifest's descriptor, which only the index of a layout has")]
+    #[error("the annotation `{key}` is for the {of}'s descriptor, which only the index of a layout has")]
     NoDescriptor {
         /// The annotation.
         key: String,
+        /// What is described.
+        of: &'static str,
     },
+    /// An index is for all platforms.
+    #[error("the annotation `{key}` is for an index and for one platform, and an index is for all")]
+    IndexForPlatform {
+        /// The annotation.
+        key: String,
+    },
+    /// Docker's archive has no place for an index.
+    #[error("the image is for several platforms, and a docker archive holds one for each name")]
+    DockerArchive,
     /// Docker's format has none.
     #[error("the annotation `{key}` has no place in a manifest with Docker's media types")]
     DockerManifest {
@@ -108,14 +119,17 @@ pub enum OutputRefusal {
         key: String,
     },
     /// It would be nowhere.
-    #[error("the annotation `{key}` is for {platform}, and the image is for {built}")]
+    #[error(
+        "the annotation `{key}` is for {platform}, and the image is for {}",
+        super::super::error::listed(built)
+    )]
     OtherPlatform {
         /// The annotation.
         key: String,
         /// The platform that it is for.
         platform: Box<Platform>,
-        /// The platform of the image.
-        built: Box<Platform>,
+        /// The platforms of the image.
+        built: Vec<Platform>,
     },
     /// Too much would be removed.
     #[error("`mode=delete` would remove what is in `{}`, and with it `{}`", path.display(), precious.display())]
@@ -137,7 +151,10 @@ impl OutputRefusal {
                 "set `SOURCE_DATE_EPOCH`, or use `--reproducible`, which takes it from the context"
             }
             Self::NoIndex { .. } => "use the types `manifest` or `manifest-descriptor`",
+            Self::NoDescriptor { of: "index", .. } => "use the type `index`, or an output with `type=oci`",
             Self::NoDescriptor { .. } => "use the type `manifest`, or an output with `type=oci`",
+            Self::IndexForPlatform { .. } => "leave the platform out",
+            Self::DockerArchive => "use `type=oci`, or build for one platform",
             Self::DockerManifest { .. } => "leave `oci-mediatypes=false` out",
             Self::OtherPlatform { .. } => return None,
             Self::Mirror { .. } => "give a directory that is for this output alone",

@@ -180,7 +180,7 @@ fn refused(texts: &[&str], names: &[&str], annotations: &[&str]) -> Option<Strin
     let circumstances = Circumstances {
         names: &names,
         annotations: &annotations,
-        platform: &"linux/amd64".parse().unwrap(),
+        platforms: &["linux/amd64".parse().unwrap()],
         has_epoch: false,
         precious: &[PathBuf::from("/home/me/app")],
     };

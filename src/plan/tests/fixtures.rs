@@ -6,7 +6,7 @@ use crate::diagnostic::Source;
 use crate::dockerfile::ast::Dockerfile;
 use crate::oci::config::{Empty, Healthcheck};
 use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, NamedContext, NetworkMode, Options, Plan, bases, context_name, lower};
+use crate::plan::{BaseImage, Chosen, NamedContext, NetworkMode, Options, Plan, bases, context_name, lower};
 
 /// Options that ask for nothing, on a machine that is always the same.
 pub(super) fn options() -> Options {
@@ -16,7 +16,7 @@ pub(super) fn options() -> Options {
         target: None,
         labels: BTreeMap::new(),
         platform: platform(),
-        platform_is_chosen: false,
+        chosen: Chosen::No,
         build_platform: platform(),
         emulated: Vec::new(),
         contexts: BTreeMap::new(),
@@ -44,7 +44,7 @@ pub(super) fn read_options(flags: &str) -> Options {
             "--target" => options.target = Some(value.to_owned()),
             "--platform" => {
                 options.platform = value.parse().expect("the platform is one");
-                options.platform_is_chosen = true;
+                options.chosen = Chosen::Alone;
             }
             "--build-context" => {
                 let (name, value) = pair();

@@ -3,7 +3,7 @@
 //! Owns which entries of an index are images for a platform, and what they are called. Each document is verified
 //! against the descriptor that led to it before anything in it is believed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::oci::layout::{ANNOTATION_IMAGE_NAME, ANNOTATION_REF_NAME, INDEX_FILE, blob_path};
 use crate::oci::manifest::DOCUMENT_MAX;
@@ -11,28 +11,56 @@ use crate::oci::{Descriptor, Digest, Document, Index, Manifest, Platform, Refere
 
 use super::super::archive::Archive;
 use super::super::load_error::{LoadError, Part};
-use super::{ForeignLayer, Image, ImageChoice, Names, read_config};
+use super::{Contents, ForeignLayer, Image, ImageChoice, Names, read_config, whole};
 
 /// How deep indexes may be nested below `index.json`.
 const MAX_DEPTH: usize = 4;
 
-/// Reads the images that the bytes of an `index.json` lists.
-pub(super) fn read(archive: &Archive, index: &[u8], platform: &Platform) -> Result<Vec<Image>, LoadError> {
+/// Reads what the bytes of an `index.json` list. With a platform one image is chosen of each index, also of those that
+/// are complete.
+pub(super) fn read(
+    archive: &Archive,
+    index: &[u8],
+    chosen_platform: Option<&Platform>,
+) -> Result<Contents, LoadError> {
     let index = parse(index)?;
+    let host = Platform::host();
+    let platform = chosen_platform.unwrap_or(&host);
     let mut chosen: Vec<(Descriptor, Names)> = Vec::new();
     let mut search = Search::new(archive, platform);
+    let mut contents = Contents::default();
+    // Each is read once, under however many names it is there.
+    let mut incomplete = HashSet::new();
     for entry in index.manifests {
         let names = names(&entry);
+        if let Some(there) = contents.indexes.iter_mut().find(|index| index.digest == entry.digest) {
+            there.names.merge(names);
+            continue;
+        }
+        if chosen_platform.is_none() && entry.media_type.is_index() && !incomplete.contains(&entry.digest) {
+            if let Some((mut index, images)) = whole::read(archive, &entry)? {
+                index.names = names;
+                contents.indexes.push(index);
+                contents.add(images);
+                continue;
+            }
+            incomplete.insert(entry.digest);
+        }
         let Some(manifest) = search.choose(entry, 0)? else { continue };
         match chosen.iter_mut().find(|(there, _)| there.digest == manifest.digest) {
             Some((_, there)) => there.merge(names),
             None => chosen.push((manifest, names)),
         }
     }
-    if chosen.is_empty() && !search.others.is_empty() {
+    if chosen.is_empty() && contents.indexes.is_empty() && !search.others.is_empty() {
         return Err(no_platform(platform, search.others));
     }
-    chosen.into_iter().map(|(manifest, names)| read_image(archive, &manifest, names)).collect()
+    for (manifest, names) in chosen {
+        let image = read_image(archive, &manifest, names)?;
+        contents.alone.insert(manifest.digest);
+        contents.add(vec![image]);
+    }
+    Ok(contents)
 }
 
 /// Reads the one image that is wanted; it gets no name.
@@ -190,7 +218,7 @@ fn read_index(archive: &Archive, entry: &Descriptor) -> Result<Index, LoadError>
 }
 
 /// A document that a descriptor names, verified.
-fn read_document(archive: &Archive, named: &Descriptor, part: Part) -> Result<Vec<u8>, LoadError> {
+pub(super) fn read_document(archive: &Archive, named: &Descriptor, part: Part) -> Result<Vec<u8>, LoadError> {
     let name = blob_path(&named.digest);
     let member = archive.find(&name)?.ok_or_else(|| LoadError::Missing { part, name: name.clone() })?;
     check_size(part, named, member.size)?;
@@ -209,7 +237,7 @@ fn check_size(part: Part, named: &Descriptor, found: u64) -> Result<(), LoadErro
     Err(LoadError::Size { part, digest: named.digest, expected: named.size, found })
 }
 
-fn read_image(archive: &Archive, entry: &Descriptor, names: Names) -> Result<Image, LoadError> {
+pub(super) fn read_image(archive: &Archive, entry: &Descriptor, names: Names) -> Result<Image, LoadError> {
     let manifest_json = read_document(archive, entry, Part::Manifest)?;
     let unusable = |source| LoadError::Manifest { name: blob_path(&entry.digest), source };
     let manifest = match Document::from_json(&manifest_json, Some(&entry.media_type)).map_err(unusable)? {

@@ -325,7 +325,7 @@ fn older_archives_that_lie() {
     );
     let mut whole = tar(&[("manifest.json", &manifest(&named, "")), (&named, config)]);
     let loaded = to.load_stream(&whole).unwrap();
-    assert_eq!(loaded[0].id.0, Digest::of(config));
+    assert_eq!(loaded[0].id, Digest::of(config));
     assert_eq!(loaded[0].names, Vec::<Reference>::new());
     to = Fixture::new();
     whole[100] ^= 1;

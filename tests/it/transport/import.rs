@@ -53,7 +53,7 @@ fn the_form_of_the_tar_does_not_matter() {
     for tar in self::tars(tars.path()) {
         let mut fixture = Fixture::new();
         let loaded = run(&fixture, Path::new(&tar)).unwrap();
-        let config = fixture.store.read_blob(&BlobDigest(loaded.id.0)).unwrap();
+        let config = fixture.store.read_blob(&BlobDigest(loaded.id)).unwrap();
         let config = ImageConfig::from_json(&config).unwrap();
         assert_eq!(config.history.len(), 1);
         assert_eq!(config.history[0].comment.as_deref(), Some("Imported from -"));

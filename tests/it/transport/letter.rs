@@ -147,7 +147,7 @@ fn skopeo_and_umoci_read_what_we_write_and_we_what_they_write() {
         &fixture.reporter,
     );
     let image = loaded.unwrap().remove(0);
-    let config = fixture.store.read_blob(&strata::oci::BlobDigest(image.id.0)).unwrap();
+    let config = fixture.store.read_blob(&strata::oci::BlobDigest(image.id)).unwrap();
     let config = strata::oci::ImageConfig::from_json(&config).unwrap();
     assert_eq!(config.rootfs.diff_ids[0], made.diff_ids[0]);
     let top = fixture.index(&config.rootfs.diff_ids[1]);
@@ -183,7 +183,7 @@ fn what_gnu_tar_writes_in_its_formats_is_read_as_it_was() {
             limits: DEFAULT_LIMITS,
         };
         let image = import(fixture.session(), Input::Path(&path), &options, &fixture.reporter).unwrap();
-        let config = fixture.store.read_blob(&strata::oci::BlobDigest(image.id.0)).unwrap();
+        let config = fixture.store.read_blob(&strata::oci::BlobDigest(image.id)).unwrap();
         let config = strata::oci::ImageConfig::from_json(&config).unwrap();
         let diff_id: DiffId = config.rootfs.diff_ids[0];
         let with_attributes = !flags.is_empty();
