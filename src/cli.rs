@@ -22,6 +22,7 @@ mod given;
 mod history;
 pub mod human;
 mod images;
+mod imagetools;
 mod inspect;
 mod later;
 mod layers;
@@ -145,6 +146,9 @@ enum Command {
     /// Show the manifest or the index of an image
     #[command(subcommand)]
     Manifest(manifest::ManifestCommand),
+    /// Images in registries, without bringing them
+    #[command(subcommand)]
+    Imagetools(imagetools::ImagetoolsCommand),
     /// Show what differs between two images or two layers
     Diff(diff::DiffArgs),
     /// Show what the layers of an image hold, and what later layers waste of it
@@ -295,6 +299,7 @@ fn dispatch(app: &App, command: Command) -> Result<ExitCode, CliError> {
         Command::History(args) => history::run(app, &args),
         Command::Inspect(args) => inspect::run(app, &args),
         Command::Manifest(command) => manifest::run(app, &command),
+        Command::Imagetools(command) => imagetools::run(app, &command),
         Command::Diff(args) => diff::run(app, &args),
         Command::Layers(args) => layers::run(app, &args),
         Command::Ls(args) => files::ls(app, &args),

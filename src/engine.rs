@@ -20,6 +20,7 @@ mod find;
 mod fsck;
 mod given;
 mod images;
+mod imagetools;
 mod inside;
 mod inspect;
 mod keys;
@@ -39,7 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::{ArchiveForm, ImportRequest, ImportSource, SaveRequest};
-pub use attest::{AttestError, Attestations, ProvenanceSpec, SbomSpec, ScanError};
+pub use attest::{AttestError, AttestRequest, ProvenanceSpec, SbomSpec, ScanError};
 pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};
@@ -52,6 +53,10 @@ pub use error::{BuildError, EngineError, NearStep, OtherPlatform};
 pub use fsck::{Flaw, FsckReport, FsckRequest, Lack, LayerProblem, Remedy};
 pub use given::{AgentSource, SecretSource};
 pub use images::{FilterError, HistoryLine, ImageFilter, ImageSummary, Removed};
+pub use imagetools::{
+    Attestations, GivenSource, GivenSourceError, ImagetoolsError, IndexRequest, NewIndex, RemoteImages,
+    RemoteLook, look as look_at_remote,
+};
 pub use inside::{CopyRequest, CopyTarget, ImageFiles, Shown};
 pub use inspect::StoredDocument;
 pub use keys::KeysError;

@@ -15,6 +15,8 @@
 mod archive;
 mod blob_files;
 mod bundle;
+mod combine;
+mod copy;
 mod destination;
 mod docker_archive;
 mod error;
@@ -32,6 +34,7 @@ mod plain_tar;
 mod publish;
 mod pull;
 mod push;
+mod remote_image;
 mod rewrite;
 
 use crate::exec::CancelToken;
@@ -39,6 +42,8 @@ use crate::store::{Store, WorkDir};
 
 pub use archive::{DamagedTar, Input};
 pub use bundle::{Bundle, Companion, IndexLook};
+pub use combine::{CombineError, Combined, EntryAnnotation, Source, Wishes, combine};
+pub use copy::{CopyError, CopySource, copy};
 pub use destination::Destination;
 pub use docker_archive::write_docker;
 pub use error::ExportError;
@@ -53,6 +58,7 @@ pub use pack::{Exported, MediaTypes, Packing, Prepared, SourceImage, listed, pre
 pub use plain_tar::write_plain_tar;
 pub use pull::{PullError, PullOptions, Pulled, pull};
 pub use push::{PushError, Target as PushTarget, push, put};
+pub use remote_image::{RemoteDocument, read_blob};
 pub use rewrite::{Clamp, clamp_times, times_since};
 
 /// What every transfer needs: the store, a work directory of it, and a way to be interrupted.

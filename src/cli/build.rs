@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::attest::Mode as ProvenanceMode;
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    Allow, Annotation, Attestations, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec,
+    Allow, Annotation, AttestRequest, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec,
     Dockerfile, EngineError, Made, OutputSpec, PullPolicy, StepPlace,
 };
 use crate::exec::CancelToken;
@@ -449,9 +449,9 @@ fn reported_provenance() -> Result<Option<ProvenanceMode>, CliError> {
     }
 }
 
-fn attestations(args: &BuildArgs) -> Result<Attestations, CliError> {
+fn attestations(args: &BuildArgs) -> Result<AttestRequest, CliError> {
     let BuildArgs { attestations, provenance, sbom, .. } = args;
-    let parsed = Attestations::parse(attestations, provenance.as_deref(), sbom.as_deref());
+    let parsed = AttestRequest::parse(attestations, provenance.as_deref(), sbom.as_deref());
     parsed.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))
 }
 

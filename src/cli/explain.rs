@@ -71,6 +71,10 @@ pub(super) fn explain(error: &EngineError) -> CliError {
         }
         EngineError::Pull { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
         EngineError::Push { source, .. } => hinted(error, source.remedy().or_else(|| full_disk_hint(error))),
+        EngineError::Imagetools(source) if source.is_canceled() => interrupted("interrupted"),
+        EngineError::Imagetools(source) => {
+            hinted(error, source.remedy().or_else(|| full_disk_hint(error)))
+        }
         EngineError::Look(look) => hinted(error, look_hint(look)),
         EngineError::Network(network) => hinted(error, network.remedy()),
         EngineError::Cgroup(cgroup) => hinted(error, cgroup.remedy()),

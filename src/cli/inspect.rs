@@ -20,7 +20,7 @@ pub(super) struct InspectArgs {
     /// Print each by a Go template, such as `{{.Id}}` or `{{json .RootFS}}`; `json` prints a compact list
     #[arg(short, long, value_name = "TEMPLATE")]
     format: Option<String>,
-    /// Add how much of the size other images share
+    /// Add sizes: how much of an image others share, how much a container has changed
     #[arg(short, long)]
     size: bool,
     /// Of several images of the name the one for this platform [default: this machine's, or else the first]
@@ -112,7 +112,7 @@ fn look(
     kind: Option<Kind>,
     args: &InspectArgs,
 ) -> Result<(Value, Shape), EngineError> {
-    let container = || Ok((engine.inspect_container(name)?, Shape::Any));
+    let container = || Ok((engine.inspect_container(name, args.size)?, Shape::Any));
     let image = || Ok((engine.inspect(name, args.platform.as_ref(), args.size)?, shape::IMAGE));
     match kind {
         Some(Kind::Container) => container(),

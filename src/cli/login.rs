@@ -48,12 +48,13 @@ pub(super) fn login(app: &App, args: &LoginArgs) -> Result<ExitCode, CliError> {
     };
     let secret = password(args)?;
     let credentials = Credentials { username, secret, is_identity_token: false };
-    login.check(&credentials).map_err(|error| refused(&error))?;
-    match login.store().save(&host, &credentials).map_err(|error| credentials_error(&error))? {
+    let kept = login.check(&credentials).map_err(|error| refused(&error))?;
+    let what = if kept.is_identity_token { "identity token" } else { "password" };
+    match login.store().save(&host, &kept).map_err(|error| credentials_error(&error))? {
         Kept::File(path) => {
             let path = path.display();
             complain(&format!(
-                "warning: the password is kept unencrypted in `{path}`; a credential helper can keep it: `credsStore` there\n"
+                "warning: the {what} is kept unencrypted in `{path}`; a credential helper can keep it: `credsStore` there\n"
             ));
         }
         Kept::Helper(_) => {}
@@ -83,7 +84,7 @@ impl Login<'_> {
         let Some(known) = known else { return Ok(false) };
         print("Authenticating with existing credentials...\n")?;
         match self.check(&known) {
-            Ok(()) => Ok(true),
+            Ok(_) => Ok(true),
             Err(error @ RegistryError::Unauthorized { .. }) if prompt::is_possible() => {
                 complain(&format!("warning: {error}\n"));
                 Ok(false)
@@ -105,7 +106,8 @@ impl Login<'_> {
         given(name, "user name")
     }
 
-    fn check(&self, credentials: &Credentials) -> Result<(), RegistryError> {
+    /// Asks the registry; returns what is to be kept.
+    fn check(&self, credentials: &Credentials) -> Result<Credentials, RegistryError> {
         let endpoint = self.app.registry_files.settings.host(self.host)?;
         remotes::registries(self.app).log_in(&endpoint, credentials, &Watch::nothing())
     }

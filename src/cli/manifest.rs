@@ -46,7 +46,8 @@ pub(super) fn run(app: &App, command: &ManifestCommand) -> Result<ExitCode, CliE
     Ok(ExitCode::SUCCESS)
 }
 
-fn raw(bytes: &[u8]) -> Result<ExitCode, CliError> {
+/// Prints a document byte for byte.
+pub(super) fn raw(bytes: &[u8]) -> Result<ExitCode, CliError> {
     match io::stdout().lock().write_all(bytes) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(CliError::from_error(ErrorKind::General, &error).context("cannot write to standard output"))

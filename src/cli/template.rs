@@ -23,6 +23,7 @@ mod value;
 use serde_json::Value;
 
 pub use error::{TemplateError, TemplateErrorKind};
+use function::Json;
 pub use shape::{Field, Shape};
 
 /// How deep parentheses and blocks may be nested.
@@ -42,13 +43,18 @@ impl Template {
 
     /// The text that the template makes of a value of this type.
     pub fn render(&self, value: &Value, shape: Shape) -> Result<String, TemplateError> {
-        eval::render(&self.nodes, value, shape, eval::Of::Value)
+        eval::render(&self.nodes, value, shape, eval::Of::Value, Json::Compact)
+    }
+
+    /// The same; `json` breaks lines and indents them by two spaces, as in buildx's templates.
+    pub fn render_indented(&self, value: &Value, shape: Shape) -> Result<String, TemplateError> {
+        eval::render(&self.nodes, value, shape, eval::Of::Value, Json::Indented)
     }
 
     /// The headers of a table that the template makes: `value` has a header in the place of each field, which
     /// functions that change a text leave as it is.
     pub fn render_headers(&self, value: &Value, shape: Shape) -> Result<String, TemplateError> {
-        eval::render(&self.nodes, value, shape, eval::Of::Headers)
+        eval::render(&self.nodes, value, shape, eval::Of::Headers, Json::Compact)
     }
 }
 

@@ -178,7 +178,7 @@ fn refuse_tag(text: &str, name: &Reference) -> Result<(), CliError> {
 }
 
 /// Does something with registries, with progress, and an end on Ctrl-C.
-fn transfer<T>(
+pub(super) fn transfer<T>(
     app: &App,
     mode: Mode,
     act: impl FnOnce(&Engine, &Registries, &Reporter, &CancelToken) -> Result<T, EngineError>,

@@ -32,7 +32,7 @@ use super::platforms::Planned;
 use facts::{Known, SourceOf};
 pub use scan::ScanError;
 use scan::Scanner;
-pub use spec::{AttestError, Attestations, ProvenanceSpec, SbomSpec};
+pub use spec::{AttestError, AttestRequest, ProvenanceSpec, SbomSpec};
 
 /// What has to be kept in mind from the beginning of a build to its end.
 pub(super) struct Attesting<'a> {

@@ -17,7 +17,7 @@ use crate::remote::Clients;
 use crate::solve::{Limits, Runner, SolveError, Solver, StepError, StepResult};
 use crate::transport::Session;
 
-use super::attest::{Attestations, Attesting, Begun};
+use super::attest::{AttestRequest, Attesting, Begun};
 use super::bases::Resolving;
 use super::check::Checked;
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
@@ -81,7 +81,7 @@ pub struct BuildRequest {
     /// Remarks for all images that are written.
     pub annotations: Vec<Annotation>,
     /// What is said of what is built.
-    pub attestations: Attestations,
+    pub attestations: AttestRequest,
     /// How much of the provenance the report has; `None` leaves it out.
     pub reported_provenance: Option<ProvenanceMode>,
     /// Whether images depend on nothing but the context and the bases: the time of the build is that of the context

@@ -10,7 +10,7 @@ use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, ManifestError, Platform, ReferenceError};
+use crate::oci::{DiffId, JsonError, ManifestError, Platform, ReferenceError};
 use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
@@ -20,6 +20,7 @@ use crate::transport::{ExportError, LoadError, PullError, PushError};
 use super::attest::ScanError;
 use super::containers::ContainerError;
 use super::images::FilterError;
+use super::imagetools::ImagetoolsError;
 use super::keys::KeysError;
 use super::look_error::LookError;
 use super::output::OutputRefusal;
@@ -115,6 +116,9 @@ pub enum EngineError {
         /// Why not.
         source: Box<PushError>,
     },
+    /// An image in a registry cannot be looked at, or not be put together.
+    #[error(transparent)]
+    Imagetools(Box<ImagetoolsError>),
     /// A layer of an image cannot be used.
     #[error(transparent)]
     Layers(#[from] StepError),
@@ -127,7 +131,7 @@ pub enum EngineError {
         /// The image.
         name: String,
         /// Why.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// An image lists a layer that the store does not have.
     #[error("the layer {layer} of the image `{name}` is not in the store")]

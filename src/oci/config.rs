@@ -12,6 +12,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::digest::{DiffId, Digest, ImageId};
+use super::json::{self, JsonError};
 
 /// An image config.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,8 +161,8 @@ impl Default for RootFs {
 
 impl ImageConfig {
     /// Reads a config.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+    pub fn from_json(bytes: &[u8]) -> Result<Self, JsonError> {
+        json::object(bytes)
     }
 
     /// The bytes whose digest is the image id.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use oci_spec::image as spec;
 use serde::{Deserialize, Serialize};
 
-use super::digest::{Digest, DigestError};
+use super::digest::Digest;
+use super::listing::Entry;
 use super::media_type::MediaType;
 use super::platform::Platform;
 
@@ -15,7 +15,7 @@ use super::platform::Platform;
 /// `urls`, `data` and `artifactType` are dropped when a descriptor is read: strata fetches content only from where
 /// the manifest came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", try_from = "spec::Descriptor")]
+#[serde(rename_all = "camelCase", from = "Entry")]
 pub struct Descriptor {
     /// What the content is.
     pub media_type: MediaType,
@@ -41,30 +41,6 @@ impl Descriptor {
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
-}
-
-impl TryFrom<spec::Descriptor> for Descriptor {
-    type Error = DigestError;
-
-    /// Fails for a digest of another algorithm than sha256.
-    fn try_from(descriptor: spec::Descriptor) -> Result<Self, DigestError> {
-        let annotations = descriptor.annotations().as_ref();
-        Ok(Self {
-            digest: descriptor.digest().as_ref().parse()?,
-            size: descriptor.size(),
-            annotations: annotations.into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            platform: descriptor.platform().as_ref().map(platform),
-            media_type: descriptor.media_type().clone().into(),
-        })
-    }
-}
-
-fn platform(platform: &spec::Platform) -> Platform {
-    Platform::normalized(
-        &platform.os().to_string(),
-        &platform.architecture().to_string(),
-        platform.variant().as_deref().unwrap_or_default(),
-    )
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use oci_spec::image as spec;
 
 use super::digest::Digest;
+use super::json::{self, JsonError};
 
 /// The marker file, beside [`INDEX_FILE`].
 pub const LAYOUT_FILE: &str = "oci-layout";
@@ -33,7 +34,7 @@ pub enum LayoutError {
     #[error("`{LAYOUT_FILE}` is not the marker of an OCI image layout")]
     Json {
         /// What is wrong with it.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// It announces another version.
     #[error("the OCI image layout has version `{found}`; only `{VERSION}` is supported")]
@@ -50,8 +51,7 @@ pub fn layout_json() -> Vec<u8> {
 
 /// Checks the content of a marker file.
 pub fn check_layout_json(bytes: &[u8]) -> Result<(), LayoutError> {
-    let layout: spec::OciLayout =
-        serde_json::from_slice(bytes).map_err(|source| LayoutError::Json { source })?;
+    let layout: spec::OciLayout = json::object(bytes).map_err(|source| LayoutError::Json { source })?;
     if layout.image_layout_version() != VERSION {
         return Err(LayoutError::Version { found: layout.image_layout_version().clone() });
     }

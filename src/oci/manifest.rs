@@ -1,10 +1,9 @@
 //! Manifests and indexes, OCI's and Docker's, as strata reads and writes them.
 //!
-//! What comes in is parsed by `oci-spec` and converted once, here, into types of our own: with checked digests,
-//! without optional fields that strata has no use for, and with sorted annotations (`oci-spec` keeps them in hash
-//! maps, so that its own JSON has another order, and another digest, at every run). What goes out is therefore
-//! written from our types: pretty-printed with two spaces in the order of the specification's Go structs, as
-//! BuildKit does.
+//! What comes in is read once, here, into types of our own, not `oci-spec`'s: with checked digests, without optional
+//! fields that strata has no use for, and with sorted annotations (`oci-spec` keeps them in hash maps, so that its own
+//! JSON has another order, and another digest, at every run). What goes out is written from the same types:
+//! pretty-printed with two spaces in the order of the specification's Go structs, as BuildKit does.
 //!
 //! A document that came from outside keeps its own bytes in the store; these types are only what it says.
 
@@ -17,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::descriptor::Descriptor;
-use super::digest::{Digest, DigestError, ManifestDigest};
+use super::digest::{Digest, ManifestDigest};
+use super::json::{self, JsonError};
 use super::media_type::MediaType;
 use outline::{IndexFields, ManifestFields, Outline};
 
@@ -72,10 +72,10 @@ pub enum ManifestError {
         /// What it should have been.
         what: &'static str,
         /// What is wrong with it.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// It is of a generation that strata does not read. Version 1 is Docker's format from before 2016.
-    #[error("schema version {found} is not supported: only version 2 is")]
+    #[error("{}", if found.is_null() { "it has no `schemaVersion`, which should be 2".to_owned() } else { format!("schema version {found} is not supported: only version 2 is") })]
     SchemaVersion {
         /// The version; `null` if there is none.
         found: Value,
@@ -94,14 +94,6 @@ pub enum ManifestError {
     /// It has the fields of neither.
     #[error("the document is neither a manifest nor an index: it has no `config`, `layers` or `manifests`")]
     Unknown,
-    /// A digest in it has another algorithm or form.
-    #[error("the {what} has a descriptor that strata cannot use")]
-    Digest {
-        /// What it should have been.
-        what: &'static str,
-        /// Which digest.
-        source: DigestError,
-    },
 }
 
 impl Document {
@@ -246,8 +238,8 @@ impl<'a> Checked<'a> {
         let fields: ManifestFields = read(self.bytes, WHAT)?;
         Ok(Manifest {
             media_type,
-            config: descriptor(fields.config, WHAT)?,
-            layers: descriptors(fields.layers, WHAT)?,
+            config: fields.config,
+            layers: fields.layers.unwrap_or_default(),
             annotations: fields.annotations.unwrap_or_default(),
         })
     }
@@ -257,25 +249,14 @@ impl<'a> Checked<'a> {
         let fields: IndexFields = read(self.bytes, WHAT)?;
         Ok(Index {
             media_type,
-            manifests: descriptors(fields.manifests, WHAT)?,
+            manifests: fields.manifests.unwrap_or_default(),
             annotations: fields.annotations.unwrap_or_default(),
         })
     }
 }
 
 fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<T, ManifestError> {
-    serde_json::from_slice(bytes).map_err(|source| ManifestError::Json { what, source })
-}
-
-fn descriptors(
-    list: Option<Vec<spec::Descriptor>>,
-    what: &'static str,
-) -> Result<Vec<Descriptor>, ManifestError> {
-    list.unwrap_or_default().into_iter().map(|entry| descriptor(entry, what)).collect()
-}
-
-fn descriptor(descriptor: spec::Descriptor, what: &'static str) -> Result<Descriptor, ManifestError> {
-    descriptor.try_into().map_err(|source| ManifestError::Digest { what, source })
+    json::object(bytes).map_err(|source| ManifestError::Json { what, source })
 }
 
 #[cfg(test)]

@@ -138,19 +138,23 @@ impl Registries {
         &self.0.access.settings
     }
 
-    /// Asks an endpoint whether it lets these credentials in.
+    /// Asks an endpoint whether it lets these credentials in; returns those to be kept. A server of tokens may give an
+    /// identity token, which then stands for the password.
     pub fn log_in(
         &self,
         endpoint: &Endpoint,
         credentials: &Credentials,
         watch: &Watch<'_>,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Credentials, RegistryError> {
         let host = Host::new(endpoint, &self.0.access, Some(credentials.clone()))?;
         let scope = Scope::nothing();
         self.wait(watch, async {
             let ask = Ask::new(Method::GET, Target::Api(""), &scope);
             match persist(self.retry(&host), watch, async || host.ask(&ask).await).await {
-                Ok(_) => Ok(()),
+                Ok(_) => Ok(match host.identity_token().await {
+                    Some(secret) => Credentials { secret, is_identity_token: true, ..credentials.clone() },
+                    None => credentials.clone(),
+                }),
                 Err(RegistryError::Status { status: 401 | 403, reason, .. }) => {
                     let user = Some(credentials.username.clone());
                     Err(RegistryError::Unauthorized { host: host.name.clone(), user, reason })

@@ -336,6 +336,16 @@ impl Host {
         }
     }
 
+    /// Whether somebody is being let in for the first time.
+    pub(super) fn is_login(&self) -> bool {
+        self.credentials.is_some()
+    }
+
+    /// What the server of tokens gave to be used in the place of the password.
+    pub(super) async fn identity_token(&self) -> Option<String> {
+        self.tokens.lock().await.identity().map(str::to_owned)
+    }
+
     /// Who asks for something in this scope.
     pub(super) fn credentials_for(&self, scope: &Scope) -> Result<Option<Credentials>, RegistryError> {
         match &self.credentials {

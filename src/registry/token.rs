@@ -95,6 +95,8 @@ impl Authorization {
 pub(super) struct Token {
     text: String,
     until: Instant,
+    /// What came with it to ask for others with, in the place of a password.
+    identity: Option<String>,
 }
 
 /// What an endpoint is known to want, and the tokens for it.
@@ -102,6 +104,7 @@ pub(super) struct Token {
 pub(super) struct Tokens {
     challenge: Option<Challenge>,
     kept: HashMap<Scope, Token>,
+    identity: Option<String>,
 }
 
 impl Tokens {
@@ -125,8 +128,14 @@ impl Tokens {
         }
     }
 
+    /// The identity token that came last.
+    pub(super) fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+
     /// Keeps a token.
-    pub(super) fn keep(&mut self, scope: &Scope, token: Token) -> Authorization {
+    pub(super) fn keep(&mut self, scope: &Scope, mut token: Token) -> Authorization {
+        self.identity = token.identity.take().or(self.identity.take());
         let authorization = Authorization::Bearer(token.text.clone());
         self.kept.insert(scope.clone(), token);
         authorization
@@ -139,10 +148,11 @@ struct Answer {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<u64>,
+    refresh_token: Option<String>,
 }
 
 impl Host {
-    /// Asks for a token.
+    /// Asks for a token. At a login an identity token is asked for, too.
     pub(super) async fn token(
         &self,
         realm: &str,
@@ -165,6 +175,11 @@ impl Host {
             }
             other => {
                 add_query(&mut url, service, scopes, other.as_ref());
+                if self.is_login() {
+                    url.query_pairs_mut()
+                        .append_pair("offline_token", "true")
+                        .append_pair("client_id", CLIENT_ID);
+                }
                 self.send_for_token(|client| match other {
                     Some(Credentials { username, secret, .. }) => {
                         client.get(url).basic_auth(username, Some(secret))
@@ -184,7 +199,8 @@ impl Host {
         let text = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
         let text = text.ok_or_else(|| self.protocol("the answer with the token has none"))?;
         let life = answer.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs).max(DEFAULT_LIFE);
-        Ok(Token { text, until: asked + life.saturating_sub(MARGIN) })
+        let identity = answer.refresh_token.filter(|token| !token.is_empty());
+        Ok(Token { text, until: asked + life.saturating_sub(MARGIN), identity })
     }
 
     fn refused(
@@ -252,8 +268,11 @@ mod tests {
     #[test]
     fn a_token_that_was_refused_is_forgotten_unless_it_was_renewed() {
         let scope = Scope::pull("a");
-        let token =
-            |text: &str| Token { text: text.to_owned(), until: Instant::now() + Duration::from_secs(1000) };
+        let token = |text: &str| Token {
+            text: text.to_owned(),
+            until: Instant::now() + Duration::from_secs(1000),
+            identity: None,
+        };
         let mut tokens = Tokens::default();
         let old = tokens.keep(&scope, token("old"));
         let new = tokens.keep(&scope, token("new"));

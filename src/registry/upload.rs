@@ -105,6 +105,20 @@ impl Repository<'_> {
         done.map_err(|error| self.cannot_write(error))
     }
 
+    /// Lets the registry take a blob from another of its repositories, which is named in full; whether it did. `false`
+    /// is also the answer for a repository of another registry.
+    pub fn mount(&self, blob: &Digest, from: &str, watch: &Watch<'_>) -> Result<bool, RegistryError> {
+        let (host, path) = self.own()?;
+        let Some(from) = self.registries.path_at(host, from) else { return Ok(false) };
+        match self.registries.wait(watch, mount(host, path, &from, blob)) {
+            Ok(Mounting::Done) => Ok(true),
+            // It is only a short cut. An upload that was begun instead is the registry's to forget.
+            Ok(Mounting::Upload(_)) => Ok(false),
+            Err(error) if error.is_of_endpoint() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Puts a manifest or an index into the repository, under a tag or under its digest alone.
     pub fn put_manifest(
         &self,

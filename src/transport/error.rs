@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::layer::{PartsError, PlaceError, StreamError, TarError};
-use crate::oci::{DiffId, Digest, ImageId, ManifestDigest, ManifestError};
+use crate::oci::{DiffId, Digest, ImageId, JsonError, ManifestDigest, ManifestError};
 use crate::store::StoreError;
 use crate::tree::TreePath;
 
@@ -46,7 +46,7 @@ pub enum ExportError {
         /// Which one.
         id: ImageId,
         /// What is wrong with it.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// Manifest and config disagree.
     #[error("the image {id} has {diff_ids} layers by its config and {layers} by its manifest")]
@@ -145,7 +145,7 @@ pub enum ExportError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// It was interrupted.
     #[error("canceled")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::layer::{ApplyError, ArchiveError, DecompressError, PartsError, StreamError};
 use crate::oci::layout::LayoutError;
-use crate::oci::{DiffId, Digest, ManifestError, MediaType, Platform, ReferenceError};
+use crate::oci::{DiffId, Digest, JsonError, ManifestError, MediaType, Platform, ReferenceError};
 use crate::progress::Step;
 use crate::store::StoreError;
 
@@ -95,7 +95,7 @@ pub enum LoadError {
         /// The file in the archive.
         name: String,
         /// What is wrong with it.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// An index or a manifest cannot be used.
     #[error("`{name}` in the archive cannot be used")]

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::oci::layout::{ANNOTATION_IMAGE_NAME, ANNOTATION_REF_NAME, INDEX_FILE, LAYOUT_FILE, layout_json};
-use crate::oci::{Descriptor, Index, MediaType, Reference};
+use crate::oci::{Descriptor, Index, MediaType, Reference, json};
 use crate::progress::Step;
 
 use super::Session;
@@ -100,11 +100,12 @@ fn merged(path: &Path, new: Vec<u8>) -> Result<Vec<u8>, ExportError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(new),
         Err(error) => return Err(ExportError::io("read", path, error)),
     };
-    let mut index: LayoutIndex = serde_json::from_slice(&old).map_err(foreign)?;
-    let new: LayoutIndex = serde_json::from_slice(&new).map_err(foreign)?;
+    let mut index: LayoutIndex = json::object(&old).map_err(foreign)?;
+    let new: LayoutIndex = json::object(&new).map_err(foreign)?;
     index.manifests.retain(|old| !new.manifests.iter().any(|new| same_place(old, new)));
     index.manifests.extend(new.manifests);
-    serde_json::to_vec_pretty(&index).map_err(foreign)
+    Ok(serde_json::to_vec_pretty(&index)
+        .unwrap_or_else(|error| unreachable!("what was JSON is JSON: {error}")))
 }
 
 /// An index as it stands in a file, with all its fields.

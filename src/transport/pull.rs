@@ -21,6 +21,7 @@ use super::Session;
 use super::load_error::Part;
 use super::publish::{NewImage, publish};
 pub use error::PullError;
+pub(super) use layers::small_blob;
 
 /// What is pulled, and how.
 #[derive(Debug, Clone)]
@@ -198,7 +199,7 @@ fn resolve(
 }
 
 /// Reads a document that came from a registry.
-fn parse(raw: &RawManifest) -> Result<Document, PullError> {
+pub(super) fn parse(raw: &RawManifest) -> Result<Document, PullError> {
     let is_old = raw.media_type.as_ref().is_some_and(|found| is_schema_1(found.as_str()));
     if is_old {
         return Err(PullError::Schema1 { manifest: raw.digest });

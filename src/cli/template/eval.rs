@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::error::{TemplateError, TemplateErrorKind as Kind};
-use super::function::Function;
+use super::function::{Function, Json};
 use super::held::Held;
 use super::parse::{Binding, Command, Node, Operand, OperandKind, Pipeline};
 use super::shape::Shape;
@@ -21,9 +21,15 @@ pub(super) enum Of {
 }
 
 /// The text that a template makes of a value.
-pub(super) fn render(nodes: &[Node], value: &Value, shape: Shape, of: Of) -> Result<String, TemplateError> {
+pub(super) fn render(
+    nodes: &[Node],
+    value: &Value,
+    shape: Shape,
+    of: Of,
+    json: Json,
+) -> Result<String, TemplateError> {
     let dot = Held::new(Cow::Borrowed(value), shape);
-    let mut run = Run { variables: vec![("$".to_owned(), dot.clone())], out: String::new(), of };
+    let mut run = Run { variables: vec![("$".to_owned(), dot.clone())], out: String::new(), of, json };
     run.nodes(nodes, &dot)?;
     Ok(run.out)
 }
@@ -33,6 +39,7 @@ struct Run<'a> {
     variables: Vec<(String, Held<'a>)>,
     out: String,
     of: Of,
+    json: Json,
 }
 
 impl<'a> Run<'a> {
@@ -155,7 +162,7 @@ impl<'a> Run<'a> {
         if self.of == Of::Headers && function.keeps_headers() && !arguments.is_empty() {
             return Ok(arguments.swap_remove(0));
         }
-        function.call(arguments).map_err(|kind| kind.at(command.first.at))
+        function.call(arguments, self.json).map_err(|kind| kind.at(command.first.at))
     }
 
     fn operand(&mut self, operand: &Operand, dot: &Held<'a>) -> Result<Held<'a>, TemplateError> {
@@ -169,7 +176,7 @@ impl<'a> Run<'a> {
             OperandKind::Literal(value) => Held::any(value.clone()),
             OperandKind::Pipeline(pipeline) => self.pipeline(pipeline, dot)?,
             OperandKind::Function(function) => {
-                function.call(Vec::new()).map_err(|kind| kind.at(operand.at))?
+                function.call(Vec::new(), self.json).map_err(|kind| kind.at(operand.at))?
             }
         };
         let mut path = String::new();

@@ -42,6 +42,15 @@ pub(super) enum Function {
     Upper,
 }
 
+/// How `json` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Json {
+    /// On one line.
+    Compact,
+    /// Indented by two spaces.
+    Indented,
+}
+
 /// Each function with its name, the least and the most arguments, and these in words.
 const FUNCTIONS: [(Function, &str, usize, usize, &str); 23] = [
     (Function::And, "and", 1, usize::MAX, "one argument or more"),
@@ -100,7 +109,7 @@ impl Function {
     }
 
     /// Calls the function.
-    pub(super) fn call(self, mut arguments: Vec<Held<'_>>) -> Result<Held<'_>, Kind> {
+    pub(super) fn call(self, mut arguments: Vec<Held<'_>>, json: Json) -> Result<Held<'_>, Kind> {
         let (_, name, least, most, expected) = *self.row();
         if !(least..=most).contains(&arguments.len()) {
             return Err(Kind::Arguments { function: name.to_owned(), expected, found: arguments.len() });
@@ -123,11 +132,11 @@ impl Function {
             Self::Json | Self::Eq | Self::Ne => arguments.into_iter().map(|held| held.value).collect(),
             _ => arguments.into_iter().map(Held::without_nil).collect(),
         };
-        self.owned(&values).map(Held::any)
+        self.owned(&values, json).map(Held::any)
     }
 
     /// The functions whose result is a new value.
-    fn owned(self, arguments: &[Cow<'_, Value>]) -> Result<Value, Kind> {
+    fn owned(self, arguments: &[Cow<'_, Value>], json: Json) -> Result<Value, Kind> {
         let argument = |i: usize| arguments[i].as_ref();
         let text = |i| self.text(argument(i));
         let integer = |i| self.integer(argument(i));
@@ -145,6 +154,7 @@ impl Function {
             Self::Gt => (order(argument(0), argument(1))? == Ordering::Greater).into(),
             Self::Ge => (order(argument(0), argument(1))? != Ordering::Less).into(),
             Self::Not => (!truth(argument(0))).into(),
+            Self::Json if json == Json::Indented => format!("{:#}", argument(0)).into(),
             Self::Json => argument(0).to_string().into(),
             Self::Len => self.length(argument(0))?.into(),
             Self::Lower => text(0)?.to_lowercase().into(),

@@ -19,7 +19,7 @@ const PROVENANCE_ATTRIBUTES: &str =
 
 /// The attestations of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attestations {
+pub struct AttestRequest {
     /// How it was made.
     pub provenance: Option<ProvenanceSpec>,
     /// What is in it.
@@ -92,7 +92,7 @@ enum Problem {
     TypeTwice(&'static str),
 }
 
-impl Attestations {
+impl AttestRequest {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.provenance.is_none() && self.sbom.is_none()
@@ -137,7 +137,7 @@ fn boolean(text: &str) -> Option<bool> {
 /// What was said so far.
 #[derive(Default)]
 struct Reading {
-    found: Attestations,
+    found: AttestRequest,
     has_provenance: bool,
     has_sbom: bool,
 }
@@ -242,9 +242,13 @@ impl Attributes {
 mod tests {
     use super::*;
 
-    fn parsed(attest: &[&str], provenance: Option<&str>, sbom: Option<&str>) -> Result<Attestations, String> {
+    fn parsed(
+        attest: &[&str],
+        provenance: Option<&str>,
+        sbom: Option<&str>,
+    ) -> Result<AttestRequest, String> {
         let attest: Vec<String> = attest.iter().map(|&text| text.to_owned()).collect();
-        Attestations::parse(&attest, provenance, sbom).map_err(|error| error.to_string())
+        AttestRequest::parse(&attest, provenance, sbom).map_err(|error| error.to_string())
     }
 
     #[test]

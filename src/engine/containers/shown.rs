@@ -12,9 +12,21 @@ use crate::image::rfc3339;
 const NO_TIME: &str = "0001-01-01T00:00:00Z";
 
 impl Engine {
-    /// The container that `text` names, in the fields of Docker's JSON.
-    pub fn inspect_container(&self, text: &str) -> Result<Value, EngineError> {
-        Ok(self.shown(&self.container(text)?))
+    /// The container that `text` names, in the fields of Docker's JSON; `sizes` adds how much it has changed, and how
+    /// much all of its files are.
+    pub fn inspect_container(&self, text: &str, sizes: bool) -> Result<Value, EngineError> {
+        let container = self.container(text)?;
+        let mut value = self.shown(&container);
+        if sizes {
+            let own = self.container_size(&container.id)?.apparent;
+            let mut all = own;
+            for layer in &container.layers {
+                all += self.store.peek_layer(layer)?.map_or(0, |layer| layer.size);
+            }
+            value["SizeRw"] = json!(own);
+            value["SizeRootFs"] = json!(all);
+        }
+        Ok(value)
     }
 
     fn shown(&self, container: &ContainerSummary) -> Value {

@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use oci_spec::image as spec;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::MediaType;
+use super::{Descriptor, MediaType};
 
 /// What tells documents apart.
 #[derive(serde::Deserialize)]
@@ -32,9 +31,9 @@ pub(super) struct Outline {
 /// The fields of a manifest. Go writes `null` for a list that was never filled.
 #[derive(serde::Deserialize)]
 pub(super) struct ManifestFields {
-    pub(super) config: spec::Descriptor,
+    pub(super) config: Descriptor,
     #[serde(deserialize_with = "Option::deserialize")]
-    pub(super) layers: Option<Vec<spec::Descriptor>>,
+    pub(super) layers: Option<Vec<Descriptor>>,
     #[serde(default)]
     pub(super) annotations: Option<BTreeMap<String, String>>,
 }
@@ -43,7 +42,7 @@ pub(super) struct ManifestFields {
 #[derive(serde::Deserialize)]
 pub(super) struct IndexFields {
     #[serde(deserialize_with = "Option::deserialize")]
-    pub(super) manifests: Option<Vec<spec::Descriptor>>,
+    pub(super) manifests: Option<Vec<Descriptor>>,
     #[serde(default)]
     pub(super) annotations: Option<BTreeMap<String, String>>,
 }

@@ -120,18 +120,18 @@ fn wrong_documents_are_refused() {
     for (fields, message) in [
         (
             "x".to_owned(),
-            "not a valid image manifest or image index: key must be a string at line 1 column 21",
+            "not a valid image manifest or image index: it is not JSON: key must be a string, in line 1, column 21",
         ),
-        (format!(r#""config":{config}"#), "not a valid image manifest: missing field `layers`"),
-        (r#""layers":[]"#.to_owned(), "not a valid image manifest: missing field `config`"),
+        (format!(r#""config":{config}"#), "not a valid image manifest: it has no `layers`"),
+        (r#""layers":[]"#.to_owned(), "not a valid image manifest: it has no `config`"),
         (
             format!(r#""config":{config},"layers":{{}}"#),
-            "not a valid image manifest: invalid type: map, expected a sequence",
+            "not a valid image manifest: `layers` is an object, and should be a list",
         ),
-        (r#""manifests":[{}]"#.to_owned(), "not a valid image index: missing field `mediaType`"),
+        (r#""manifests":[{}]"#.to_owned(), "not a valid image index: `manifests[0]` has no `mediaType`"),
         (
             r#""mediaType":1,"manifests":[]"#.to_owned(),
-            "not a valid image manifest or image index: invalid type: integer `1`, expected a string",
+            "not a valid image manifest or image index: `mediaType` is the number `1`, and should be a string",
         ),
         (
             r#""mediaType":"text/plain","manifests":[]"#.to_owned(),
@@ -144,11 +144,11 @@ fn wrong_documents_are_refused() {
         ),
         (
             format!(r#""config":{sha512},"layers":[]"#),
-            "the image manifest has a descriptor that strata cannot use",
+            "not a valid image manifest: `config.digest`: `sha512:0000",
         ),
         (
             format!(r#""config":{climbing},"layers":[]"#),
-            "not a valid image manifest: Invalid encoded value ../../etc/passwd",
+            "not a valid image manifest: `config.digest`: `sha256:../../etc/passwd` is not a digest: expected `sha256:` and 64",
         ),
     ] {
         let text = format!(r#"{{"schemaVersion":2, {fields}}}"#);
@@ -157,22 +157,20 @@ fn wrong_documents_are_refused() {
             ManifestError::Json { source, .. } => format!("{error}: {source}"),
             _ => error.to_string(),
         };
-        // The reader adds the place.
+        // Some end with the rest of a long text.
         assert!(message_found.starts_with(message), "{text}: {message_found}");
     }
 }
 
 #[test]
 fn versions_sizes_and_announcements_are_checked() {
-    for (text, found) in
-        [(r#"{"schemaVersion":1}"#, "1"), ("{}", "null"), (r#"{"schemaVersion":"2"}"#, "\"2\"")]
-    {
+    for (text, message) in [
+        (r#"{"schemaVersion":1}"#, "schema version 1 is not supported: only version 2 is"),
+        (r#"{"schemaVersion":"2"}"#, "schema version \"2\" is not supported: only version 2 is"),
+        ("{}", "it has no `schemaVersion`, which should be 2"),
+    ] {
         let error = Document::from_json(text.as_bytes(), None).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("schema version {found} is not supported: only version 2 is"),
-            "{text}"
-        );
+        assert_eq!(error.to_string(), message, "{text}");
     }
     let big = vec![b' '; DOCUMENT_MAX as usize + 1];
     assert!(

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::oci::manifest::DOCUMENT_MAX;
-use crate::oci::{Digest, Reference};
+use crate::oci::{Digest, Reference, json};
 
 use super::super::archive::Archive;
 use super::super::docker_archive::MANIFEST_FILE;
@@ -24,8 +24,7 @@ struct Item {
 }
 
 fn parse(manifest: &[u8]) -> Result<Vec<Item>, LoadError> {
-    serde_json::from_slice(manifest)
-        .map_err(|source| LoadError::Json { name: MANIFEST_FILE.to_owned(), source })
+    json::list(manifest).map_err(|source| LoadError::Json { name: MANIFEST_FILE.to_owned(), source })
 }
 
 /// Reads the images that the bytes of a `manifest.json` list.

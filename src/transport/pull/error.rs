@@ -4,7 +4,7 @@ use std::io;
 
 use crate::layer::{ApplyError, ArchiveError, DecompressError};
 use crate::oci::manifest::DOCUMENT_MAX;
-use crate::oci::{DiffId, Digest, ManifestDigest, ManifestError, MediaType, Platform};
+use crate::oci::{DiffId, Digest, JsonError, ManifestDigest, ManifestError, MediaType, Platform};
 use crate::progress::Step;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
@@ -60,7 +60,7 @@ pub enum PullError {
     },
     /// The config is no JSON of the right shape.
     #[error("the config of the image cannot be read")]
-    Config(#[source] serde_json::Error),
+    Config(#[source] JsonError),
     /// A document is out of all proportion.
     #[error("the config {digest} has {size} bytes, more than {DOCUMENT_MAX}")]
     TooBig {
@@ -157,7 +157,7 @@ impl From<RegistryError> for PullError {
 
 impl PullError {
     /// The error of reading a layer, decompressed on the way and written down.
-    pub(super) fn reading(blob: Digest, source: io::Error) -> Self {
+    pub(in super::super) fn reading(blob: Digest, source: io::Error) -> Self {
         if Canceled::is(&source) {
             Self::Canceled
         } else if DecompressError::of(&source).is_some() {
@@ -179,6 +179,11 @@ impl PullError {
             UnpackError::Apply(source) => Self::Unpack { blob, source },
             UnpackError::Load(error) => Self::Files(error),
         }
+    }
+
+    /// Whether an endpoint sent other bytes than those that were asked for.
+    pub(in super::super) fn is_wrong_source(&self) -> bool {
+        matches!(self, Self::Registry(RegistryError::Digest { .. }))
     }
 
     /// Whether it may come from bytes that are not the layer's.

@@ -11,7 +11,7 @@ use std::thread;
 use crate::layer::{Decompressor, Limits};
 use crate::oci::{BlobDigest, Descriptor, DiffId, ImageConfig, Manifest, MediaType};
 use crate::progress::{Reporter, Step};
-use crate::registry::{RegistryError, Repository, Watch};
+use crate::registry::{Repository, Watch};
 use crate::store::{Expected, TarSource, WrittenBlob};
 
 use super::super::Session;
@@ -129,7 +129,7 @@ fn lacking<'l>(
 }
 
 /// All of a small blob.
-pub(super) fn small_blob(
+pub(in super::super) fn small_blob(
     repository: &Repository<'_>,
     named: &Descriptor,
     watch: Watch<'_>,
@@ -140,17 +140,12 @@ pub(super) fn small_blob(
             Ok(_) => return Ok(bytes),
             Err(error) => {
                 let error = PullError::reading(named.digest, error);
-                if !is_wrong_source(&error) || !repository.has_other_source(&named.digest) {
+                if !error.is_wrong_source() || !repository.has_other_source(&named.digest) {
                     return Err(error);
                 }
             }
         }
     }
-}
-
-/// Whether an endpoint sent other bytes than those that were asked for.
-fn is_wrong_source(error: &PullError) -> bool {
-    matches!(error, PullError::Registry(RegistryError::Digest { .. }))
 }
 
 /// A layer that was unpacked, and the blob that it came as, if that is kept.
@@ -174,7 +169,7 @@ impl<'s> One<'_, 's> {
                 Err(error) => error,
             };
             let blob = &self.layer.blob.digest;
-            if !is_wrong_source(&error) || !self.repository.has_other_source(blob) {
+            if !error.is_wrong_source() || !self.repository.has_other_source(blob) {
                 return Err(error);
             }
             self.step.note(format!("{error}; trying another endpoint"));
@@ -229,7 +224,7 @@ impl<'s> One<'_, 's> {
         match io::copy(rest, &mut io::sink()) {
             Ok(_) => error,
             Err(source) => match PullError::reading(self.layer.blob.digest, source) {
-                wrong if is_wrong_source(&wrong) => wrong,
+                wrong if wrong.is_wrong_source() => wrong,
                 PullError::Canceled => PullError::Canceled,
                 _ => error,
             },

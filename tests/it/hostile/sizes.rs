@@ -88,7 +88,7 @@ fn documents_of_megabytes_are_read_without_keeping_them() {
     }
     let history = stuffed(&text(&good.config), &format!("\"history\":[{}{{}}]", "{},".repeat(most / 3)));
     let said = place.load(&Image::with_config(good.layers.clone(), history).layout());
-    assert!(said.contains("expected a list of at most 10000 lines of history"), "{said}");
+    assert!(said.contains("should be a list of at most 10000 lines of history"), "{said}");
 
     let huge = " ".repeat(5 << 20);
     let said = place.load(&Image::of_tars(&[&tar]).with_index(huge.clone()).layout());

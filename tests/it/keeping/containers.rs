@@ -71,6 +71,12 @@ fn what_a_container_changed_can_be_seen_exported_and_made_an_image() {
         let _ = keep(&env, "work", WORK).success();
         assert_eq!(env.strata(["diff", "work"]).success().stdout, CHANGES);
         assert_eq!(env.strata(["container", "diff", "work"]).success().stdout, CHANGES);
+        let shown = |args: &[&str]| env.strata([&["inspect", "-f"], args].concat()).success().stdout;
+        let sizes = shown(&["{{.SizeRw}} {{.SizeRootFs}}", "-s", "work"]);
+        let [own, all] = [0, 1].map(|i| sizes.split_whitespace().nth(i).unwrap().parse::<u64>().unwrap());
+        let image: u64 = shown(&["{{.Size}}", "busybox"]).trim().parse().unwrap();
+        assert!(own > 0 && all == image + own, "{sizes}, the image has {image}");
+        let _ = env.strata(["inspect", "-f", "{{.SizeRw}}", "work"]).code(1);
 
         let _ = env.strata(["export", "-o", "work.tar", "work"]).success();
         let streamed = env.command(["export", "work"]).output().unwrap();

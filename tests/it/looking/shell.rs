@@ -51,7 +51,7 @@ fn bash_takes_the_script_and_completes_commands_flags_and_images() {
     let expected = commands(&env);
     assert!(expected.len() > 15 && found.is_superset(&expected), "{expected:?} {found:?}");
     assert!(!found.contains("man"), "{found:?}");
-    assert_eq!(offered(&env, &["strata", "ima"]), ["images"]);
+    assert_eq!(offered(&env, &["strata", "ima"]), ["images", "imagetools"]);
     assert_eq!(offered(&env, &["strata", "images", "--no"]), ["--no-trunc"]);
     assert_eq!(offered(&env, &["strata", "inspect", "bu"]), ["busybox:latest"]);
     for command in ["rmi", "run", "save", "push", "layers"] {

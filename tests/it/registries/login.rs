@@ -211,12 +211,12 @@ fn a_server_of_tokens_gets_the_password_or_an_identity_token() {
     let host = registry.host();
     let refused = login(&env, host, "other").code(1).stderr;
     assert!(refused.contains("incorrect username or password"), "{refused}");
-    let _ = login(&env, host, PASSWORD).success();
+    let done = login(&env, host, PASSWORD).success();
+    assert!(done.stderr.starts_with("warning: the identity token is kept unencrypted"), "{}", done.stderr);
     assert!(tokens.take_requests().iter().all(|line| line.contains(" password")));
-
-    let document =
-        serde_json::json!({"auths": {(host): {"auth": "dXNlcjo=", "identitytoken": IDENTITY_TOKEN}}});
-    fs::write(env.path(".docker/config.json"), document.to_string()).unwrap();
+    // From then on the token that was given stands for the password, which is not kept.
+    let kept = serde_json::json!({"auth": "dXNlcjo=", "identitytoken": IDENTITY_TOKEN});
+    assert_eq!(config(&env), serde_json::json!({"auths": {(host): kept}}));
     let _ = env.strata(["login", host]).success();
     assert_eq!(tokens.take_requests(), ["POST identity token"]);
 }
