@@ -182,6 +182,9 @@ fn what_is_said_of_an_image_follows_it_to_a_registry() {
     let layers = &predicate["runDetails"]["metadata"]["buildkit_metadata"]["layers"];
     let of_image = layout.blob(&image)["layers"].clone();
     assert_eq!(layers["step4:0"], json!([of_image]));
+    let template = "{{json .Provenance.SLSA.runDetails.builder}}";
+    let seen = env.strata(["imagetools", "inspect", "--format", template, &name]).success().stdout;
+    assert_eq!(serde_json::from_str::<Value>(&seen).unwrap(), json!({"id": "https://example.org/1"}));
     // What the metadata has may be seen by more people.
     let reported = &metadata["buildx.build.provenance"];
     assert_eq!(
