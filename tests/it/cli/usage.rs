@@ -37,7 +37,7 @@ fn wrong_usage_ends_with_1_and_says_what_is_wrong() {
         (&["build", "-f", "-", "-"], "error: standard input cannot be both the context and the Dockerfile"),
         (
             &["build", "--platform=linux/arm64,arm65", "context"],
-            "error: `arm65` is not a platform: expected `os/architecture` or `os/architecture/variant`",
+            "error: `arm65` is not a platform: expected `os/architecture` or `os/architecture/variant`, such as `linux/amd64`",
         ),
         (
             &["build", "--build-context", "src", "context"],
