@@ -4,6 +4,7 @@
 //! terminal and the arguments are the command line's business. Must not print.
 
 mod archives;
+mod attest;
 mod bases;
 mod build;
 mod bundle;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archives::{ArchiveForm, ImportRequest, ImportSource, SaveRequest};
+pub use attest::{AttestError, AttestRequest, ProvenanceSpec, SbomSpec, ScanError};
 pub use build::{Allow, BuildReport, BuildRequest, Built, Made, Metadata};
 pub use check::{Checked, Inspection};
 pub use compare::{Compared, Comparison, ConfigChange};

@@ -24,6 +24,7 @@ pub mod registry;
 pub mod remote;
 pub mod store;
 
+pub mod attest;
 pub mod cache;
 pub mod image;
 pub mod lint;

@@ -18,6 +18,7 @@ mod join;
 mod lower;
 mod mount;
 mod notation;
+mod scan;
 pub(crate) mod scope;
 mod stages;
 mod step;
@@ -27,7 +28,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dockerfile::ast::Dockerfile;
-use crate::oci::{Config, ImageConfig, Platform};
+use crate::oci::{Config, ImageConfig, ManifestDigest, Platform};
 
 use stages::Stages;
 
@@ -35,6 +36,7 @@ pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
 pub use join::{Joint, join};
 pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
+pub use scan::{Generator, NoCommand, Scans, add_scan, scan_results};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };
@@ -103,6 +105,8 @@ pub struct BaseImage {
     pub name: String,
     /// Its config.
     pub config: ImageConfig,
+    /// The digest of its manifest, if there is one: what the plan does not depend on, but whoever says what was used.
+    pub manifest: Option<ManifestDigest>,
 }
 
 /// What tells the images that a plan needs from each other: one reference may be needed for several platforms.
@@ -178,6 +182,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The image to make.
     pub target: Target,
+    /// What an SBOM lists besides what is in the image.
+    pub scans: Scans,
 }
 
 impl Plan {

@@ -19,6 +19,7 @@ mod fetch;
 mod ground;
 mod limits;
 mod make;
+mod materials;
 mod missing;
 mod mounts;
 mod owner;
@@ -58,6 +59,7 @@ use crate::store::{Layer, Store, StoreError, WorkDir};
 use aside::Aside;
 use connect::Connections;
 use context::Context;
+use materials::Materials;
 use scheduler::Results;
 use state::{Opened, State};
 
@@ -143,6 +145,7 @@ pub struct Solver<'a> {
     /// Whether it was said that roots are copied.
     copying: Once,
     aside: Aside,
+    materials: Materials,
 }
 
 /// The steps' results, in the order of the plan.
@@ -226,6 +229,7 @@ impl<'a> Solver<'a> {
             begun: Mutex::default(),
             last_record,
             copying: Once::new(),
+            materials: Materials::default(),
             aside: Aside::new(runs, executor, cgroups, &options.limits.cgroup),
         })
     }
@@ -279,7 +283,7 @@ impl<'a> Solver<'a> {
             _ => Ok(()),
         };
         let fetched = match &step.kind {
-            StepKind::Copy(copy) if scanned.is_ok() && !self.cancel.is_canceled() => self.fetch(copy),
+            StepKind::Copy(copy) if scanned.is_ok() && !self.cancel.is_canceled() => self.fetch(node, copy),
             _ => Ok(Vec::new()),
         };
         // A line of its own has said it.

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::attest::Mode as ProvenanceMode;
 use crate::dockerfile::remote::RemoteError;
 use crate::engine::{
-    Allow, Annotation, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec, Dockerfile,
-    EngineError, Made, OutputSpec, PullPolicy, StepPlace,
+    Allow, Annotation, AttestRequest, BuildError, BuildReport, BuildRequest, ContextSource, ContextSpec,
+    Dockerfile, EngineError, Made, OutputSpec, PullPolicy, StepPlace,
 };
 use crate::exec::CancelToken;
 use crate::oci::Platform;
@@ -94,6 +95,15 @@ pub(super) struct BuildArgs {
     /// Annotation of the image's manifest, or of what the types name: `[TYPE[PLATFORM]:]KEY=VALUE`; may be repeated
     #[arg(long = "annotation", value_name = "ANNOTATION")]
     annotations: Vec<String>,
+    /// What is said of the image beside it: `type=provenance` or `type=sbom`, with attributes; may be repeated
+    #[arg(long = "attest", value_name = "ATTESTATION")]
+    attestations: Vec<String>,
+    /// Say how the image was made: `true`, `false`, or attributes such as `mode=min`; as `--attest type=provenance`
+    #[arg(long, value_name = "PROVENANCE")]
+    provenance: Option<String>,
+    /// Say what is in the image: `true`, `false`, or attributes such as `generator=IMAGE`; as `--attest type=sbom`
+    #[arg(long, value_name = "SBOM")]
+    sbom: Option<String>,
     /// Make the image depend on nothing but files and bases: its times are that of the context's Git commit, or of its
     /// youngest file, unless `SOURCE_DATE_EPOCH` says another
     #[arg(long)]
@@ -351,6 +361,8 @@ fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
         jobs: args.jobs,
         outputs: outputs(args)?,
         annotations: annotations(&args.annotations)?,
+        attestations: attestations(args)?,
+        reported_provenance: reported_provenance()?,
         reproducible: args.reproducible,
         shell_at: args.shell_at.clone(),
     })
@@ -421,6 +433,26 @@ fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {
         outputs.push(OutputSpec::store());
     }
     Ok(outputs)
+}
+
+/// How much of the provenance `--metadata-file` has, as buildx is told.
+fn reported_provenance() -> Result<Option<ProvenanceMode>, CliError> {
+    const VARIABLE: &str = "BUILDX_METADATA_PROVENANCE";
+    match std::env::var(VARIABLE).unwrap_or_default().as_str() {
+        "" | "min" | "1" | "true" => Ok(Some(ProvenanceMode::Min)),
+        "max" => Ok(Some(ProvenanceMode::Max)),
+        "disabled" | "0" | "false" => Ok(None),
+        other => {
+            let message = format!("`{VARIABLE}` must be `min`, `max` or `disabled`, not `{other}`");
+            Err(CliError::new(ErrorKind::Usage, message))
+        }
+    }
+}
+
+fn attestations(args: &BuildArgs) -> Result<AttestRequest, CliError> {
+    let BuildArgs { attestations, provenance, sbom, .. } = args;
+    let parsed = AttestRequest::parse(attestations, provenance.as_deref(), sbom.as_deref());
+    parsed.map_err(|error| CliError::from_error(ErrorKind::Usage, &error))
 }
 
 fn annotations(typed: &[String]) -> Result<Vec<Annotation>, CliError> {

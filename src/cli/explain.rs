@@ -187,7 +187,12 @@ pub(super) fn draw(text: &Source, findings: &[Diagnostic]) -> String {
 
 /// A step's failure, drawn at its instruction. What the command said last is the progress display's to show.
 fn step(text: &Source, error: &SolveError) -> CliError {
-    let mut finding = Diagnostic::error(error.source.to_string()).at(error.span);
+    // What no instruction asks for has no place.
+    let mut finding = if error.span.is_empty() {
+        Diagnostic::error(format!("{}: {}", error.name, error.source))
+    } else {
+        Diagnostic::error(error.source.to_string()).at(error.span)
+    };
     if let Some(trigger) = &error.trigger {
         finding = finding.note(crate::plan::trigger_note(trigger));
     }

@@ -9,8 +9,8 @@ const COMMANDS: &str = "attach builder buildx compose context create events exec
 const FLAGS: [(&str, &str); 5] = [
     (
         "build",
-        "--attest --builder --cache-from --cache-to --compress --disable-content-trust \
-         --force-rm --isolation --policy --provenance --rm --sbom --security-opt --squash",
+        "--builder --cache-from --cache-to --compress --disable-content-trust \
+         --force-rm --isolation --policy --rm --security-opt --squash",
     ),
     (
         "run",

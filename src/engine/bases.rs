@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Source, nearest};
+use crate::diagnostic::{Diagnostic, Source, Span, nearest};
 use crate::dockerfile::ast::{Dockerfile as Ast, Stage};
 use crate::oci::{DiffId, Platform, Reference, ReferenceError};
 use crate::plan::{self, BaseImage, Images, Plan};
@@ -16,7 +16,7 @@ use super::build::{computed, findings};
 use super::context::{self, Bringing, ContextSpec, Layout, NamedSource};
 use super::error::{BuildError, EngineError};
 use super::find::Image;
-use super::pull::{PullPolicy, Pulling, Wanted};
+use super::pull::{PullPolicy, Pulling, Wanted, cannot_pull};
 
 /// What finding images needs to know of the build.
 pub(super) struct Resolving<'a> {
@@ -64,7 +64,8 @@ impl Engine {
             if let Some(layout) = layout(&base.reference, resolving.contexts) {
                 let image = self.load_layout(layout, &base.platform, resolving.bringing)?;
                 let name = base.reference.clone();
-                bases.insert(base.key(), BaseImage { name, config: image.config });
+                let manifest = Some(image.row.manifest);
+                bases.insert(base.key(), BaseImage { name, config: image.config, manifest });
                 continue;
             }
             match self.stored_base(base, resolving.pull) {
@@ -84,6 +85,36 @@ impl Engine {
             self.pull_bases(to_pull, resolving, &mut bases, &mut wrong)?;
         }
         if wrong.is_empty() { Ok(bases) } else { Err(findings(resolving.source, wrong)) }
+    }
+
+    /// An image for this machine that a build runs, but that is no part of what it makes.
+    pub(super) fn helper_image(
+        &self,
+        reference: &Reference,
+        resolving: &Resolving<'_>,
+    ) -> Result<BaseImage, EngineError> {
+        let base = plan::BaseRef {
+            reference: reference.to_string(),
+            platform: Platform::host(),
+            span: Span::default(),
+            trigger: None,
+        };
+        let similar = match self.stored_base(&base, resolving.pull)? {
+            Stored::Found(image) => return Ok(named(&base, *image)),
+            Stored::Lacking { similar } => similar,
+        };
+        if resolving.pull == PullPolicy::Never {
+            return Err(EngineError::NoImage { name: reference.familiar(), similar });
+        }
+        let Bringing { reporter, cancel, .. } = resolving.bringing;
+        let wanted = Wanted { reference: reference.clone(), platform: base.platform.clone(), strict: false };
+        let pulling = Pulling { registries: resolving.registries, cancel };
+        let pulled = self.pull_all(pulling, &[wanted], reporter).remove(0);
+        let pulled = pulled.map_err(|source| match source {
+            PullError::Canceled => Box::new(BuildError::Interrupted).into(),
+            source => cannot_pull(reference, source),
+        })?;
+        Ok(named(&base, self.load_documents(self.pulled_row(&pulled)?)?))
     }
 
     /// What the store has of an image.
@@ -217,7 +248,7 @@ enum Stored {
 /// An image as the plan takes it.
 fn named(base: &plan::BaseRef, image: Image) -> BaseImage {
     let name = base.reference.parse::<Reference>().map_or_else(|_| base.reference.clone(), |r| r.to_string());
-    BaseImage { name, config: image.config }
+    BaseImage { name, config: image.config, manifest: Some(image.row.manifest) }
 }
 
 fn unknown(base: &plan::BaseRef, similar: Option<String>, resolving: &Resolving<'_>) -> Diagnostic {

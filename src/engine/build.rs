@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::attest::Mode as ProvenanceMode;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::dockerfile;
 use crate::dockerfile::remote::RemoteSource;
 use crate::exec::CancelToken;
 use crate::network::ExtraHost;
 use crate::oci::{Descriptor, Digest, ImageId, Platform, Reference};
-use crate::plan::{self, Joint, NetworkMode, Plan};
+use crate::plan::{self, Joint, NetworkMode, StepId};
 use crate::progress::{Memory, Reporter, Usage};
 use crate::registry::Registries;
 use crate::remote::Clients;
-use crate::solve::{Limits, Runner, SolveError, Solver, StepError};
+use crate::solve::{Limits, Runner, SolveError, Solver, StepError, StepResult};
 use crate::transport::Session;
 
+use super::attest::{AttestRequest, Attesting, Begun};
 use super::bases::Resolving;
 use super::check::Checked;
 use super::context::{self, Bringing, ContextSource, ContextSpec, Dockerfile};
@@ -78,6 +80,10 @@ pub struct BuildRequest {
     pub outputs: Vec<OutputSpec>,
     /// Remarks for all images that are written.
     pub annotations: Vec<Annotation>,
+    /// What is said of what is built.
+    pub attestations: AttestRequest,
+    /// How much of the provenance the report has; `None` leaves it out.
+    pub reported_provenance: Option<ProvenanceMode>,
     /// Whether images depend on nothing but the context and the bases: the time of the build is that of the context
     /// unless a build argument says it, and no file is younger.
     pub reproducible: bool,
@@ -118,6 +124,8 @@ pub struct BuildReport {
     pub names: Vec<Reference>,
     /// Whether it is in the store.
     pub stored: bool,
+    /// How it was made, if that was wanted for `--metadata-file`, by the platforms if there are several.
+    pub provenance: Vec<(Option<Platform>, Metadata)>,
     /// The steps whose commands ran, and what these used.
     pub usage: Vec<(String, Usage)>,
 }
@@ -156,6 +164,10 @@ impl BuildReport {
         }
         if !names.is_empty() {
             metadata["image.name"] = names.join(",").into();
+        }
+        for (platform, provenance) in &self.provenance {
+            let platform = platform.as_ref().map(|platform| format!("/{platform}")).unwrap_or_default();
+            metadata[format!("buildx.build.provenance{platform}")] = provenance.clone();
         }
         if !self.usage.is_empty() {
             metadata["strata.usage"] =
@@ -204,6 +216,7 @@ impl Engine {
         }
         output::refuse_places(&request.outputs)?;
         let work = self.store.work_dir()?;
+        let begun = Begun::now(work.path());
         let (store, clients) = (&*self.store, &given::clients(request)?);
         let bringing = Bringing { host: &self.host, store, work: &work, clients, reporter, cancel };
         let context = keeping_git_dir(request);
@@ -212,18 +225,19 @@ impl Engine {
         let parsed = computed(cancel, || dockerfile::parse(&source))?
             .map_err(|errors| findings(&source, errors.into_iter().map(Diagnostic::from).collect()))?;
         let (dockerfile, contexts) = (&parsed.dockerfile, &request.contexts);
+        let mut attesting = Attesting::new(request, &input, begun);
         let targets = platforms::targets(options, request, dockerfile, &input)?;
         self.refuse_outputs(request, &targets, &input.files.root)?;
         let (registries, pull) = (&request.registries, request.pull);
         let resolving = Resolving { source: &source, dockerfile, contexts, bringing, registries, pull };
         let until = request.shell_at.as_ref().map(|place| (place, targets[0].options.clone()));
-        let (planned, bases) = self.plans(targets, &parsed, &resolving, &input, checked)?;
+        let (planned, mut bases) = self.plans(targets, &parsed, &resolving, &input, checked)?;
         let (plan, stop, parts) = if let Some((place, options)) = &until {
             let (plan, stop) = plan_until(place, options, &bases, &resolving)?;
             (plan, Some(stop), Vec::new())
         } else {
-            let plans: Vec<&Plan> = planned.iter().map(|planned| &planned.plan).collect();
-            let Joint { plan, steps } = plan::join(&plans);
+            let plans = attesting.plans(self, &planned, &mut bases, &resolving)?;
+            let Joint { plan, steps } = plan::join(&plans.iter().map(AsRef::as_ref).collect::<Vec<_>>());
             (plan, None, steps)
         };
         let base_layers = self.base_layers(&plan, &bases, &work, reporter)?;
@@ -251,8 +265,13 @@ impl Engine {
             return Err(Box::new(BuildError::Interrupted).into());
         }
         let session = Session { store: &self.store, work: &work, cancel };
-        let builds = platforms::builds(&planned, &parts, &bases, &solved);
-        let written = Exporting { request, builds: &builds, session, reporter }.write()?;
+        let attest = |number: usize, steps: &[StepId], results: &[StepResult]| {
+            let planned = (number, &planned[number]);
+            attesting.attested(planned, &bases, (steps, results), (&solver, session))
+        };
+        let builds = platforms::builds(&planned, &parts, &bases, &solved, &attest)?;
+        let exporting = Exporting { request, builds: &builds, session, reporter };
+        let written = exporting.write()?;
         if written.stored {
             // What only went out as files leaves nothing here but cache, which a crash may cost.
             self.store.sync()?;
@@ -264,6 +283,7 @@ impl Engine {
             target: written.target,
             names: written.names,
             stored: written.stored,
+            provenance: exporting.reported_provenance(),
             usage: used.filter_map(|(step, result)| Some((step.name.clone(), result.usage?))).collect(),
         })))
     }

@@ -172,8 +172,8 @@ fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
     };
     let mut wrong: Vec<Diagnostic> = bases.iter().filter_map(|base| misnamed(base, options)).collect();
     let unknown = |base: plan::BaseRef| {
-        let image = BaseImage { name: base.reference.clone(), config: ImageConfig::default() };
-        (base.key(), image)
+        let (name, config) = (base.reference.clone(), ImageConfig::default());
+        (base.key(), BaseImage { name, config, manifest: None })
     };
     let images = bases.into_iter().map(unknown).collect();
     wrong.extend(plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default());

@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::attest::Origin;
 use crate::context::{Dockerignore, DockerignoreError, Root};
 use crate::diagnostic::Source;
 use crate::dockerfile::remote::{self, HttpUrl, RemoteError, RemoteSource};
@@ -86,6 +87,8 @@ pub(super) struct BuildInput {
     pub(super) files: Directory,
     /// The Dockerfile.
     pub(super) dockerfile: Source,
+    /// Where that was fetched from, if it was by itself.
+    pub(super) dockerfile_origin: Option<Origin>,
     /// When the commit was made that the files were fetched of, in seconds since 1970.
     pub(super) commit_time: Option<i64>,
 }
@@ -99,6 +102,8 @@ pub(super) struct Directory {
     pub(super) is_lasting: bool,
     /// What of the files is hidden.
     pub(super) ignore: Arc<Dockerignore>,
+    /// Where they were fetched from.
+    pub(super) origin: Option<Origin>,
 }
 
 /// The files of a build, in a directory.
@@ -106,15 +111,25 @@ enum Files {
     /// The user's own.
     Own(PathBuf),
     /// In the work directory.
-    Brought(Root),
+    Brought(Root, Option<Origin>),
 }
 
 impl Files {
+    /// The same with what of it is hidden.
+    fn directory(&self, ignore: Dockerignore) -> Directory {
+        let (root, is_lasting) = self.place();
+        let origin = match self {
+            Self::Own(_) => None,
+            Self::Brought(_, origin) => origin.clone(),
+        };
+        Directory { root, is_lasting, ignore: Arc::new(ignore), origin }
+    }
+
     /// The directory, and whether it will be there for another build.
     fn place(&self) -> (PathBuf, bool) {
         match self {
             Self::Own(path) => (path.clone(), true),
-            Self::Brought(root) => (root.path().to_owned(), false),
+            Self::Brought(root, _) => (root.path().to_owned(), false),
         }
     }
 }
@@ -132,6 +147,8 @@ struct Found {
     name: String,
     /// Where it is, if it is a file beside which an ignore file may be.
     place: Option<Place>,
+    /// Where it was fetched from.
+    origin: Option<Origin>,
 }
 
 enum Place {
@@ -165,16 +182,16 @@ pub(super) fn prepare(
             let step = bringing.reporter.start("[internal] load remote build context");
             let (root, text) = stream::unpack(file, MAIN, &step, bringing)?;
             step.done();
-            (Files::Brought(root), text)
+            (Files::Brought(root, None), text)
         }
         ContextSource::Remote(RemoteSource::Http(url)) => {
-            let (root, text) = fetch::unpack(url, MAIN, bringing)?;
-            (Files::Brought(root), text)
+            let (root, text, origin) = fetch::unpack(url, MAIN, bringing)?;
+            (Files::Brought(root, Some(origin)), text)
         }
         ContextSource::Remote(RemoteSource::Git(source)) => {
-            let (root, time) = fetch::git(source, MAIN, bringing)?;
+            let (root, origin, time) = fetch::git(source, MAIN, bringing)?;
             commit_time = Some(time);
-            (Files::Brought(root), None)
+            (Files::Brought(root, Some(origin)), None)
         }
     };
     let found = match (text, dockerfile) {
@@ -204,10 +221,9 @@ pub(super) fn in_place(
 
 fn with_ignore(files: &Files, found: Found) -> Result<BuildInput, EngineError> {
     let ignore = ignore(files, found.place.as_ref()).map_err(|error| Box::new(error.into()))?;
-    let (root, is_lasting) = files.place();
-    let files = Directory { root, is_lasting, ignore: Arc::new(ignore) };
     let dockerfile = Source::new(found.name, found.text);
-    Ok(BuildInput { files, dockerfile, commit_time: None })
+    let dockerfile_origin = found.origin;
+    Ok(BuildInput { files: files.directory(ignore), dockerfile, dockerfile_origin, commit_time: None })
 }
 
 /// The files of the named context `name`, of which the last one of that name counts. It has an ignore file of its own.
@@ -219,18 +235,20 @@ pub(super) fn named_directory(
     let number = contexts.iter().rposition(|context| context.name == name);
     // The name may have characters that a directory's cannot have.
     let into = format!("{MAIN}-{}", number.unwrap_or_default());
-    let root = match number.map(|number| &contexts[number].source) {
+    let (root, origin) = match number.map(|number| &contexts[number].source) {
         Some(NamedSource::Directory(path)) => return own_directory(name, path),
-        Some(NamedSource::Remote(RemoteSource::Git(source))) => fetch::git(source, &into, bringing)?.0,
+        Some(NamedSource::Remote(RemoteSource::Git(source))) => {
+            let (root, origin, _) = fetch::git(source, &into, bringing)?;
+            (root, origin)
+        }
         Some(NamedSource::Remote(RemoteSource::Http(url))) => fetch::file(url, &into, bringing)?,
         Some(NamedSource::Image(_) | NamedSource::Layout(_)) | None => {
             return own_directory(name, Path::new(""));
         }
     };
-    let files = Files::Brought(root);
+    let files = Files::Brought(root, Some(origin));
     let ignore = ignore(&files, None).map_err(|error| Box::new(error.into()))?;
-    let (root, is_lasting) = files.place();
-    Ok(Directory { root, is_lasting, ignore: Arc::new(ignore) })
+    Ok(files.directory(ignore))
 }
 
 fn own_directory(name: &str, path: &Path) -> Result<Directory, EngineError> {
@@ -238,7 +256,7 @@ fn own_directory(name: &str, path: &Path) -> Result<Directory, EngineError> {
     let root = fs::canonicalize(path).ok().filter(|root| root.is_dir());
     let root = root.ok_or_else(|| Box::new(no_directory()))?;
     let ignore = Dockerignore::find(&root, None).map_err(|error| Box::new(error.into()))?;
-    Ok(Directory { root, is_lasting: true, ignore: Arc::new(ignore) })
+    Ok(Files::Own(root).directory(ignore))
 }
 
 /// What messages call a context that is the text of a Dockerfile.
@@ -264,14 +282,17 @@ fn directory(path: &Path) -> Result<PathBuf, EngineError> {
 impl Found {
     /// A text that nothing is beside.
     fn alone(text: String, name: String) -> Self {
-        Self { text, name, place: None }
+        Self { text, name, place: None, origin: None }
     }
 }
 
 fn find(files: &Files, dockerfile: &Dockerfile, bringing: Bringing<'_>) -> Result<Found, EngineError> {
     match dockerfile {
         Dockerfile::Stream(file) => streamed(file, bringing.cancel),
-        Dockerfile::Remote(url) => Ok(Found::alone(fetch::text(url, bringing)?, url.redacted())),
+        Dockerfile::Remote(url) => {
+            let (text, origin) = fetch::text(url, bringing)?;
+            Ok(Found { origin: Some(origin), ..Found::alone(text, url.redacted()) })
+        }
         Dockerfile::InContext => named(files, None, bringing.host),
         Dockerfile::At(path) => named(files, Some(path), bringing.host),
     }
@@ -291,14 +312,14 @@ fn named(files: &Files, path: Option<&Path>, host: &Host) -> Result<Found, Engin
             let found = on_host(&upper, host)?.map_or_else(lower, |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(&upper))
         }
-        (None, Files::Brought(root)) => {
+        (None, Files::Brought(root, _)) => {
             let upper = Path::new("Dockerfile");
             let found =
                 inside(root, upper)?.map_or_else(|| inside(root, "dockerfile".as_ref()), |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(upper))
         }
         (Some(path), Files::Own(_)) => on_host(path, host)?.ok_or_else(|| missing(path)),
-        (Some(path), Files::Brought(root)) => {
+        (Some(path), Files::Brought(root, _)) => {
             let found = inside(root, path)?.map_or_else(|| on_host(path, host), |it| Ok(Some(it)));
             found?.ok_or_else(|| missing(path))
         }
@@ -307,13 +328,13 @@ fn named(files: &Files, path: Option<&Path>, host: &Host) -> Result<Found, Engin
 
 fn on_host(path: &Path, host: &Host) -> Result<Option<Found>, EngineError> {
     let place = Place::Host(path.to_owned());
-    found(path, fs::read(path), |text| Found { text, name: host.shown(path), place: Some(place) })
+    found(path, fs::read(path), |text| Found { place: Some(place), ..Found::alone(text, host.shown(path)) })
 }
 
 fn inside(root: &Root, path: &Path) -> Result<Option<Found>, EngineError> {
     let place = Place::Inside(path.to_owned());
     let name = path.display().to_string();
-    found(path, root.read(path), |text| Found { text, name, place: Some(place) })
+    found(path, root.read(path), |text| Found { place: Some(place), ..Found::alone(text, name) })
 }
 
 fn found(
@@ -333,7 +354,7 @@ fn ignore(files: &Files, dockerfile: Option<&Place>) -> Result<Dockerignore, Doc
     let root = match (files, dockerfile) {
         (Files::Own(root), Some(Place::Host(path))) => return Dockerignore::find(root, Some(path)),
         (Files::Own(root), _) => return Dockerignore::find(root, None),
-        (Files::Brought(root), _) => root,
+        (Files::Brought(root, _), _) => root,
     };
     if let Some(Place::Host(path)) = dockerfile
         && let Some(ignore) = Dockerignore::read(Dockerignore::beside(path))?

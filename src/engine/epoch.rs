@@ -51,7 +51,7 @@ pub(super) fn of_build(
 
 /// The time of a context: of its commit, or else of its youngest file.
 fn of_context(request: &BuildRequest, input: &BuildInput) -> Result<i64, EngineError> {
-    let Directory { root, is_lasting, ignore } = &input.files;
+    let Directory { root, is_lasting, ignore, .. } = &input.files;
     let mut time = input.commit_time;
     if time.is_none() && *is_lasting {
         let found = request.clients.git.commit_time(root);

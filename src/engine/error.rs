@@ -17,6 +17,7 @@ use crate::solve::{SolveError, StepError};
 use crate::store::StoreError;
 use crate::transport::{ExportError, LoadError, PullError, PushError};
 
+use super::attest::ScanError;
 use super::containers::ContainerError;
 use super::images::FilterError;
 use super::imagetools::ImagetoolsError;
@@ -263,6 +264,9 @@ pub enum BuildError {
     /// Outputs are impossible in this build.
     #[error(transparent)]
     Outputs(#[from] OutputRefusal),
+    /// An SBOM cannot be had.
+    #[error(transparent)]
+    Scan(ScanError),
     /// A shell stands in one file system.
     #[error("a shell can be opened in the build for one platform only")]
     ShellForSeveral,

@@ -3,6 +3,7 @@
 //! Owns what each output is made of: which of the build's layers, at which time, under which names. The forms are the
 //! business of `transport`.
 
+mod attached;
 mod push;
 mod variant;
 
@@ -21,6 +22,7 @@ use crate::transport::{
 use crate::tree::TreePath;
 
 use super::Engine;
+use super::attest::Attested;
 use super::build::BuildRequest;
 use super::error::EngineError;
 use super::output::{
@@ -47,6 +49,8 @@ pub(super) struct PlatformBuild<'a> {
     pub(super) results: Vec<StepResult>,
     /// The time of the build, in seconds since 1970.
     pub(super) epoch: Option<i64>,
+    /// What is said of it.
+    pub(super) attested: Attested,
 }
 
 /// What was written.
@@ -110,7 +114,7 @@ impl Exporting<'_> {
             return Ok(written);
         }
         // It is nowhere; this is what it would be.
-        let look = ImageLook::default();
+        let look = ImageLook { unattested: true, ..ImageLook::default() };
         let images = variants.iter_mut().map(|variants| variants.of(None, &look));
         let images = images.map(|image| Ok(transport::listed(&image?.source())?));
         let bundle =
@@ -130,7 +134,8 @@ impl Exporting<'_> {
             annotations: at(Level::Index),
             descriptor_annotations: at(Level::IndexDescriptor),
         };
-        Bundle::new(images, Vec::new(), index, names)
+        let companions = self.companions(look, &images, &names);
+        Bundle::new(images, companions, index, names)
     }
 
     /// The names of the build and those of one output.
@@ -208,7 +213,9 @@ impl Exporting<'_> {
             epoch = epoch_of(output, variants.build());
             let label = variants.build().plan.target.platform.to_string();
             let directory = split.then(|| label.replace('/', "_"));
-            pieces.push(Piece { directory, label, merged: self.merged(&image)? });
+            let piece = Piece { directory, label, merged: self.merged(&image)? };
+            let attached = self.attached_files(variants.build(), &piece, &files.attestation_prefix)?;
+            pieces.extend([Some(piece), attached].into_iter().flatten());
         }
         let merged = Merged::join(pieces)?;
         let start = |what| self.reporter.start(what);

@@ -90,6 +90,7 @@ impl Engine {
                 stat_cache: remember.then(|| self.store.stat_cache(&directory.root)),
                 root: directory.root,
                 ignore: directory.ignore,
+                origin: directory.origin,
             }
         };
         let main = options(main);

@@ -4,7 +4,7 @@
 //! as that can be told before the build begins. How they are written is [`super::export`]'s.
 
 mod annotation;
-mod csv;
+pub(super) mod csv;
 mod error;
 mod parse;
 
@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use annotation::Form;
 pub use annotation::{Annotation, AnnotationError, Level};
 pub use error::{OutputError, OutputRefusal};
 
+use crate::attest::Shape;
 use crate::layer::Compression;
 use crate::oci::{Platform, Reference};
 use crate::transport::{ExportError, MediaTypes, Packing};
@@ -94,6 +96,8 @@ pub struct FilesOutput {
     pub split: Option<bool>,
     /// Whether what is not in the result is removed from the directory.
     pub mirror: bool,
+    /// How the names of files with attestations begin.
+    pub attestation_prefix: String,
 }
 
 /// Where files go.
@@ -122,6 +126,10 @@ pub struct ImageLook {
     pub rewrite: bool,
     /// Remarks besides those of the build.
     pub annotations: Vec<Annotation>,
+    /// Whether it goes without the attestations of the build.
+    pub unattested: bool,
+    /// What the manifest with the attestations looks like.
+    pub attestation_shape: Shape,
 }
 
 impl ImageLook {
@@ -209,6 +217,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) platforms: &'a [Platform],
     /// Whether the build has an epoch.
     pub(super) has_epoch: bool,
+    /// Whether anything is to be said of the image beside it.
+    pub(super) is_attested: bool,
     /// Directories that a mirror must not be, nor be above.
     pub(super) precious: &'a [PathBuf],
 }
@@ -253,20 +263,32 @@ fn refuse_look(output: &OutputSpec, circumstances: &Circumstances<'_>) -> Result
     if look.rewrite && !has_epoch {
         return Err(OutputRefusal::RewriteWithoutEpoch);
     }
+    let is_attested = circumstances.is_attested && !look.unattested;
+    if is_attested {
+        if let OutputForm::Layout(LayoutOutput { docker: true, .. }) = output.form {
+            return Err(OutputRefusal::AttestedDockerArchive);
+        }
+        if look.types == MediaTypes::Docker {
+            return Err(OutputRefusal::AttestedDockerTypes);
+        }
+    }
     let nameless = circumstances.names.is_empty() && look.names.is_empty();
     if let OutputForm::Image(ImageOutput { push: Some(_), .. }) = output.form
         && nameless
     {
         return Err(OutputRefusal::PushWithoutName);
     }
+    let are_several = circumstances.platforms.len() > 1;
     let is_layout = match &output.form {
-        OutputForm::Layout(LayoutOutput { docker: true, .. }) if circumstances.platforms.len() > 1 => {
+        OutputForm::Layout(LayoutOutput { docker: true, .. }) if are_several => {
             return Err(OutputRefusal::DockerArchive);
         }
         form => matches!(form, OutputForm::Layout(_)),
     };
+    let has_index = are_several || is_attested;
+    let form = Form { types: look.types, is_layout, has_index };
     for annotation in circumstances.annotations.iter().chain(&look.annotations) {
-        annotation.refuse_impossible(circumstances.platforms, look.types, is_layout)?;
+        annotation.refuse_impossible(circumstances.platforms, form)?;
     }
     Ok(())
 }

@@ -10,8 +10,9 @@ use crate::dockerfile::Parsed;
 use crate::dockerfile::ast::Dockerfile;
 use crate::oci::Platform;
 use crate::plan::{self, Images, Plan, StepId, Stop};
-use crate::solve::Solved;
+use crate::solve::{Solved, StepResult};
 
+use super::attest::Attested;
 use super::bases::Resolving;
 use super::build::{BuildRequest, computed, findings};
 use super::check::{self, Checked};
@@ -24,7 +25,7 @@ use super::{Engine, epoch};
 
 /// What is planned for one platform.
 pub(super) struct Planned {
-    pub(super) platform: Platform,
+    pub(super) options: plan::Options,
     pub(super) plan: Plan,
     /// The time of the build, in seconds since 1970.
     pub(super) epoch: Option<i64>,
@@ -63,16 +64,22 @@ pub(super) fn targets(
     targets.collect()
 }
 
+/// Says what is to be said of the build of this number, given its steps in the joint plan and what they came to.
+pub(super) type Attest<'a> = &'a dyn Fn(usize, &[StepId], &[StepResult]) -> Result<Attested, EngineError>;
+
 /// What was built for each platform. `parts` says which steps of the joint plan each plan's are.
 pub(super) fn builds<'a>(
     planned: &'a [Planned],
     parts: &[Vec<StepId>],
     bases: &'a Images,
     solved: &Solved,
-) -> Vec<PlatformBuild<'a>> {
-    let builds = planned.iter().zip(parts).map(|(Planned { platform, plan, epoch }, steps)| {
-        let results = steps.iter().map(|id| solved.steps[id.0 as usize].clone()).collect();
-        PlatformBuild { platform, plan, bases, results, epoch: *epoch }
+    attest: Attest<'_>,
+) -> Result<Vec<PlatformBuild<'a>>, EngineError> {
+    let parts = planned.iter().zip(parts).enumerate();
+    let builds = parts.map(|(number, (Planned { options, plan, epoch }, steps))| {
+        let results: Vec<StepResult> = steps.iter().map(|id| solved.steps[id.0 as usize].clone()).collect();
+        let attested = attest(number, steps, &results)?;
+        Ok(PlatformBuild { platform: &options.platform, plan, bases, results, epoch: *epoch, attested })
     });
     builds.collect()
 }
@@ -91,6 +98,7 @@ impl Engine {
             annotations: &request.annotations,
             platforms: &platforms,
             has_epoch: targets.iter().all(|target| target.epoch.is_some()),
+            is_attested: !request.attestations.is_empty(),
             precious: &precious(self, context),
         };
         let refused = output::refuse_impossible(&request.outputs_or_store(), &circumstances);
@@ -124,7 +132,7 @@ impl Engine {
                 computed(resolving.bringing.cancel, || plan::lower(resolving.dockerfile, &options, &bases))?;
             let refused = |found| for_platform(findings(resolving.source, found), several, &options.platform);
             let plan = made.map_err(refused)?;
-            planned.push(Planned { platform: options.platform, plan, epoch });
+            planned.push(Planned { options, plan, epoch });
         }
         Ok((planned, bases))
     }

@@ -51,7 +51,8 @@ fn report(text: &str, extent: Extent, options: &Options) -> Report {
         on_build: on_build.map(str::to_owned).to_vec(),
         ..Config::default()
     };
-    let base = BaseImage { name: "base".into(), config: ImageConfig { config, ..ImageConfig::default() } };
+    let config = ImageConfig { config, ..ImageConfig::default() };
+    let base = BaseImage { name: "base".into(), config, manifest: None };
     let key = ImageKey { reference: "base:1".to_owned(), platform: options.platform.clone() };
     let source = Source::new("Dockerfile", text);
     let parsed = dockerfile::parse(&source).expect("the syntax is right");

@@ -34,7 +34,14 @@ impl Display for Plan {
                 StepKind::Workdir(workdir) => workdir.fmt(f)?,
             }
         }
-        self.target.fmt(f)
+        self.target.fmt(f)?;
+        if self.scans.context {
+            writeln!(f, "scans the context")?;
+        }
+        for (name, root) in &self.scans.stages {
+            writeln!(f, "scans {name}: {root}")?;
+        }
+        Ok(())
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use super::{
-    BaseId, ContextId, HistoryItem, ImageKey, Mount, MountKind, Place, Plan, Root, Step, StepId, StepKind,
-    Target,
+    BaseId, ContextId, HistoryItem, ImageKey, Mount, MountKind, Place, Plan, Root, Scans, Step, StepId,
+    StepKind, Target,
 };
 
 /// Several plans as one.
@@ -31,7 +31,9 @@ pub fn join(plans: &[&Plan]) -> Joint {
     }
     let Growing { bases, contexts, steps: all, .. } = joint;
     let Some(target) = target else { unreachable!("there is a plan to begin with") };
-    Joint { plan: Plan { bases, contexts, steps: all, target }, steps }
+    // Scans are steps of the plans by now, or nobody wants any.
+    let scans = Scans::default();
+    Joint { plan: Plan { bases, contexts, steps: all, target, scans }, steps }
 }
 
 #[derive(Default)]

@@ -11,6 +11,8 @@ mod platform;
 mod remote;
 mod run;
 
+pub(super) use copy::everything;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -26,8 +28,8 @@ use super::scope::Scope;
 use super::stages::{Needed, Origin, Stages};
 use super::triggers::Trigger;
 use super::{
-    BaseId, Chosen, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Step, StepKind, Stop,
-    Target,
+    BaseId, Chosen, ContextName, HistoryItem, ImageKey, Images, Options, Plan, Root, Scans, Step, StepKind,
+    Stop, Target, scan,
 };
 
 /// See [`super::lower()`], and [`super::lower_until()`] for `place`.
@@ -55,13 +57,32 @@ pub(super) fn lower(
         }
     }
     let Lowering { graph, errors, mut done, stop, .. } = lowering;
+    let scans = scans(&stages, &done);
     let last = stages.needed.last().and_then(|needed| Some((needed, done.remove(&needed.index)?)));
     let Some((needed, stage)) = last.filter(|_| errors.is_empty()) else {
         return Err(errors);
     };
     let target = stage.into_target(needed, options);
     let (bases, contexts, steps) = graph.finish();
-    Ok((Plan { bases, contexts, steps, target }, stop.stop))
+    Ok((Plan { bases, contexts, steps, target, scans }, stop.stop))
+}
+
+/// What the ARGs of the needed stages say of scans. Only the target speaks for the context.
+fn scans(stages: &Stages<'_>, done: &BTreeMap<usize, State>) -> Scans {
+    // Looked for once: there may be as many ARGs as stages.
+    let globals = [scan::SCAN_CONTEXT, scan::SCAN_STAGE].map(|name| (name, stages.globals.argument(name)));
+    let asks = |(argument, for_all), needed: &Needed<'_>, state: &State| {
+        let number = format!("stage-{}", needed.index);
+        let name = needed.stage.name().unwrap_or(&number);
+        scan::is_asked_for(argument, name, &state.scope, for_all).then(|| name.to_owned())
+    };
+    let states = stages.needed.iter().filter_map(|needed| Some((needed, done.get(&needed.index)?)));
+    let mut states: Vec<_> = states.collect();
+    let Some((target, state)) = states.pop() else { return Scans::default() };
+    let context = asks(globals[0], target, state).is_some();
+    let stages =
+        states.into_iter().filter_map(|(needed, state)| Some((asks(globals[1], needed, state)?, state.root)));
+    Scans { context, stages: stages.collect() }
 }
 
 /// Where a build shall end before its end.

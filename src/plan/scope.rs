@@ -11,11 +11,11 @@ use std::sync::Arc;
 use crate::dockerfile::ast::{ArgItem, Dockerfile, Escape};
 use crate::dockerfile::word::{Expanded, Word};
 
-use super::Options;
 use super::error::{PlanError, PlanErrorKind};
+use super::{Options, scan};
 
 /// ARGs that speak to the builder and never reach a command.
-const NOT_IN_ENVIRONMENT: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
+const NOT_IN_ENVIRONMENT: [&str; 2] = [scan::SCAN_CONTEXT, scan::SCAN_STAGE];
 
 /// The proxy variables in upper case; a build argument of such a name, in any case, needs no ARG.
 const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"];
@@ -136,6 +136,12 @@ impl Scope {
     /// Whether an ARG so far has this name.
     pub(crate) fn is_declared(&self, name: &str) -> bool {
         self.arguments.iter().any(|(known, _)| known == name)
+    }
+
+    /// The value of the last ARG of this name that has one.
+    pub(super) fn argument(&self, name: &str) -> Option<&str> {
+        let found = self.arguments.iter().rev().find(|(known, value)| known == name && value.is_some());
+        found.and_then(|(_, value)| value.as_deref())
     }
 
     /// Gives `reader` the means to look up variables.

@@ -19,7 +19,7 @@ use super::{Chmod, ContextId, Mount, Root, SecretVariable};
 pub struct Step {
     /// What progress shows: `[build 2/4] COPY . /app`.
     pub name: String,
-    /// The instruction, or the FROM that runs it as a trigger.
+    /// The instruction, or the FROM that runs it as a trigger; empty for what no instruction asks for.
     pub span: Span,
     /// Where each of a copy's sources stands in it.
     pub sources: Vec<Span>,

@@ -4,4 +4,5 @@ mod fingerprints;
 mod fixtures;
 mod joins;
 mod references;
+mod scans;
 mod snapshots;

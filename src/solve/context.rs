@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::attest::Origin;
 use crate::context::{ContextError, Dockerignore, FileId, Scan};
 use crate::tree::{Index, SelectError, TreePath};
 
@@ -18,6 +19,8 @@ pub struct ContextOptions {
     pub ignore: Arc<Dockerignore>,
     /// Its stat cache; `None` reads every file anew.
     pub stat_cache: Option<PathBuf>,
+    /// Where its files were fetched from, if they were.
+    pub origin: Option<Origin>,
 }
 
 /// A scanned context.

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::attest::Origin;
 use crate::context::Dockerignore;
 use crate::dockerfile::remote::{GitRef, HttpUrl, ModificationTime};
 use crate::oci::{CacheKey, ContentDigest, Digest, FingerprintHasher};
@@ -24,7 +25,7 @@ use super::Solver;
 use super::choose::Choosing;
 use super::context::{Context, ContextOptions};
 use super::error::StepError;
-use super::source::{ItemKind, Origin, Piece, Selection, SourceItem, from_context};
+use super::source::{ItemKind, Origin as ContentOrigin, Piece, Selection, SourceItem, from_context};
 
 /// What a file is called whose URL ends without a name, as BuildKit calls it.
 const UNNAMED: &str = "__unnamed__";
@@ -75,7 +76,7 @@ pub(super) struct Kept(#[expect(dead_code, reason = "what it holds goes when it 
 
 impl Solver<'_> {
     /// Asks the servers of a step's sources, one after the other.
-    pub(super) fn fetch(&self, copy: &Copy) -> Result<Vec<Fetched>, StepError> {
+    pub(super) fn fetch(&self, step: usize, copy: &Copy) -> Result<Vec<Fetched>, StepError> {
         let exclude = excluding(&copy.exclude)?;
         let is_excluded = |url| exclude.verdict(&TreePath::clean(file_name(url).as_bytes())).is_hidden();
         let mut fetched = Vec::new();
@@ -83,8 +84,8 @@ impl Solver<'_> {
             let found = match source {
                 Source::Pattern(_) | Source::Inline(_) => continue,
                 Source::Http { url, .. } if is_excluded(url) => continue,
-                Source::Http { url, checksum } => self.fetch_file(url, *checksum),
-                Source::Git(tree) => self.resolve(tree, &copy.exclude),
+                Source::Http { url, checksum } => self.fetch_file(url, *checksum, step),
+                Source::Git(tree) => self.resolve(tree, &copy.exclude, step),
             };
             let (digest, content) = found.map_err(|error| error.of_source(number))?;
             fetched.push(Fetched { number, digest, content });
@@ -119,6 +120,7 @@ impl Solver<'_> {
         &self,
         url: &HttpUrl,
         checksum: Option<Digest>,
+        step: usize,
     ) -> Result<(ContentDigest, Content), StepError> {
         let line = self.reporter.start(&url.redacted());
         let fetched = self.bring_file(url, checksum, &line);
@@ -126,6 +128,7 @@ impl Solver<'_> {
             FileOrigin::Downloaded => line.done(),
             FileOrigin::Unchanged | FileOrigin::Kept => line.cached(),
         })?;
+        self.materials.note(step, Origin::file(url, &file.digest));
         let item = file_item(file, file_name(url));
         Ok((counted(&item), Content::Here(Brought { item, directory })))
     }
@@ -149,11 +152,16 @@ impl Solver<'_> {
     }
 
     /// Asks which commit is meant, and checks it out if it is not known what its files are.
-    fn resolve(&self, source: &GitRef, exclude: &[String]) -> Result<(ContentDigest, Content), StepError> {
+    fn resolve(
+        &self,
+        source: &GitRef,
+        exclude: &[String],
+        step: usize,
+    ) -> Result<(ContentDigest, Content), StepError> {
         let line = self.reporter.start(&source.to_string());
         let authorization = self.options.clients.logins.of_tree(source);
         let request = GitRequest { source: source.clone(), authorization };
-        let known = self.known(request, exclude, &line);
+        let known = self.known(request, exclude, (step, &line));
         ended(known, line, |line, (_, content)| match content {
             Content::Here(_) => line.done(),
             Content::Known(_) => line.cached(),
@@ -164,10 +172,11 @@ impl Solver<'_> {
         &self,
         request: GitRequest,
         exclude: &[String],
-        line: &progress::Step<'_>,
+        (step, line): (usize, &progress::Step<'_>),
     ) -> Result<(ContentDigest, Content), StepError> {
         let resolved = self.watched(line, |watch| self.options.clients.git.resolve(&request, watch))?;
         line.note(format!("commit {}", resolved.commit()));
+        self.materials.note(step, Origin::commit(&request.source, resolved.commit()));
         let tree = Tree { request, resolved };
         let key = tree.key(exclude);
         if let Some(digest) = self.store.memo(&key)? {
@@ -262,13 +271,14 @@ fn file_item(file: FetchedFile, name: String) -> SourceItem {
         real: TreePath::clean(name.as_bytes()),
         name: name.into_bytes().into(),
         kind: ItemKind::File,
-        pieces: vec![Piece { entry, origin: Some(Origin::File(file.path)), file: None }],
+        pieces: vec![Piece { entry, origin: Some(ContentOrigin::File(file.path)), file: None }],
     }
 }
 
 /// All that is in a directory of ours, but for what is excluded.
 fn tree_item(directory: &Path, exclude: &[String]) -> Result<SourceItem, StepError> {
-    let options = ContextOptions { root: directory.to_owned(), ignore: Arc::default(), stat_cache: None };
+    let options =
+        ContextOptions { root: directory.to_owned(), ignore: Arc::default(), stat_cache: None, origin: None };
     let context = Context::scan(&options)?;
     let choosing = Choosing { exclude: excluding(exclude)?, parents: false };
     let choices = context.choose("", &choosing).map_err(|error| StepError::BadSource {
@@ -283,8 +293,8 @@ fn tree_item(directory: &Path, exclude: &[String]) -> Result<SourceItem, StepErr
         pieces.extend(item.pieces);
     }
     for piece in &mut pieces {
-        if let Some(Origin::Context(path)) = &piece.origin {
-            piece.origin = Some(Origin::File(directory.join(path.as_path())));
+        if let Some(ContentOrigin::Context(path)) = &piece.origin {
+            piece.origin = Some(ContentOrigin::File(directory.join(path.as_path())));
         }
     }
     Ok(SourceItem { name: Box::default(), real: TreePath::root(), kind, pieces })

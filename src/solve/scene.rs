@@ -12,7 +12,8 @@ use crate::diagnostic::Span;
 use crate::network::ExtraHost;
 use crate::oci::{Config, DiffId, Platform};
 use crate::plan::{
-    BaseId, Mount, MountKind, NetworkMode, Plan, Root, Run, Script, SecretVariable, Step, StepKind, Target,
+    BaseId, Mount, MountKind, NetworkMode, Plan, Root, Run, Scans, Script, SecretVariable, Step, StepKind,
+    Target,
 };
 
 use super::SolveOptions;
@@ -147,7 +148,7 @@ impl Scene {
             platform: Platform::host(),
             history: Vec::new(),
         };
-        Plan { bases: Vec::new(), contexts: Vec::new(), steps: vec![step], target }
+        Plan { bases: Vec::new(), contexts: Vec::new(), steps: vec![step], target, scans: Scans::default() }
     }
 
     /// The scene as text.

@@ -10,7 +10,7 @@ mod source;
 use source::Source;
 
 /// The map: each module with its row. A module uses only modules of lower rows.
-const MAP: [(&str, u32); 24] = [
+const MAP: [(&str, u32); 25] = [
     ("sys", 0),
     ("oci", 0),
     ("diagnostic", 0),
@@ -28,6 +28,7 @@ const MAP: [(&str, u32); 24] = [
     ("registry", 2),
     ("remote", 2),
     ("store", 2),
+    ("attest", 3),
     ("cache", 3),
     ("image", 3),
     ("lint", 3),

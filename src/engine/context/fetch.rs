@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::attest::Origin;
 use crate::context::Root;
 use crate::dockerfile::remote::{GitRef, HttpUrl};
 use crate::progress::Step;
@@ -19,8 +20,12 @@ use super::{Bringing, opened, stream};
 /// The name of a file whose URL has none, as BuildKit calls it.
 const NAMELESS: &str = "download";
 
-/// Fetches a tree into the new directory `name` of the work directory; says when its commit was made.
-pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result<(Root, i64), EngineError> {
+/// Fetches a tree into the new directory `name` of the work directory; says which commit it is and when that was made.
+pub(super) fn git(
+    source: &GitRef,
+    name: &str,
+    bringing: Bringing<'_>,
+) -> Result<(Root, Origin, i64), EngineError> {
     let step = bringing.reporter.start(&format!("[internal] load git source {}", source.redacted()));
     let request =
         GitRequest { source: source.clone(), authorization: bringing.clients.logins.of_tree(source) };
@@ -33,7 +38,8 @@ pub(super) fn git(source: &GitRef, name: &str, bringing: Bringing<'_>) -> Result
     });
     let checked_out = checked_out.map_err(git_error)?;
     step.done();
-    Ok((opened(&checked_out.directory)?, checked_out.commit_time))
+    let origin = Origin::commit(source, &checked_out.commit);
+    Ok((opened(&checked_out.directory)?, origin, checked_out.commit_time))
 }
 
 /// Fetches a file and, if it is an archive, unpacks it into the new directory `name` of the work directory. What is no
@@ -42,19 +48,19 @@ pub(super) fn unpack(
     url: &HttpUrl,
     name: &str,
     bringing: Bringing<'_>,
-) -> Result<(Root, Option<String>), EngineError> {
+) -> Result<(Root, Option<String>, Origin), EngineError> {
     let step = bringing.reporter.start(&format!("[internal] load remote build context {}", url.redacted()));
     let fetched = download(url, &step, bringing)?;
     let file = File::open(&fetched.path).map_err(failed("open", &fetched.path))?;
-    let unpacked = stream::unpack(&file, name, &step, bringing)?;
+    let (root, text) = stream::unpack(&file, name, &step, bringing)?;
     fs::remove_file(&fetched.path).map_err(failed("remove", &fetched.path))?;
     step.done();
-    Ok(unpacked)
+    Ok((root, text, Origin::file(url, &fetched.digest)))
 }
 
 /// Fetches a file into the new directory `name` of the work directory. It is as BuildKit makes it: for its owner only,
 /// with the server's time.
-pub(super) fn file(url: &HttpUrl, name: &str, bringing: Bringing<'_>) -> Result<Root, EngineError> {
+pub(super) fn file(url: &HttpUrl, name: &str, bringing: Bringing<'_>) -> Result<(Root, Origin), EngineError> {
     let step = bringing.reporter.start(&format!("[context {name}] {}", url.redacted()));
     let fetched = download(url, &step, bringing)?;
     let directory = stream::new_directory(name, bringing)?;
@@ -70,18 +76,18 @@ pub(super) fn file(url: &HttpUrl, name: &str, bringing: Bringing<'_>) -> Result<
     };
     place().map_err(failed("make", &path))?;
     step.done();
-    opened(&directory)
+    Ok((opened(&directory)?, Origin::file(url, &fetched.digest)))
 }
 
 /// Fetches a Dockerfile.
-pub(super) fn text(url: &HttpUrl, bringing: Bringing<'_>) -> Result<String, EngineError> {
+pub(super) fn text(url: &HttpUrl, bringing: Bringing<'_>) -> Result<(String, Origin), EngineError> {
     let step = bringing.reporter.start(&format!("[internal] load remote Dockerfile {}", url.redacted()));
     let fetched = download(url, &step, bringing)?;
     let file = File::open(&fetched.path).map_err(failed("open", &fetched.path))?;
     let text = stream::text(&file, Vec::new(), bringing.cancel)?;
     fs::remove_file(&fetched.path).map_err(failed("remove", &fetched.path))?;
     step.done();
-    Ok(text)
+    Ok((text, Origin::file(url, &fetched.digest)))
 }
 
 fn download(url: &HttpUrl, step: &Step<'_>, bringing: Bringing<'_>) -> Result<Fetched, EngineError> {

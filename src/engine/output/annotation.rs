@@ -44,6 +44,15 @@ impl Level {
     }
 }
 
+/// What of an output's form matters for annotations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    pub(super) types: MediaTypes,
+    pub(super) is_layout: bool,
+    /// Whether what the name stands for is an index.
+    pub(super) has_index: bool,
+}
+
 /// An annotation cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AnnotationError {
@@ -120,18 +129,17 @@ impl Annotation {
     pub(super) fn refuse_impossible(
         &self,
         built: &[Platform],
-        types: MediaTypes,
-        is_layout: bool,
+        Form { types, is_layout, has_index }: Form,
     ) -> Result<(), OutputRefusal> {
         let key = || self.key.clone();
         match self.level {
-            Level::Index | Level::IndexDescriptor if built.len() == 1 => {
+            Level::Index | Level::IndexDescriptor if !has_index => {
                 return Err(OutputRefusal::NoIndex { key: key() });
             }
             Level::IndexDescriptor if !is_layout => {
                 return Err(OutputRefusal::NoDescriptor { key: key(), of: "index" });
             }
-            Level::ManifestDescriptor if !is_layout && built.len() == 1 => {
+            Level::ManifestDescriptor if !is_layout && !has_index => {
                 return Err(OutputRefusal::NoDescriptor { key: key(), of: "manifest" });
             }
             Level::Manifest | Level::Index if types == MediaTypes::Docker => {

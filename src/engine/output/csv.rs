@@ -4,7 +4,7 @@
 
 /// A line is not one of comma-separated values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CsvError {
+pub(in crate::engine) enum CsvError {
     #[error(
         "a quote in the middle of `{0}`; a field with commas has quotes around all of it: `\"name=a,b\"`"
     )]
@@ -16,7 +16,7 @@ pub(super) enum CsvError {
 }
 
 /// The fields of a line, at least one.
-pub(super) fn fields(line: &str) -> Result<Vec<String>, CsvError> {
+pub(in crate::engine) fn fields(line: &str) -> Result<Vec<String>, CsvError> {
     let mut fields = Vec::new();
     let mut rest = line;
     loop {

@@ -27,8 +27,6 @@ pub(super) enum OutputProblem {
     Type(String),
     #[error("`{0}` is no attribute of the type `{1}`")]
     Attribute(String, String),
-    #[error("not supported yet: the attribute `{0}`")]
-    LaterAttribute(String),
     #[error("`{name}` has no meaning here: {why}")]
     Meaningless { name: String, why: &'static str },
     #[error("`{0}` stands twice")]
@@ -51,6 +49,8 @@ pub(super) enum OutputProblem {
     Annotation(#[from] AnnotationError),
     #[error("`source-date-epoch` must be seconds since 1970, or nothing, not `{0}`")]
     Epoch(String),
+    #[error("`attestation-prefix` must be the beginning of a file's name, not `{0}`")]
+    AttestationPrefix(String),
     #[error("`mode` must be `copy` or `delete`, not `{0}`")]
     Mode(String),
     #[error("`push-by-digest` needs `push=true`")]
@@ -83,6 +83,12 @@ pub enum OutputRefusal {
         /// Where.
         path: PathBuf,
     },
+    /// Docker's archive has no index.
+    #[error("an archive for `docker load` has no place for attestations")]
+    AttestedDockerArchive,
+    /// Docker's format of an index lists nothing but images.
+    #[error("attestations need OCI's media types")]
+    AttestedDockerTypes,
     /// Nobody could say where to.
     #[error("an image without a name cannot be pushed")]
     PushWithoutName,
@@ -146,6 +152,12 @@ impl OutputRefusal {
     pub fn remedy(&self) -> Option<&'static str> {
         Some(match self {
             Self::StdoutTwice | Self::PlaceTwice { .. } => "give each a file of its own with `dest=`",
+            Self::AttestedDockerArchive => {
+                "use `type=oci`, or leave them out of it with `attestation-inline=false`"
+            }
+            Self::AttestedDockerTypes => {
+                "leave `oci-mediatypes=false` out, or the attestations with `attestation-inline=false`"
+            }
             Self::PushWithoutName => "give it one with `--tag`",
             Self::RewriteWithoutEpoch => {
                 "set `SOURCE_DATE_EPOCH`, or use `--reproducible`, which takes it from the context"

@@ -1,5 +1,6 @@
 //! The text of an output.
 
+use crate::attest::Shape;
 use crate::layer::Compression;
 use crate::oci::Reference;
 use crate::transport::MediaTypes;
@@ -11,9 +12,6 @@ use super::{
     EpochChoice, FilesOutput, ImageLook, ImageOutput, LayoutOutput, OutputForm, OutputSpec, PushChoice,
     Target,
 };
-
-/// BuildKit's attributes that come with attestations.
-const LATER: [&str; 3] = ["attestation-inline", "attestation-prefix", "oci-artifact"];
 
 /// BuildKit's attributes that have no meaning here, and why.
 const MEANINGLESS: [(&str, &str); 6] = [
@@ -37,7 +35,12 @@ fn spec(text: &str) -> Result<OutputSpec, OutputProblem> {
     }
     if !text.contains('=') {
         let to = if text == "-" { Target::Stdout } else { Target::Directory(text.into()) };
-        let form = OutputForm::Files(FilesOutput { to, split: None, mirror: false });
+        let form = OutputForm::Files(FilesOutput {
+            to,
+            split: None,
+            mirror: false,
+            attestation_prefix: String::new(),
+        });
         return Ok(OutputSpec { form, epoch: EpochChoice::Build });
     }
     let mut attributes = Attributes::read(text)?;
@@ -94,7 +97,11 @@ fn files(attributes: &mut Attributes) -> Result<OutputForm, OutputProblem> {
         Some("delete") => true,
         Some(other) => return Err(OutputProblem::Mode(other.to_owned())),
     };
-    Ok(OutputForm::Files(FilesOutput { to: target(attributes, tar)?, split, mirror }))
+    let attestation_prefix = attributes.take("attestation-prefix").unwrap_or_default();
+    if attestation_prefix.contains('/') {
+        return Err(OutputProblem::AttestationPrefix(attestation_prefix));
+    }
+    Ok(OutputForm::Files(FilesOutput { to: target(attributes, tar)?, split, mirror, attestation_prefix }))
 }
 
 /// What all images have. `default` is the compression where none is chosen, as far as that matters for its level.
@@ -123,6 +130,11 @@ fn look(attributes: &mut Attributes, default: Option<Compression>) -> Result<Ima
         types: if docker_types { MediaTypes::Docker } else { MediaTypes::Oci },
         rewrite: attributes.boolean("rewrite-timestamp")?.unwrap_or(false),
         annotations,
+        unattested: attributes.boolean("attestation-inline")? == Some(false),
+        attestation_shape: match attributes.boolean("oci-artifact")? {
+            Some(true) => Shape::Artifact,
+            Some(false) | None => Shape::Image,
+        },
     })
 }
 
@@ -250,9 +262,6 @@ impl Attributes {
     /// Says of an attribute that nobody wanted why that is.
     fn refuse_rest(self) -> Result<(), OutputProblem> {
         let Some((name, _)) = self.left.into_iter().next() else { return Ok(()) };
-        if LATER.contains(&name.as_str()) {
-            return Err(OutputProblem::LaterAttribute(name));
-        }
         match MEANINGLESS.iter().find(|(known, _)| *known == name) {
             Some((_, why)) => Err(OutputProblem::Meaningless { name, why }),
             None => Err(OutputProblem::Attribute(name, self.kind)),

@@ -49,6 +49,21 @@ fn images_go_to_the_store_and_to_registries() {
 }
 
 #[test]
+fn attestations_have_a_place_and_a_shape() {
+    for (text, unattested, shape) in [
+        ("type=oci", false, Shape::Image),
+        ("type=oci,attestation-inline=true,oci-artifact=false", false, Shape::Image),
+        ("type=registry,attestation-inline=false", true, Shape::Image),
+        ("type=image,oci-artifact=true", false, Shape::Artifact),
+    ] {
+        let look = look(text);
+        assert_eq!((look.unattested, look.attestation_shape), (unattested, shape), "{text}");
+    }
+    let OutputForm::Files(files) = parsed("type=tar,attestation-prefix=a.").form else { panic!() };
+    assert_eq!(files.attestation_prefix, "a.");
+}
+
+#[test]
 fn what_an_image_looks_like_is_read() {
     for (text, compression) in [
         ("type=oci", None),
@@ -152,7 +167,12 @@ fn what_cannot_be_done_is_said() {
             "type=oci,source-date-epoch=now",
             "`source-date-epoch` must be seconds since 1970, or nothing, not `now`",
         ),
-        ("type=oci,oci-artifact=true", "not supported yet: the attribute `oci-artifact`"),
+        ("type=local,dest=d,oci-artifact=true", "`oci-artifact` is no attribute of the type `local`"),
+        ("type=oci,attestation-prefix=x", "`attestation-prefix` is no attribute of the type `oci`"),
+        (
+            "type=local,dest=d,attestation-prefix=a/b",
+            "`attestation-prefix` must be the beginning of a file's name, not `a/b`",
+        ),
         (
             "type=oci,compatibility-version=20",
             "`compatibility-version` has no meaning here: what a layer's tar looks like never changes",
@@ -182,6 +202,7 @@ fn refused(texts: &[&str], names: &[&str], annotations: &[&str]) -> Option<Strin
         annotations: &annotations,
         platforms: &["linux/amd64".parse().unwrap()],
         has_epoch: false,
+        is_attested: false,
         precious: &[PathBuf::from("/home/me/app")],
     };
     refuse_impossible(&outputs, &circumstances).err().map(|error| error.to_string())

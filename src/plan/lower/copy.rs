@@ -188,7 +188,7 @@ impl Stage<'_, '_> {
 }
 
 /// All that is in a context, as it is.
-pub(super) fn everything(context: ContextId) -> Copy {
+pub(in crate::plan) fn everything(context: ContextId) -> Copy {
     Copy {
         from: Place::Context(context),
         sources: vec![Source::Pattern(String::new())],
