@@ -36,8 +36,8 @@ fn wrong_usage_ends_with_1_and_says_what_is_wrong() {
         ),
         (&["build", "-f", "-", "-"], "error: standard input cannot be both the context and the Dockerfile"),
         (
-            &["build", "--platform=linux/arm64,windows/amd64", "context"],
-            "error: not supported yet: images for the operating system `windows`",
+            &["build", "--platform=linux/arm64,arm65", "context"],
+            "error: `arm65` is not a platform: expected `os/architecture` or `os/architecture/variant`, such as `linux/amd64`",
         ),
         (
             &["build", "--build-context", "src", "context"],
