@@ -172,6 +172,10 @@ fn bring(
     };
     // What cannot be a name is the beginning of an id, of which a registry knows nothing.
     let Some(reference) = request.image.parse().ok().filter(|_| is_wanted) else { return Ok(()) };
+    if !args.quiet && args.pull == PullChoice::Missing {
+        // Docker's words.
+        complain(&format!("Unable to find image '{}' locally\n", request.image));
+    }
     let mode = if args.quiet { Mode::Quiet } else { Mode::Auto };
     let request = PullRequest { reference, platform: request.platform.clone(), all_tags: false };
     let renderer = render::on_stderr(mode, colour(&std::io::stderr()), dumb());
