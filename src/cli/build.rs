@@ -65,7 +65,7 @@ pub(super) struct BuildArgs {
     /// Label of the image; wins over the Dockerfile's
     #[arg(long = "label", value_name = "NAME=VALUE")]
     labels: Vec<String>,
-    /// Write the image id to this file
+    /// Write the image id to this file; of several platforms, or with attestations, the digest of the index
     #[arg(long, value_name = "FILE")]
     iidfile: Option<PathBuf>,
     /// Write what was built to this file, as JSON
@@ -74,7 +74,7 @@ pub(super) struct BuildArgs {
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto", env = "BUILDKIT_PROGRESS")]
     progress: Mode,
-    /// Print only the image id
+    /// Print only the image id; of several platforms, or with attestations, the digest of the index
     #[arg(short, long)]
     quiet: bool,
     /// What to write instead of an image in the store, such as `type=oci,dest=image.tar`; may be repeated
@@ -157,7 +157,7 @@ enum Entitlement {
 
 /// When a registry is asked, as flags say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum PullChoice {
+pub(super) enum PullChoice {
     /// Also for images that the store has
     #[value(alias = "true")]
     Always,
@@ -169,7 +169,7 @@ enum PullChoice {
 }
 
 impl PullChoice {
-    fn policy(self) -> PullPolicy {
+    pub(super) fn policy(self) -> PullPolicy {
         match self {
             Self::Always => PullPolicy::Always,
             Self::Missing => PullPolicy::Missing,
@@ -259,6 +259,11 @@ fn refuse_image(args: &BuildArgs) -> Result<(), CliError> {
         ("--tag", !args.tags.is_empty()),
         ("--output", !args.outputs.is_empty()),
         ("--load", args.load),
+        ("--push", args.push),
+        ("--annotation", !args.annotations.is_empty()),
+        ("--attest", !args.attestations.is_empty()),
+        ("--provenance", args.provenance.is_some()),
+        ("--sbom", args.sbom.is_some()),
         ("--label", !args.labels.is_empty()),
         ("--iidfile", args.iidfile.is_some()),
         ("--metadata-file", args.metadata_file.is_some()),
@@ -362,7 +367,7 @@ fn request(app: &App, args: &BuildArgs) -> Result<BuildRequest, CliError> {
         outputs: outputs(args)?,
         annotations: annotations(&args.annotations)?,
         attestations: attestations(args)?,
-        reported_provenance: reported_provenance()?,
+        reported_provenance: reported_provenance(args),
         reproducible: args.reproducible,
         shell_at: args.shell_at.clone(),
     })
@@ -410,10 +415,11 @@ fn stdin() -> Result<Arc<File>, CliError> {
 /// The platforms that were asked for, on the command line or else by the environment, each once.
 fn platforms(typed: &[String]) -> Result<Vec<Platform>, CliError> {
     let default = std::env::var("DOCKER_DEFAULT_PLATFORM").ok().filter(|default| !default.is_empty());
-    let texts = if typed.is_empty() { default.as_slice() } else { typed };
+    let default: Vec<String> = default.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    let texts = if typed.is_empty() { &default } else { typed };
     let mut platforms: Vec<Platform> = Vec::new();
     for text in texts {
-        let platform = text.parse().map_err(|error: crate::oci::platform::PlatformError| {
+        let platform = text.trim().parse().map_err(|error: crate::oci::platform::PlatformError| {
             CliError::from_error(ErrorKind::Usage, &error)
         })?;
         if !platforms.contains(&platform) {
@@ -435,17 +441,13 @@ fn outputs(args: &BuildArgs) -> Result<Vec<OutputSpec>, CliError> {
     Ok(outputs)
 }
 
-/// How much of the provenance `--metadata-file` has, as buildx is told.
-fn reported_provenance() -> Result<Option<ProvenanceMode>, CliError> {
-    const VARIABLE: &str = "BUILDX_METADATA_PROVENANCE";
-    match std::env::var(VARIABLE).unwrap_or_default().as_str() {
-        "" | "min" | "1" | "true" => Ok(Some(ProvenanceMode::Min)),
-        "max" => Ok(Some(ProvenanceMode::Max)),
-        "disabled" | "0" | "false" => Ok(None),
-        other => {
-            let message = format!("`{VARIABLE}` must be `min`, `max` or `disabled`, not `{other}`");
-            Err(CliError::new(ErrorKind::Usage, message))
-        }
+/// How much of the provenance `--metadata-file` has, as buildx is told: it takes what it does not know for `min`.
+fn reported_provenance(args: &BuildArgs) -> Option<ProvenanceMode> {
+    args.metadata_file.as_ref()?;
+    match std::env::var("BUILDX_METADATA_PROVENANCE").unwrap_or_default().as_str() {
+        "max" => Some(ProvenanceMode::Max),
+        "disabled" | "0" | "f" | "F" | "false" | "False" | "FALSE" => None,
+        _ => Some(ProvenanceMode::Min),
     }
 }
 

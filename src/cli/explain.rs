@@ -18,12 +18,11 @@ use super::{colour, signals};
 pub(super) fn explain(error: &EngineError) -> CliError {
     match error {
         EngineError::Build(error) => build(error),
-        EngineError::NoImage { similar, .. } => {
-            let text = general(error);
-            match similar {
-                Some(similar) => text.hint(format!("did you mean `{similar}`?")),
-                None => text.hint("`strata images` lists what is there"),
-            }
+        EngineError::NoImage { similar: Some(similar), .. } => {
+            general(error).hint(format!("did you mean `{similar}`?"))
+        }
+        EngineError::NoImage { .. } => {
+            general(error).hint("`strata images` lists what is there, `strata pull` brings what is not")
         }
         EngineError::StillNamed { .. } => {
             general(error).hint("remove it by one of its names, or all of them with `--force`")

@@ -15,7 +15,7 @@ use crate::registry::Registries;
 use super::build::interruptible;
 use super::error::{CliError, ErrorKind};
 use super::template::{Template, TemplateError};
-use super::{App, manifest, print, reference, remotes};
+use super::{App, human, manifest, print, reference, remotes};
 
 /// Images in registries, without bringing them
 #[derive(Debug, clap::Subcommand)]
@@ -220,8 +220,11 @@ impl Lines {
     }
 
     fn flush(&mut self, indent: &str) {
-        let width = self.rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
-        for (label, value) in self.rows.drain(..) {
+        // Annotations and the like are whoever's words.
+        let harmless = |(label, value): (String, String)| (human::harmless(&label), human::harmless(&value));
+        let rows: Vec<_> = self.rows.drain(..).map(harmless).collect();
+        let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
+        for (label, value) in rows {
             let line = format!("{indent}{label:width$} {value}");
             self.out.push_str(line.trim_end());
             self.out.push('\n');

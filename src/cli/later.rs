@@ -22,7 +22,7 @@ const FLAGS: [(&str, &str); 5] = [
          --health-start-period --health-timeout --io-maxbandwidth --io-maxiops --ip --ip6 --ipc --isolation \
          --kernel-memory -l --label --label-file --link --link-local-ip --log-driver --log-opt --mac-address \
          --memory-reservation --memory-swappiness --mount --net-alias --network-alias --no-healthcheck \
-         --oom-kill-disable --oom-score-adj --pid -P --publish-all --pull -q --quiet \
+         --oom-kill-disable --oom-score-adj --pid -P --publish-all \
          --restart --runtime --sig-proxy --stop-signal --stop-timeout --storage-opt --sysctl \
          --userns --uts --volume-driver --volumes-from",
     ),

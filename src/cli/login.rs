@@ -84,7 +84,13 @@ impl Login<'_> {
         let Some(known) = known else { return Ok(false) };
         print("Authenticating with existing credentials...\n")?;
         match self.check(&known) {
-            Ok(_) => Ok(true),
+            Ok(kept) => {
+                // A server of tokens may have given a new one, or one in the place of a password.
+                if kept != known {
+                    self.store().save(self.host, &kept).map_err(|error| credentials_error(&error))?;
+                }
+                Ok(true)
+            }
             Err(error @ RegistryError::Unauthorized { .. }) if prompt::is_possible() => {
                 complain(&format!("warning: {error}\n"));
                 Ok(false)

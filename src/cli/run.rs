@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::engine::{Connection, Ended, EngineError, Keep, RunRequest};
+use crate::engine::{Connection, Ended, Engine, EngineError, Keep, PullPolicy, PullRequest, RunRequest};
 use crate::exec::{CancelToken, ExecError, Mount, Signals, Terminal};
 use crate::network::PublishedPort;
-use crate::oci::Platform;
+use crate::oci::platform::PlatformError;
+use crate::progress::Reporter;
 use crate::sys::terminal::RawMode;
 
-use super::build::NetworkChoice;
+use super::build::{NetworkChoice, PullChoice};
 use super::dns::DnsArgs;
 use super::error::{CliError, ErrorKind};
 use super::limits::{self, LimitArgs, LimitError, extra_hosts};
+use super::render::{self, Mode};
 use super::rights::RightsArgs;
-use super::{App, complain, ports, signals, volumes};
+use super::{App, colour, complain, dumb, ports, remotes, signals, volumes};
 
 /// Run a command in a container of an image
 #[derive(Debug, clap::Args)]
@@ -87,8 +89,14 @@ pub(super) struct RunArgs {
     #[arg(long, alias = "net", value_enum, default_value = "default")]
     network: NetworkChoice,
     /// Of several images of the name the one for this platform [default: this machine's, or else the first]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<Platform>,
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", env = "DOCKER_DEFAULT_PLATFORM", hide_env = true)]
+    platform: Option<String>,
+    /// When the image is pulled
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "missing")]
+    pull: PullChoice,
+    /// Do not show how the image is pulled
+    #[arg(short, long)]
+    quiet: bool,
     /// Print help
     #[arg(long, action = clap::ArgAction::Help)]
     help: (),
@@ -109,13 +117,18 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
             .hint("leave `--tty` out where input comes from a file or a pipe"));
     }
     let to_command = Arc::new(Signals::new().map_err(failed)?);
-    let cancel = CancelToken::new().map_err(failed)?;
-    let sender = Arc::clone(&to_command);
+    let (cancel, pulling) = (CancelToken::new().map_err(failed)?, CancelToken::new().map_err(failed)?);
+    let (sender, pull) = (Arc::clone(&to_command), pulling.clone());
     signals::forward(args.tty, move |signal| {
+        // Before there is a command only the pull listens, and nobody else does afterwards.
+        if signal != libc::SIGWINCH {
+            pull.cancel();
+        }
         // The command may have ended already.
         let _ = sender.send(signal);
     })?;
     let engine = app.engine().map_err(|error| error.with_kind(ErrorKind::Run))?;
+    bring(app, args, &request, &engine, &pulling).map_err(|error| error.with_kind(ErrorKind::Run))?;
     for remark in engine.remarks(&request) {
         complain(&format!("note: {remark}\n"));
     }
@@ -144,6 +157,29 @@ pub(super) fn run(app: &App, args: &RunArgs) -> Result<ExitCode, CliError> {
     }
 }
 
+/// Pulls the image if `--pull` says so. Words about it go to standard error: standard output is the command's.
+fn bring(
+    app: &App,
+    args: &RunArgs,
+    request: &RunRequest,
+    engine: &Engine,
+    cancel: &CancelToken,
+) -> Result<(), CliError> {
+    let is_wanted = match args.pull.policy() {
+        PullPolicy::Never => false,
+        PullPolicy::Always => true,
+        PullPolicy::Missing => !engine.has_image(&request.image, request.platform.as_ref())?,
+    };
+    // What cannot be a name is the beginning of an id, of which a registry knows nothing.
+    let Some(reference) = request.image.parse().ok().filter(|_| is_wanted) else { return Ok(()) };
+    let mode = if args.quiet { Mode::Quiet } else { Mode::Auto };
+    let request = PullRequest { reference, platform: request.platform.clone(), all_tags: false };
+    let renderer = render::on_stderr(mode, colour(&std::io::stderr()), dumb());
+    let pulled = engine.pull(&remotes::registries(app), &request, &Reporter::new(renderer.clone()), cancel);
+    renderer.finish();
+    Ok(pulled.map(drop)?)
+}
+
 /// What was typed, as the engine takes it.
 fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
     let usage = |message: String| CliError::new(ErrorKind::Run, message);
@@ -151,9 +187,10 @@ fn request(args: &RunArgs) -> Result<RunRequest, CliError> {
     let pids = args.pids_limit.as_deref().map(limits::pids).transpose().map_err(flag)?.flatten();
     let parsed = args.publish.iter().map(|text| ports::parse(text).map_err(|error| usage(error.to_string())));
     let published: Vec<Vec<PublishedPort>> = parsed.collect::<Result<_, _>>()?;
+    let platform = args.platform.as_deref().filter(|text| !text.is_empty()).map(str::parse).transpose();
     Ok(RunRequest {
         image: args.image.clone(),
-        platform: args.platform.clone(),
+        platform: platform.map_err(|error: PlatformError| usage(error.to_string()))?,
         command: args.command.clone(),
         entrypoint: args.entrypoint.clone(),
         env: variables(args)?.into_iter().collect(),

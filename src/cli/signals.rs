@@ -48,7 +48,12 @@ pub(super) fn forward(terminal: bool, forward: impl Fn(i32) + Send + 'static) ->
     let about_terminal: &[i32] = if terminal { &[SIGWINCH] } else { &[] };
     let wanted = [&[SIGINT, SIGTERM, SIGHUP], about_terminal].concat();
     let mut signals = caught(&wanted).map_err(|error| failed(&error))?;
-    thread::spawn(move || signals.forever().for_each(forward));
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let _ = FIRST.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+            forward(signal);
+        }
+    });
     Ok(())
 }
 

@@ -45,6 +45,15 @@ impl Named {
 }
 
 impl Engine {
+    /// Whether the store has what `text` names, for `platform` if one is given.
+    pub fn has_image(&self, text: &str, platform: Option<&Platform>) -> Result<bool, EngineError> {
+        match self.find_for(text, platform) {
+            Ok(_) => Ok(true),
+            Err(EngineError::NoImage { .. } | EngineError::OtherPlatform(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The image that `text` names: of an index the one for this machine, or else the first.
     pub(super) fn find(&self, text: &str) -> Result<ImageRow, EngineError> {
         let named = self.find_named(text)?;

@@ -79,6 +79,17 @@ struct Creating<'a> {
     cancel: &'a CancelToken,
 }
 
+/// What a source is to the image that is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// In another repository.
+    Source,
+    /// In a repository that the image goes to.
+    Neighbour,
+    /// What is added to.
+    Target,
+}
+
 /// A source that was found.
 struct Found<'r> {
     repository: Repository<'r>,
@@ -106,12 +117,15 @@ impl<'a> Creating<'a> {
         let mut found = Vec::new();
         if request.append {
             let name = request.tags.first().ok_or(ImagetoolsError::NothingToAppendTo)?;
-            found.push(self.find(name, None, true)?);
+            found.push(self.find(name, None, Role::Target)?);
         }
         let repository = given::only_repository(&request.tags, &request.sources);
         for source in &request.sources {
             let name = source.reference(repository.as_ref())?;
-            found.push(self.find(&name, source.said(), false)?);
+            // What is written to is read where it is written: a mirror may be behind.
+            let is_here = request.tags.iter().any(|tag| tag.name() == name.name());
+            let role = if is_here { Role::Neighbour } else { Role::Source };
+            found.push(self.find(&name, source.said(), role)?);
         }
         Ok(found)
     }
@@ -121,10 +135,10 @@ impl<'a> Creating<'a> {
         self,
         name: &Reference,
         said: Option<&given::Said>,
-        is_target: bool,
+        role: Role,
     ) -> Result<Found<'a>, ImagetoolsError> {
         let step = self.reporter.start(&format!("resolve {name}"));
-        let found = self.read(name, said);
+        let found = self.read(name, said, role);
         match &found {
             Ok(_) => step.done(),
             Err(error) if error.is_canceled() => step.canceled(),
@@ -133,15 +147,24 @@ impl<'a> Creating<'a> {
         found.map_err(|error| match error {
             ImagetoolsError::Source { name, source, .. } => {
                 let in_store = error::is_absent(&source) && self.engine.find(&name.to_string()).is_ok();
-                ImagetoolsError::Source { name, in_store, is_target, source }
+                ImagetoolsError::Source { name, in_store, is_target: role == Role::Target, source }
             }
             other => other,
         })
     }
 
-    fn read(self, name: &Reference, said: Option<&given::Said>) -> Result<Found<'a>, ImagetoolsError> {
+    fn read(
+        self,
+        name: &Reference,
+        said: Option<&given::Said>,
+        role: Role,
+    ) -> Result<Found<'a>, ImagetoolsError> {
         let failed = |source: PullError| ImagetoolsError::source(name, source);
-        let repository = self.registries.repository(name).map_err(|error| failed(error.into()))?;
+        let repository = match role {
+            Role::Source => self.registries.repository(name),
+            Role::Neighbour | Role::Target => self.registries.own_repository(name, false),
+        };
+        let repository = repository.map_err(|error| failed(error.into()))?;
         let is_canceled = || self.cancel.is_canceled();
         let watch = Watch { is_canceled: &is_canceled, note: &drop };
         let read = RemoteDocument::read(&repository, &which(name), &watch).map_err(failed)?;

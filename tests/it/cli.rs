@@ -246,8 +246,7 @@ fn images_that_are_not_there_are_named_with_a_near_one() {
         assert_eq!((output.stdout.as_str(), output.stderr.as_str()), (stdout, expected), "{args:?}");
     }
     let output = env.strata(["inspect", "something-else"]).code(1);
-    let expected =
-        "error: there is no image `something-else` in the store\nhelp: `strata images` lists what is there\n";
+    let expected = "error: there is no image `something-else` in the store\nhelp: `strata images` lists what is there, `strata pull` brings what is not\n";
     assert_eq!(output.stderr, expected);
 }
 

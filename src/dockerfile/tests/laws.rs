@@ -2,9 +2,10 @@
 
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::dockerfile::ast::{Dockerfile, Escape, InstructionKind};
-use crate::dockerfile::error::{ParseError, ParseErrorKind};
 use crate::dockerfile::word::{ExpandError, Word, expand_body};
-use crate::dockerfile::{Parsed, detect_syntax, parse, parse_trigger, port, signal};
+use crate::dockerfile::{
+    ParseError, ParseErrorKind, Parsed, detect_syntax, parse, parse_trigger, port, signal,
+};
 
 use super::{places, print, reference};
 

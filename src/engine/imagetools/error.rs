@@ -130,13 +130,21 @@ impl ImagetoolsError {
     /// What to do about it, if there is something.
     pub fn remedy(&self) -> Option<String> {
         match self {
-            Self::Source { name, in_store: true, .. } => {
-                Some(format!("the store has this image: push it first: `strata push {}`", name.familiar()))
+            Self::Source { name, in_store, is_target, source } => {
+                // Whoever is not let in, or cannot connect, has another way out.
+                let is_missing = is_missing(source);
+                let other = || source.remedy().filter(|_| !is_missing);
+                if *in_store && other().is_none() {
+                    Some(format!(
+                        "the store has this image: push it first: `strata push {}`",
+                        name.familiar()
+                    ))
+                } else if *is_target && is_missing {
+                    Some("leave `--append` out if there is no such image yet".to_owned())
+                } else {
+                    source.remedy()
+                }
             }
-            Self::Source { is_target: true, source, .. } if is_absent(source) => {
-                Some("leave `--append` out if there is no such image yet".to_owned())
-            }
-            Self::Source { source, .. } => source.remedy(),
             Self::NoRepository { .. } => Some(format!("write it as `NAME@{}…`", Digest::ALGORITHM)),
             Self::NothingToAppendTo => Some("name the image with `--tag`".to_owned()),
             Self::NoPlaceFor { .. } => Some(
@@ -152,6 +160,11 @@ impl ImagetoolsError {
             _ => None,
         }
     }
+}
+
+/// Whether a registry says that it does not have what was asked for.
+fn is_missing(error: &PullError) -> bool {
+    matches!(error, PullError::Registry(RegistryError::NotFound { .. }))
 }
 
 /// Whether a registry does not have, or does not show, what was asked for.

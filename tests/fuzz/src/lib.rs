@@ -18,6 +18,7 @@ pub mod user;
 pub mod layer {
     mod apply;
     mod place;
+    mod shown;
     mod tar;
     mod unrepresentable;
     mod whiteout;

@@ -46,6 +46,28 @@ fn a_round_trip_changes_no_digest() {
 }
 
 #[test]
+fn an_image_that_is_not_there_is_pulled_to_be_run() {
+    let place = Place::new();
+    let name = place.push_random("a/image:1", &[10]);
+    let other = Env::new();
+    let run = |flags: &[&str]| {
+        let args = [&["run", "--rm", "--network=none"], flags, &[name.as_str(), "wc", "-c", "/file-0"]];
+        other.strata(args.concat())
+    };
+    let refused = run(&["--pull=never"]).code(125).stderr;
+    assert!(refused.starts_with(&format!("error: there is no image `{name}` in the store\n")), "{refused}");
+    let ran = run(&["--pull=missing"]).success();
+    assert_eq!(ran.stdout, "10 /file-0\n");
+    assert!(ran.stderr.contains("resolve "), "{}", ran.stderr);
+    // It is there now, and its registry is not needed.
+    place.flaky.take_seen();
+    assert_eq!(run(&["--pull=missing"]).success().stderr, "");
+    assert!(place.flaky.take_seen().is_empty());
+    assert_eq!(run(&["--pull=always", "-q"]).success().stderr, "");
+    assert!(!place.flaky.take_seen().is_empty());
+}
+
+#[test]
 fn what_is_built_is_pushed() {
     let place = Place::new();
     let context = place.env.dockerfile("context", "FROM scratch\nCOPY Dockerfile /\n");

@@ -142,8 +142,8 @@ impl Env {
     }
 
     /// The binary with arguments, to be run in this place with its store. A build or a container that does not choose
-    /// a network has the machine's: making one would take longer than most tests. A build that does not say when to
-    /// pull never does: what a test needs is on this machine.
+    /// a network has the machine's: making one would take longer than most tests. One that does not say when to pull
+    /// never does: what a test needs is on this machine.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let chooses = args.iter().any(|arg| arg.as_encoded_bytes().starts_with(b"--network"));
@@ -151,7 +151,7 @@ impl Env {
             args.insert(1, "--network=host".into());
         }
         let pulls = args.iter().any(|arg| arg.as_encoded_bytes().starts_with(b"--pull"));
-        if !pulls && args.first().is_some_and(|command| command == "build") {
+        if !pulls && args.first().is_some_and(|command| command == "build" || command == "run") {
             args.insert(1, "--pull=never".into());
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_strata"));

@@ -1,0 +1,1 @@
+../../../../src/layer/shown.rs
