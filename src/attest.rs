@@ -11,6 +11,7 @@ mod manifest;
 mod origin;
 mod provenance;
 mod purl;
+mod redact;
 mod statement;
 mod steps;
 
@@ -18,5 +19,6 @@ pub use manifest::{AttestationManifest, Shape};
 pub use origin::{DigestSet, Material, Origin, digest_set, directory_digest};
 pub use provenance::{Completeness, ConfigSource, Invocation, Mode, Provenance, Request, Version};
 pub use purl::image_purl;
+pub use redact::published;
 pub use statement::{Attestation, SPDX, Statement, StatementError, Subject};
 pub use steps::{Graph, graph};

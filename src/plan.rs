@@ -36,7 +36,7 @@ pub use chmod::{Chmod, ChmodError};
 pub use contexts::{NamedContext, context_name};
 pub use join::{Joint, join};
 pub use mount::{Bind, Cache, Mount, MountKind, Secret, SecretVariable, Seed};
-pub use scan::{Generator, NoCommand, Scans, add_scan, scan_results};
+pub use scan::{Generator, ScanPlanError, Scans, add_scan, scan_results};
 pub use step::{
     Copy, Destination, InlineFile, NetworkMode, Place, Run, Script, Source, Step, StepKind, Unpack, Workdir,
 };
@@ -107,6 +107,8 @@ pub struct BaseImage {
     pub config: ImageConfig,
     /// The digest of its manifest, if there is one: what the plan does not depend on, but whoever says what was used.
     pub manifest: Option<ManifestDigest>,
+    /// Whether a registry is known to have it under that name, so that others can get it. Nor does the plan depend on this.
+    pub is_public: bool,
 }
 
 /// What tells the images that a plan needs from each other: one reference may be needed for several platforms.

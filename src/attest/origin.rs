@@ -16,9 +16,9 @@ pub fn digest_set(digest: &Digest) -> DigestSet {
 }
 
 /// Something on a server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
-    /// Its address, without passwords.
+    /// Its address, without passwords and without the query, which may hold one.
     pub uri: String,
     /// Its digests.
     pub digest: DigestSet,
@@ -27,7 +27,7 @@ pub struct Origin {
 impl Origin {
     /// A file.
     pub fn file(url: &HttpUrl, digest: &Digest) -> Self {
-        Self { uri: url.redacted(), digest: digest_set(digest) }
+        Self { uri: url.without_query(), digest: digest_set(digest) }
     }
 
     /// A commit of a repository, with all its digits.
@@ -49,9 +49,9 @@ pub enum Material {
     Public(Origin),
     /// Something of the user's, by what the build calls it.
     Local {
-        /// `context`, `dockerfile`, or the name of a named context.
+        /// `context`, `dockerfile`, or the name of a named context or an image.
         name: String,
-        /// What of it was there.
+        /// What of it was there; empty if that could not be seen.
         digest: DigestSet,
     },
 }
@@ -98,7 +98,7 @@ mod tests {
         let origin = Origin::commit(&source, commit);
         assert_eq!(origin.uri, "https://example.org/a.git#main");
         assert_eq!(origin.digest["sha1"], commit);
-        let url = HttpUrl::new("https://me:secret@example.org/a.tar").unwrap();
-        assert!(!Origin::file(&url, &Digest::of(b"")).uri.contains("secret"));
+        let url = HttpUrl::new("https://me:secret@example.org/a.tar?sig=secret").unwrap();
+        assert_eq!(Origin::file(&url, &Digest::of(b"")).uri, "https://example.org/a.tar");
     }
 }

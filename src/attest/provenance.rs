@@ -61,9 +61,9 @@ pub enum Mode {
 /// What the build was told by: the Dockerfile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigSource {
-    /// The context, if it is not the user's own.
-    pub context: Option<Origin>,
-    /// The Dockerfile's path in the context, if it has one that means something elsewhere.
+    /// What has it, if that is not the user's machine.
+    pub origin: Option<Origin>,
+    /// Its path there, or its name on the user's machine.
     pub path: Option<String>,
 }
 
@@ -213,9 +213,9 @@ impl Provenance {
     }
 
     fn config_source(&self, path: &str) -> Value {
-        let ConfigSource { context, path: file } = &self.source;
+        let ConfigSource { origin, path: file } = &self.source;
         let mut source = Map::new();
-        if let Some(Origin { uri, digest }) = context {
+        if let Some(Origin { uri, digest }) = origin {
             source.insert("uri".into(), json!(uri));
             source.insert("digest".into(), json!(digest));
         }
@@ -270,6 +270,7 @@ fn given(name: &str, ids: &BTreeMap<String, bool>) -> Option<(String, Value)> {
 fn descriptor(material: &Material) -> Value {
     match material {
         Material::Public(Origin { uri, digest }) => json!({ "uri": uri, "digest": digest }),
+        Material::Local { name, digest } if digest.is_empty() => json!({ "name": name }),
         Material::Local { name, digest } => json!({ "name": name, "digest": digest }),
     }
 }

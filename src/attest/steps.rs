@@ -19,6 +19,8 @@ use crate::plan::{
 };
 use crate::tree::TreePath;
 
+use super::redact::published;
+
 /// The input of an action that starts from nothing.
 const NOTHING: i64 = -1;
 
@@ -72,8 +74,9 @@ impl Graph {
     }
 }
 
-/// Writes down a plan. `bases` are its bases as identifiers, with the number of their layers; `text` is the Dockerfile.
-pub fn graph(plan: &Plan, bases: &[(String, usize)], text: &Text) -> Graph {
+/// Writes down a plan. `bases` are its bases as identifiers, with the number of their layers; the Dockerfile has a name
+/// that means something elsewhere, too.
+pub fn graph(plan: &Plan, bases: &[(String, usize)], (name, text): (&str, &Text)) -> Graph {
     let mut writer =
         Writer { plan, graph: Graph::default(), contexts: BTreeMap::new(), steps: BTreeMap::new() };
     for (base, (identifier, _)) in plan.bases.iter().zip(bases) {
@@ -82,11 +85,11 @@ pub fn graph(plan: &Plan, bases: &[(String, usize)], text: &Text) -> Graph {
         writer.add(&op, &[]);
     }
     for id in plan.step_ids() {
-        let name = writer.step(plan.step(id));
+        let output = writer.step(plan.step(id));
         let lines = text.line_range(plan.step(id).span);
         let range = json!({ "start": { "line": lines.start() }, "end": { "line": lines.end() } });
-        writer.graph.locations.insert(name.clone(), json!({ "locations": [{ "ranges": [range] }] }));
-        writer.steps.insert(id, name);
+        writer.graph.locations.insert(output.clone(), json!({ "locations": [{ "ranges": [range] }] }));
+        writer.steps.insert(id, output);
     }
     let mut graph = writer.graph;
     let history = plan.target.history.iter().filter_map(|item| item.step);
@@ -95,7 +98,7 @@ pub fn graph(plan: &Plan, bases: &[(String, usize)], text: &Text) -> Graph {
     graph.chain = vec![plan.target.base.map(of_base).unwrap_or_default()];
     graph.chain.extend(history.filter_map(|id| Some(format!("{}:0", writer.steps.get(&id)?))));
     graph.dockerfile = Some(json!({
-        "filename": text.name(),
+        "filename": name,
         "language": "Dockerfile",
         "data": BASE64.encode(text.text()),
     }));
@@ -183,7 +186,8 @@ impl Writer<'_> {
     fn run(&self, run: &Run, from: i64, inputs: &mut Inputs) -> Value {
         let mut meta = Map::new();
         meta.insert("args".into(), json!(run.args));
-        let env: Vec<String> = run.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let env: Vec<String> =
+            run.env.iter().map(|(name, value)| format!("{name}={}", published(name, value))).collect();
         meta.insert("env".into(), json!(env));
         meta.insert("cwd".into(), json!(run.cwd));
         if !run.user.is_empty() {
@@ -269,7 +273,7 @@ impl Writer<'_> {
                 }
                 Source::Http { url, .. } => {
                     let name = url.file_name().unwrap_or_default();
-                    (Some(self.fetched(&url.redacted())), format!("/{name}"))
+                    (Some(self.fetched(&url.without_query())), format!("/{name}"))
                 }
                 Source::Git(tree) => {
                     let reference = tree.reference.as_deref().map(|name| format!("#{name}"));

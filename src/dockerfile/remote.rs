@@ -143,6 +143,11 @@ impl HttpUrl {
         }
     }
 
+    /// The URL without user, password, query and fragment: what of it may be published.
+    pub fn without_query(&self) -> String {
+        without_user(self.0.split(['?', '#']).next().unwrap_or_default())
+    }
+
     /// The name that the file has if nobody gives it another: the last part of the path, decoded.
     pub fn file_name(&self) -> Option<String> {
         let (_, rest) = self.0.split_once("://")?;
@@ -295,7 +300,9 @@ mod tests {
             ("https://h/a", "https://h/a"),
         ];
         for (text, expected) in cases {
-            assert_eq!(HttpUrl::new(text).unwrap().redacted(), expected, "{text}");
+            let url = HttpUrl::new(text).unwrap();
+            assert_eq!(url.redacted(), expected, "{text}");
+            assert_eq!(url.without_query(), expected.trim_end_matches("?…"), "{text}");
         }
     }
 

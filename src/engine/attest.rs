@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::attest::{
-    Attestation, AttestationManifest, Invocation, Mode, Provenance, Shape, Statement, Subject, image_purl,
+    Attestation, AttestationManifest, Invocation, Mode, Provenance, Shape, Statement, Subject, Version,
+    image_purl,
 };
 use crate::oci::{Descriptor, Digest, Platform, Reference};
 use crate::plan::{Images, Plan, StepId};
@@ -64,8 +65,11 @@ impl<'a> Attesting<'a> {
         if let (Some(spec), Some(first)) = (&self.request.attestations.sbom, planned.first()) {
             let scanner = Scanner::find(engine, spec, first.options.network, resolving)?;
             bases.extend([scanner.base()]);
-            self.scans =
-                plans.iter_mut().map(|plan| scanner.plan(plan.to_mut())).collect::<Result<_, _>>()?;
+            self.scans = plans
+                .iter_mut()
+                .zip(planned)
+                .map(|(plan, planned)| scanner.plan(plan.to_mut(), planned.epoch))
+                .collect::<Result<_, _>>()?;
             self.scanner = Some(scanner);
         }
         Ok(plans)
@@ -91,7 +95,8 @@ impl<'a> Attesting<'a> {
                     bases,
                     generator: self.scanner.as_ref().map(|scanner| &scanner.image),
                     source: &self.source,
-                    read: solver.materials(&steps[..planned.plan.steps.len()])?,
+                    // Version 0.2 has no place for what the digests of contexts would say.
+                    read: solver.materials(&steps[..planned.plan.steps.len()], spec.version == Version::V1),
                     begun: &self.begun,
                 };
                 Some((spec.clone(), known.provenance(spec)))

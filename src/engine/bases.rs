@@ -65,11 +65,12 @@ impl Engine {
                 let image = self.load_layout(layout, &base.platform, resolving.bringing)?;
                 let name = base.reference.clone();
                 let manifest = Some(image.row.manifest);
-                bases.insert(base.key(), BaseImage { name, config: image.config, manifest });
+                let image = BaseImage { name, config: image.config, manifest, is_public: false };
+                bases.insert(base.key(), image);
                 continue;
             }
             match self.stored_base(base, resolving.pull) {
-                Ok(Stored::Found(image)) => drop(bases.insert(base.key(), named(base, *image))),
+                Ok(Stored::Found(image)) => drop(bases.insert(base.key(), self.named(base, *image)?)),
                 Ok(Stored::Lacking { similar }) => match base.reference.parse::<Reference>() {
                     Ok(reference) if resolving.pull != PullPolicy::Never => {
                         to_pull.push((base, reference, similar));
@@ -100,7 +101,7 @@ impl Engine {
             trigger: None,
         };
         let similar = match self.stored_base(&base, resolving.pull)? {
-            Stored::Found(image) => return Ok(named(&base, *image)),
+            Stored::Found(image) => return self.named(&base, *image),
             Stored::Lacking { similar } => similar,
         };
         if resolving.pull == PullPolicy::Never {
@@ -114,7 +115,7 @@ impl Engine {
             PullError::Canceled => Box::new(BuildError::Interrupted).into(),
             source => cannot_pull(reference, source),
         })?;
-        Ok(named(&base, self.load_documents(self.pulled_row(&pulled)?)?))
+        self.named(&base, self.load_documents(self.pulled_row(&pulled)?)?)
     }
 
     /// What the store has of an image.
@@ -145,6 +146,24 @@ impl Engine {
         }
     }
 
+    /// An image as the plan takes it. An id, as all that is no name, is nothing that a registry has.
+    fn named(
+        &self,
+        base: &plan::BaseRef,
+        Image { row, config, .. }: Image,
+    ) -> Result<BaseImage, EngineError> {
+        let manifest = row.manifest;
+        let (name, is_public) = match base.reference.parse::<Reference>() {
+            Ok(reference) => {
+                let repository = reference.name();
+                let known = self.store.repo_digests(&manifest)?;
+                (reference.to_string(), known.iter().any(|(name, _)| *name == repository))
+            }
+            Err(_) => (base.reference.clone(), false),
+        };
+        Ok(BaseImage { name, config, manifest: Some(manifest), is_public })
+    }
+
     /// Pulls images; what is wrong with some of them goes to `wrong`.
     fn pull_bases(
         &self,
@@ -168,7 +187,7 @@ impl Engine {
             match result {
                 Ok(pulled) => {
                     let image = self.load_documents(self.pulled_row(&pulled)?)?;
-                    bases.insert(base.key(), named(base, image));
+                    bases.insert(base.key(), self.named(base, image)?);
                 }
                 Err(PullError::Canceled) => return Err(Box::new(BuildError::Interrupted).into()),
                 // The store's errors are no fault of the Dockerfile.
@@ -243,12 +262,6 @@ enum Stored {
         /// A name that is near it.
         similar: Option<String>,
     },
-}
-
-/// An image as the plan takes it.
-fn named(base: &plan::BaseRef, image: Image) -> BaseImage {
-    let name = base.reference.parse::<Reference>().map_or_else(|_| base.reference.clone(), |r| r.to_string());
-    BaseImage { name, config: image.config, manifest: Some(image.row.manifest) }
 }
 
 fn unknown(base: &plan::BaseRef, similar: Option<String>, resolving: &Resolving<'_>) -> Diagnostic {

@@ -82,7 +82,8 @@ fn lower(dockerfile: &Dockerfile, config: Option<&Config>) -> Result<Config, Eng
     let mut bases = BTreeMap::new();
     for base in plan::bases(dockerfile, &options, &bases).map_err(refused)? {
         let config = ImageConfig { config: config.cloned().unwrap_or_default(), ..ImageConfig::default() };
-        bases.insert(base.key(), BaseImage { name: base.reference, config, manifest: None });
+        bases
+            .insert(base.key(), BaseImage { name: base.reference, config, manifest: None, is_public: false });
     }
     Ok(plan::lower(dockerfile, &options, &bases).map_err(refused)?.target.config)
 }

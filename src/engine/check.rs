@@ -173,7 +173,7 @@ fn errors(parsed: &Parsed, options: &Options) -> Vec<Diagnostic> {
     let mut wrong: Vec<Diagnostic> = bases.iter().filter_map(|base| misnamed(base, options)).collect();
     let unknown = |base: plan::BaseRef| {
         let (name, config) = (base.reference.clone(), ImageConfig::default());
-        (base.key(), BaseImage { name, config, manifest: None })
+        (base.key(), BaseImage { name, config, manifest: None, is_public: false })
     };
     let images = bases.into_iter().map(unknown).collect();
     wrong.extend(plan::lower(&parsed.dockerfile, options, &images).err().unwrap_or_default());

@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::attest::Origin;
+use crate::attest::{ConfigSource, Origin};
 use crate::context::{Dockerignore, DockerignoreError, Root};
 use crate::diagnostic::Source;
 use crate::dockerfile::remote::{self, HttpUrl, RemoteError, RemoteSource};
@@ -21,6 +21,7 @@ use crate::exec::CancelToken;
 use crate::progress::Reporter;
 use crate::remote::Clients;
 use crate::store::{Store, WorkDir};
+use crate::tree::TreePath;
 
 use super::Host;
 use super::error::{BuildError, EngineError};
@@ -87,8 +88,8 @@ pub(super) struct BuildInput {
     pub(super) files: Directory,
     /// The Dockerfile.
     pub(super) dockerfile: Source,
-    /// Where that was fetched from, if it was by itself.
-    pub(super) dockerfile_origin: Option<Origin>,
+    /// Where that really is from.
+    pub(super) dockerfile_source: ConfigSource,
     /// When the commit was made that the files were fetched of, in seconds since 1970.
     pub(super) commit_time: Option<i64>,
 }
@@ -118,11 +119,15 @@ impl Files {
     /// The same with what of it is hidden.
     fn directory(&self, ignore: Dockerignore) -> Directory {
         let (root, is_lasting) = self.place();
-        let origin = match self {
+        Directory { root, is_lasting, ignore: Arc::new(ignore), origin: self.origin().cloned() }
+    }
+
+    /// Where they were fetched from.
+    fn origin(&self) -> Option<&Origin> {
+        match self {
             Self::Own(_) => None,
-            Self::Brought(_, origin) => origin.clone(),
-        };
-        Directory { root, is_lasting, ignore: Arc::new(ignore), origin }
+            Self::Brought(_, origin) => origin.as_ref(),
+        }
     }
 
     /// The directory, and whether it will be there for another build.
@@ -147,7 +152,7 @@ struct Found {
     name: String,
     /// Where it is, if it is a file beside which an ignore file may be.
     place: Option<Place>,
-    /// Where it was fetched from.
+    /// Where it was fetched from, if no file is beside it.
     origin: Option<Origin>,
 }
 
@@ -196,10 +201,18 @@ pub(super) fn prepare(
     };
     let found = match (text, dockerfile) {
         (None, dockerfile) => find(&files, dockerfile, bringing)?,
-        (Some(text), Dockerfile::InContext) => Found::alone(text, name_of(context)),
+        (Some(text), Dockerfile::InContext) => {
+            Found { origin: files.origin().cloned(), ..Found::alone(text, name_of(context)) }
+        }
         (Some(_), _) => return Err(Box::new(BuildError::TwoDockerfiles).into()),
     };
-    Ok(BuildInput { commit_time, ..with_ignore(&files, found)? })
+    let subdir = match context {
+        ContextSource::Remote(RemoteSource::Git(source)) => source.subdir.as_deref(),
+        _ => None,
+    };
+    let mut input = with_ignore(&files, found, subdir.unwrap_or_default())?;
+    input.commit_time = commit_time;
+    Ok(input)
 }
 
 /// The same where nothing has to be brought anywhere; `None` if something has.
@@ -216,14 +229,32 @@ pub(super) fn in_place(
         Dockerfile::At(path) => named(files, Some(path), host).map(Some),
     };
     let files = Files::Own(directory(path)?);
-    found(&files)?.map(|found| with_ignore(&files, found)).transpose()
+    found(&files)?.map(|found| with_ignore(&files, found, "")).transpose()
 }
 
-fn with_ignore(files: &Files, found: Found) -> Result<BuildInput, EngineError> {
+/// `subdir` is where the files are in what they are from.
+fn with_ignore(files: &Files, found: Found, subdir: &str) -> Result<BuildInput, EngineError> {
     let ignore = ignore(files, found.place.as_ref()).map_err(|error| Box::new(error.into()))?;
+    let dockerfile_source = config_source(files, &found, subdir);
     let dockerfile = Source::new(found.name, found.text);
-    let dockerfile_origin = found.origin;
-    Ok(BuildInput { files: files.directory(ignore), dockerfile, dockerfile_origin, commit_time: None })
+    Ok(BuildInput { files: files.directory(ignore), dockerfile, dockerfile_source, commit_time: None })
+}
+
+/// Where a Dockerfile really is from. It is the user's own if it was found beside a context that is not.
+fn config_source(files: &Files, found: &Found, subdir: &str) -> ConfigSource {
+    match &found.place {
+        // The directories of the user's machine mean nothing elsewhere.
+        Some(Place::Host(path)) => {
+            let path = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            ConfigSource { origin: None, path }
+        }
+        Some(Place::Inside(path)) => {
+            let inside = TreePath::clean(path.as_os_str().as_encoded_bytes());
+            let path = TreePath::clean(format!("{subdir}{inside}").as_bytes());
+            ConfigSource { origin: files.origin().cloned(), path: Some(path.as_path().display().to_string()) }
+        }
+        None => ConfigSource { origin: found.origin.clone(), path: None },
+    }
 }
 
 /// The files of the named context `name`, of which the last one of that name counts. It has an ignore file of its own.

@@ -52,7 +52,7 @@ fn report(text: &str, extent: Extent, options: &Options) -> Report {
         ..Config::default()
     };
     let config = ImageConfig { config, ..ImageConfig::default() };
-    let base = BaseImage { name: "base".into(), config, manifest: None };
+    let base = BaseImage { name: "base".into(), config, manifest: None, is_public: false };
     let key = ImageKey { reference: "base:1".to_owned(), platform: options.platform.clone() };
     let source = Source::new("Dockerfile", text);
     let parsed = dockerfile::parse(&source).expect("the syntax is right");

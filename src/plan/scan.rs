@@ -28,6 +28,8 @@ pub(super) const SCAN_STAGE: &str = "BUILDKIT_SBOM_SCAN_STAGE";
 const CORE: &str = "/run/src/core/sbom";
 /// Where it finds what else it shall scan, each in a directory `sbom-NAME`.
 const EXTRAS: &str = "/run/src/extras/";
+/// What the build's context is called there.
+const CONTEXT: &str = "context";
 /// Where it writes.
 const DESTINATION: &str = "/run/out/";
 
@@ -51,13 +53,24 @@ pub struct Generator<'a> {
     pub parameters: &'a BTreeMap<String, String>,
     /// The network that it sees.
     pub network: NetworkMode,
+    /// The time of the build, in seconds since 1970, if it has one of its own.
+    pub epoch: Option<i64>,
 }
 
-/// A generator is an image without a command.
+/// A scan cannot be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the SBOM generator `{name}` has neither an entrypoint nor a command")]
-pub struct NoCommand {
-    name: String,
+pub enum ScanPlanError {
+    /// The generator is an image without a command.
+    #[error("the SBOM generator `{name}` has neither an entrypoint nor a command")]
+    NoCommand {
+        /// The image.
+        name: String,
+    },
+    /// Both would be scanned under one name.
+    #[error(
+        "the SBOMs of the stage `{CONTEXT}` and of the build's context would have one name: rename the stage"
+    )]
+    StageLikeContext,
 }
 
 /// The directory in the layer of a scan in which its results are.
@@ -66,20 +79,23 @@ pub fn scan_results() -> TreePath {
 }
 
 /// Adds a scan to a plan. It depends on the target and on nothing that the target does not need but the context.
-pub fn add_scan(plan: &mut Plan, generator: Generator<'_>) -> Result<StepId, NoCommand> {
-    let Generator { key, image, parameters, network } = generator;
+pub fn add_scan(plan: &mut Plan, generator: Generator<'_>) -> Result<StepId, ScanPlanError> {
+    let Generator { key, image, parameters, network, epoch } = generator;
     let config = &image.config.config;
     let words = [&config.entrypoint, &config.cmd];
     let args: Vec<String> = words.into_iter().flatten().flatten().cloned().collect();
     if args.is_empty() {
-        return Err(NoCommand { name: image.name.clone() });
+        return Err(ScanPlanError::NoCommand { name: image.name.clone() });
     }
     let platform = plan.target.platform.to_string();
     let mut mounts = vec![Mount { target: "tmp".into(), kind: MountKind::Tmpfs { size: None } }];
     mounts.push(read_only(CORE, plan.target.root));
     let mut extras: BTreeMap<String, Root> = plan.scans.stages.clone();
     if plan.scans.context {
-        extras.insert("context".to_owned(), Root::Step(add_context(plan, &platform)));
+        if extras.contains_key(CONTEXT) {
+            return Err(ScanPlanError::StageLikeContext);
+        }
+        extras.insert(CONTEXT.to_owned(), Root::Step(add_context(plan, &platform)));
     }
     mounts.extend(extras.iter().map(|(name, root)| read_only(&format!("{EXTRAS}sbom-{name}"), *root)));
     let name = format!("[{platform}] FROM {}", image.name);
@@ -90,7 +106,7 @@ pub fn add_scan(plan: &mut Plan, generator: Generator<'_>) -> Result<StepId, NoC
     let from = Root::Step(add(plan, name, base, StepKind::Workdir(destination)));
     let run = Run {
         args,
-        env: Arc::new(environment(config, parameters, !extras.is_empty())),
+        env: Arc::new(environment(config, (parameters, epoch), !extras.is_empty())),
         ignored_env: Vec::new(),
         cwd: if config.working_dir.is_empty() { "/".to_owned() } else { config.working_dir.clone() },
         user: String::new(),
@@ -137,7 +153,7 @@ fn read_only(target: &str, from: Root) -> Mount {
 
 fn environment(
     config: &Config,
-    parameters: &BTreeMap<String, String>,
+    (parameters, epoch): (&BTreeMap<String, String>, Option<i64>),
     has_extras: bool,
 ) -> BTreeMap<String, String> {
     let own = config.env.iter().filter_map(|variable| variable.split_once('='));
@@ -148,6 +164,7 @@ fn environment(
         .chain(has_extras.then_some(("BUILDKIT_SCAN_SOURCE_EXTRAS", EXTRAS)))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
+    env.extend(epoch.map(|epoch| ("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string())));
     env.extend(parameters.iter().map(|(name, value)| (format!("BUILDKIT_SCAN_{name}"), value.clone())));
     env
 }

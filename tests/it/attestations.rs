@@ -1,5 +1,7 @@
 //! Provenance and SBOMs: what is said, where it stands, and that others find it there.
 
+mod sources;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -200,20 +202,25 @@ fn what_is_said_of_an_image_follows_it_to_a_registry() {
 fn the_same_build_says_the_same() {
     // The base is the same; the machine, as it were, is another.
     let base = Env::with_busybox();
-    let digest = |flags: &[&str]| {
+    let digest = |flags: &[&str], is_elsewhere: bool| {
         let env = Env::new();
         env.hand_image(&base, "busybox");
         let context = env.dockerfile("context", "FROM busybox\nCOPY own /\nRUN echo made >/made\n");
         fs::write(context.join("own"), "own\n").unwrap();
         let mut command = env.command(["build", "-q", "--provenance=mode=max", "--metadata-file=m.json"]);
-        command.args(["-o", "type=oci,dest=out.tar,name=app"]).args(flags).arg("context");
+        command.args(["-o", "type=oci,dest=out.tar,name=app"]).args(flags);
+        if is_elsewhere {
+            command.arg("-f").arg(context.join("Dockerfile")).arg(&context);
+        } else {
+            command.arg("context");
+        }
         command.env("SOURCE_DATE_EPOCH", "1700000000");
         let _ = env.run(command).success();
         read(env.path("m.json"))["containerimage.digest"].clone()
     };
-    assert_eq!(digest(&["--reproducible"]), digest(&["--reproducible"]));
+    assert_eq!(digest(&["--reproducible"], false), digest(&["--reproducible"], true));
     let args = ["--reproducible", "--build-arg=UNUSED=1"];
-    assert_ne!(digest(&["--reproducible"]), digest(&args), "what was asked for is said");
+    assert_ne!(digest(&["--reproducible"], false), digest(&args, false), "what was asked for is said");
 }
 
 #[test]
@@ -285,8 +292,12 @@ fn directories_and_archives_have_files_with_it() {
 #[test]
 fn provenance_names_what_the_build_was_made_of() {
     let env = Env::with_busybox();
+    let registry = Registry::plain();
+    let base = registry.name("busybox:1");
+    let _ = env.strata(["tag", "busybox", &base]).success();
+    let _ = env.strata(["push", &base]).success();
     let (git, http) = (env.context("site/git/r.git"), env.context("site/http"));
-    fs::write(git.join("Dockerfile"), "FROM busybox\nCOPY Dockerfile /\n").unwrap();
+    fs::write(git.join("Dockerfile"), format!("FROM {base}\nCOPY Dockerfile /\n")).unwrap();
     let commit = env
         .host(
             &git,
@@ -298,7 +309,7 @@ fn provenance_names_what_the_build_was_made_of() {
     let place = |text: &str| server.address(text, "site");
     fs::write(http.join("file"), "file\n").unwrap();
     let url = place("{{http}}/file");
-    let _ = env.dockerfile("context", &format!("FROM busybox\nADD {url} /\n"));
+    let _ = env.dockerfile("context", &format!("FROM {base}\nADD {url} /\n"));
     let dependencies = |arguments: &[&str]| {
         let mut command = env.command(["build", "-q", "--provenance=true", "-o", "out"]);
         command.args(arguments);
@@ -309,10 +320,11 @@ fn provenance_names_what_the_build_was_made_of() {
     };
     let predicate = dependencies(&["context"]);
     let resolved = predicate["buildDefinition"]["resolvedDependencies"].as_array().unwrap();
-    let base = env.strata(["inspect", "-f", "{{json .RepoDigests}}", "busybox"]).success().stdout;
+    let digests = env.strata(["inspect", "-f", "{{json .RepoDigests}}", &base]).success().stdout;
     let digest = resolved[0]["digest"]["sha256"].as_str().unwrap();
-    assert!(base.contains(digest), "{base} {resolved:#?}");
-    assert!(resolved[0]["uri"].as_str().unwrap().starts_with("pkg:docker/busybox@latest?platform=linux%2F"));
+    assert!(digests.contains(digest), "{digests} {resolved:#?}");
+    let purl = format!("pkg:docker/{}/busybox@1?platform=linux%2F", registry.host());
+    assert!(resolved[0]["uri"].as_str().unwrap().starts_with(&purl), "{resolved:#?}");
     let sum = tool("sha256sum", &[http.join("file").to_str().unwrap()]);
     assert_eq!(resolved[1], json!({"uri": url, "digest": {"sha256": sum.split(' ').next().unwrap()}}));
     assert_eq!(resolved[2]["name"], "dockerfile");

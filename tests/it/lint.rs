@@ -134,7 +134,7 @@ fn fires(rule: &Rule, example: &Block) -> bool {
             let key = ImageKey { reference: name.clone(), platform: platform.clone() };
             let Platform { os, architecture, .. } = platform;
             let config = ImageConfig { os, architecture, ..ImageConfig::default() };
-            (key, BaseImage { name: name.clone(), config, manifest: None })
+            (key, BaseImage { name: name.clone(), config, manifest: None, is_public: false })
         })
         .collect();
     let extent = if rule.shown == Shown::InChecks { Extent::Check } else { Extent::Build };

@@ -41,7 +41,7 @@ fn planned(text: &str, options: &Options) -> (Plan, Vec<(String, usize)>) {
     for base in plan::bases(&parsed.dockerfile, options, &images).expect("the stages are right") {
         let (name, key) = (format!("docker.io/library/{}:latest", base.reference), base.key());
         let config = ImageConfig { config: Config::default(), ..ImageConfig::default() };
-        images.insert(key, BaseImage { name, config, manifest: None });
+        images.insert(key, BaseImage { name, config, manifest: None, is_public: false });
     }
     let plan = plan::lower(&parsed.dockerfile, options, &images).expect("the plan is right");
     let bases = plan.bases.iter().map(|base| {
@@ -64,7 +64,7 @@ fn facts(text: &str) -> Provenance {
     Provenance {
         builder: "https://example.org/builds/1".to_owned(),
         reproducible: true,
-        source: ConfigSource { context: None, path: Some("Dockerfile".to_owned()) },
+        source: ConfigSource { origin: None, path: Some("Dockerfile".to_owned()) },
         request: Request {
             args: args.chain([("target".to_owned(), "last".to_owned())]).collect(),
             secrets: BTreeMap::from([("token".to_owned(), false), ("maybe".to_owned(), true)]),
@@ -86,7 +86,7 @@ fn facts(text: &str) -> Provenance {
             started: "2001-02-03T04:05:06Z".to_owned(),
             finished: "2001-02-03T04:05:07.5Z".to_owned(),
         }),
-        graph: graph(&plan, &bases, &Source::new("Dockerfile", text)).with_layers(&layers),
+        graph: graph(&plan, &bases, ("Dockerfile", &Source::new("Dockerfile", text))).with_layers(&layers),
     }
 }
 

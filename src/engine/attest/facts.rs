@@ -1,20 +1,20 @@
 //! The facts of a build, as its provenance has them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::attest::{
     Completeness, ConfigSource, Graph, Material, Mode, Origin, Provenance, Request, digest_set, graph,
-    image_purl,
+    image_purl, published,
 };
 use crate::diagnostic::Source;
 use crate::dockerfile::remote::RemoteSource;
+use crate::exec::ResourceLimit;
 use crate::network::HostAddress;
 use crate::oci::{Digest, Platform, Reference};
 use crate::plan::{BaseImage, Images, MountKind, NetworkMode, Plan, StepKind};
 
 use super::super::build::BuildRequest;
-use super::super::context::{BuildInput, ContextSource, Dockerfile, LAYOUT, NamedSource};
+use super::super::context::{BuildInput, LAYOUT, NamedSource};
 use super::super::platforms::Planned;
 use super::{Begun, ProvenanceSpec};
 
@@ -22,7 +22,7 @@ use super::{Begun, ProvenanceSpec};
 #[derive(Debug, Clone)]
 pub(super) struct SourceOf {
     context: Option<Origin>,
-    dockerfile: Option<Origin>,
+    dockerfile: ConfigSource,
     /// The Dockerfile's text.
     text: Source,
 }
@@ -32,7 +32,7 @@ impl SourceOf {
     pub(super) fn new(input: &BuildInput) -> Self {
         Self {
             context: input.files.origin.clone(),
-            dockerfile: input.dockerfile_origin.clone(),
+            dockerfile: input.dockerfile_source.clone(),
             text: input.dockerfile.clone(),
         }
     }
@@ -63,13 +63,13 @@ impl Known<'_> {
         let bases: Vec<(String, usize)> = plan.bases.iter().map(|base| self.base(base)).collect();
         let graph = match spec.mode {
             Mode::Min => Graph::default(),
-            Mode::Max => graph(plan, &bases, &self.source.text),
+            Mode::Max => graph(plan, &bases, (self.file_name(), &self.source.text)),
         };
         let (secrets, agents) = given(plan);
         Provenance {
             builder: spec.builder.clone(),
             reproducible: spec.reproducible.unwrap_or(self.request.reproducible),
-            source: self.config_source(),
+            source: self.source.dockerfile.clone(),
             request: Request { args: self.args(), secrets, agents, locals },
             platform: Some(options.build_platform.clone()),
             complete: Completeness { materials: complete, hermetic: complete && !reaches_network(plan) },
@@ -80,28 +80,15 @@ impl Known<'_> {
         }
     }
 
-    fn config_source(&self) -> ConfigSource {
-        let own = match &self.request.dockerfile {
-            Dockerfile::InContext => Some(Path::new("Dockerfile")),
-            Dockerfile::At(path) => Some(path.as_path()),
-            Dockerfile::Stream(_) | Dockerfile::Remote(_) => None,
-        };
-        let path = match (&self.request.context, own) {
-            // The directories of the user's machine mean nothing elsewhere.
-            (ContextSource::Directory(_), Some(path)) => path.file_name().map(Path::new),
-            (_, own) => own.filter(|path| path.is_relative()),
-        };
-        ConfigSource {
-            context: self.source.context.clone().or_else(|| self.source.dockerfile.clone()),
-            path: path.map(|path| path.display().to_string()),
-        }
+    /// The Dockerfile's name, where it has one.
+    fn file_name(&self) -> &str {
+        self.source.dockerfile.path.as_deref().unwrap_or("Dockerfile")
     }
 
     /// What was read of the user's machine, by BuildKit's names.
     fn locals(&self) -> Vec<String> {
-        let from_context = matches!(self.request.dockerfile, Dockerfile::InContext);
         let context = self.source.context.is_none();
-        let dockerfile = self.source.dockerfile.is_none() && (context || !from_context);
+        let dockerfile = self.source.dockerfile.origin.is_none();
         let named = self.read.iter().filter_map(|material| match material {
             Material::Local { name, .. } if name != "context" => Some(name.clone()),
             _ => None,
@@ -115,7 +102,7 @@ impl Known<'_> {
         let mut args = BTreeMap::new();
         let mut add = |name: String, value: String| drop(args.insert(name, value));
         for (name, value) in &options.build_args {
-            add(format!("build-arg:{name}"), value.clone());
+            add(format!("build-arg:{name}"), published(name, value));
         }
         for (name, value) in &request.labels {
             add(format!("label:{name}"), value.clone());
@@ -126,8 +113,8 @@ impl Known<'_> {
                 NamedSource::Image(reference) => format!("docker-image://{reference}"),
                 // Where it lies on this machine means nothing elsewhere.
                 NamedSource::Layout(_) => format!("{LAYOUT}{}", context.name),
-                NamedSource::Remote(RemoteSource::Http(url)) => url.redacted(),
-                NamedSource::Remote(RemoteSource::Git(source)) => source.redacted(),
+                NamedSource::Remote(RemoteSource::Http(url)) => url.without_query(),
+                NamedSource::Remote(RemoteSource::Git(source)) => source.to_string(),
             };
             add(format!("context:{}", context.name), value);
         }
@@ -149,6 +136,13 @@ impl Known<'_> {
                 HostAddress::Gateway => format!("{}=host-gateway", host.name),
             });
             add("add-hosts".into(), hosts.collect::<Vec<_>>().join(","));
+        }
+        if let Some(size) = request.limits.shm_size {
+            add("shm-size".into(), size.to_string());
+        }
+        if !request.limits.resources.is_empty() {
+            let limits = request.limits.resources.iter().map(ulimit);
+            add("ulimit".into(), limits.collect::<Vec<_>>().join(","));
         }
         args
     }
@@ -179,16 +173,17 @@ impl Known<'_> {
         let Planned { options, plan, .. } = self.planned;
         let bases = plan.bases.iter().filter_map(|base| {
             let image = self.bases.get(&base.key)?;
-            if !base.key.reference.starts_with(LAYOUT) {
-                return image_material(image, &base.key.platform);
-            }
-            let name = self.layout_name(&base.key.reference);
-            Some(Material::Local { name, digest: digest_set(&image.manifest?.0) })
+            let reference = &base.key.reference;
+            let is_layout = reference.starts_with(LAYOUT);
+            let name = if is_layout { self.layout_name(reference) } else { reference.clone() };
+            image_material(image, name, &base.key.platform)
         });
-        let generator = self.generator.and_then(|image| image_material(image, &options.build_platform));
+        let generator = self
+            .generator
+            .and_then(|image| image_material(image, image.name.clone(), &options.build_platform));
         let mut materials: Vec<Material> = bases.chain(generator).chain(self.read.iter().cloned()).collect();
         let text = digest_set(&Digest::of(self.source.text.text().as_bytes()));
-        let fetched = [&self.source.context, &self.source.dockerfile].into_iter().flatten();
+        let fetched = [&self.source.context, &self.source.dockerfile.origin].into_iter().flatten();
         materials.extend(fetched.cloned().map(Material::Public));
         if locals.iter().any(|name| name == "dockerfile") {
             materials.push(Material::Local { name: "dockerfile".to_owned(), digest: text });
@@ -203,8 +198,12 @@ impl Known<'_> {
     }
 }
 
-/// An image that was used, under the digest that the user named, or else that of its manifest.
-fn image_material(image: &BaseImage, default: &Platform) -> Option<Material> {
+/// An image that was used, under the digest that the user named, or else that of its manifest. What only this machine is
+/// known to have goes by `own_name`: its name may be something else, or nothing, elsewhere.
+fn image_material(image: &BaseImage, own_name: String, default: &Platform) -> Option<Material> {
+    if !image.is_public {
+        return Some(Material::Local { name: own_name, digest: digest_set(&image.manifest?.0) });
+    }
     let reference: Reference = image.name.parse().ok()?;
     let digest = reference.digest().or(image.manifest)?;
     let config = &image.config;
@@ -215,6 +214,12 @@ fn image_material(image: &BaseImage, default: &Platform) -> Option<Material> {
     };
     let uri = image_purl(&reference, &platform);
     Some(Material::Public(Origin { uri, digest: digest_set(&digest.0) }))
+}
+
+/// A limit as BuildKit writes it, where -1 is none.
+fn ulimit(ResourceLimit { resource, soft, hard }: &ResourceLimit) -> String {
+    let number = |limit: u64| if limit == u64::MAX { "-1".to_owned() } else { limit.to_string() };
+    format!("{}={}:{}", resource.name(), number(*soft), number(*hard))
 }
 
 /// Whether a command can reach a network.

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use crate::attest::{Attestation, StatementError};
 use crate::oci::Platform;
 use crate::plan::{
-    BaseImage, Generator, ImageKey, NetworkMode, NoCommand, Plan, StepId, add_scan, scan_results,
+    BaseImage, Generator, ImageKey, NetworkMode, Plan, ScanPlanError, StepId, add_scan, scan_results,
 };
 use crate::solve::{Stack, StepResult};
 use crate::store::StoreError;
@@ -40,9 +40,9 @@ pub(super) struct Scanner {
 /// An SBOM cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
-    /// The generator is no generator.
+    /// It cannot be planned.
     #[error(transparent)]
-    Command(#[from] NoCommand),
+    Plan(#[from] ScanPlanError),
     /// It said nothing.
     #[error("the SBOM generator `{generator}` wrote nothing into `{directory}`")]
     Nothing {
@@ -99,11 +99,11 @@ impl Scanner {
         (self.key.clone(), self.image.clone())
     }
 
-    /// Adds the scan to a plan.
-    pub(super) fn plan(&self, plan: &mut Plan) -> Result<StepId, EngineError> {
+    /// Adds the scan to a plan, the one of a build with this time of its own, if it has one.
+    pub(super) fn plan(&self, plan: &mut Plan, epoch: Option<i64>) -> Result<StepId, EngineError> {
         let Self { image, key, parameters, network, .. } = self;
-        let generator = Generator { key, image, parameters, network: *network };
-        add_scan(plan, generator).map_err(|error| failed(ScanError::Command(error)))
+        let generator = Generator { key, image, parameters, network: *network, epoch };
+        add_scan(plan, generator).map_err(|error| failed(ScanError::Plan(error)))
     }
 
     /// What the generator wrote, the SBOM of the image itself first.

@@ -145,5 +145,10 @@ fn base(reference: &str) -> Option<BaseImage> {
     };
     let config = ImageConfig { architecture, config, os, author, ..ImageConfig::default() };
     let short = reference.trim_start_matches("docker.io/library/").trim_end_matches(":latest");
-    Some(BaseImage { name: format!("docker.io/library/{short}:latest"), config, manifest: None })
+    Some(BaseImage {
+        name: format!("docker.io/library/{short}:latest"),
+        config,
+        manifest: None,
+        is_public: false,
+    })
 }

@@ -49,12 +49,18 @@ fn with_scan(text: &str, config: Config) -> Result<Plan, String> {
         name: "docker.io/library/scanner:latest".to_owned(),
         config: ImageConfig { config, ..ImageConfig::default() },
         manifest: None,
+        is_public: false,
     };
     let parameters = BTreeMap::from([("EXTRA".to_owned(), "yes".to_owned())]);
     let platform = plan.target.platform.clone();
     let key = ImageKey { reference: "generator".to_owned(), platform };
-    let generator =
-        Generator { key: &key, image: &image, parameters: &parameters, network: NetworkMode::None };
+    let generator = Generator {
+        key: &key,
+        image: &image,
+        parameters: &parameters,
+        network: NetworkMode::None,
+        epoch: Some(5),
+    };
     add_scan(&mut plan, generator).map(|_| plan).map_err(|error| error.to_string())
 }
 
@@ -78,6 +84,7 @@ fn a_scan_sees_the_image_and_what_else_is_asked_for() {
   env BUILDKIT_SCAN_SOURCE=\"/run/src/core/sbom\"
   env BUILDKIT_SCAN_SOURCE_EXTRAS=\"/run/src/extras/\"
   env PATH=\"/bin\"
+  env SOURCE_DATE_EPOCH=\"5\"
   in /work as \"\", network none
   mount /tmp: memory, at most None
   mount /run/src/core/sbom: / of step 3
@@ -95,5 +102,16 @@ fn a_generator_needs_a_command() {
     assert_eq!(
         error,
         "the SBOM generator `docker.io/library/scanner:latest` has neither an entrypoint nor a command"
+    );
+}
+
+#[test]
+fn a_stage_cannot_be_scanned_under_the_context_s_name() {
+    let text = "ARG BUILDKIT_SBOM_SCAN_CONTEXT=1\nARG BUILDKIT_SBOM_SCAN_STAGE=1\n\
+        FROM bb AS context\nRUN a\nFROM scratch\nCOPY --from=context /x /\n";
+    let config = Config { cmd: Some(vec!["/scan".to_owned()]), ..Config::default() };
+    assert_eq!(
+        with_scan(text, config).unwrap_err(),
+        "the SBOMs of the stage `context` and of the build's context would have one name: rename the stage"
     );
 }
