@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use strata::oci::{ManifestDigest, Reference};
+use strata::store::Store;
 
 use crate::support::env::Env;
 use crate::support::registry::Registry;
@@ -157,6 +159,28 @@ fn a_base_is_for_the_same_variant() {
         let variables = &env.image_config("child")["config"]["Env"];
         assert!(variables.to_string().contains(&format!("\"V={variant}\"")), "{platform}: {variables}");
     }
+}
+
+#[test]
+fn what_has_changed_since_it_was_looked_at_is_not_removed() {
+    let env = Env::new();
+    let index =
+        build(&env, "FROM scratch\nARG TARGETARCH\nENV A=$TARGETARCH\n", &["--platform", BOTH, "-t", "app"]);
+    build(&env, "FROM scratch\nENV alone=1\n", &["-t", "alone"]);
+    let store = Store::open(&env.root()).unwrap();
+    let row = |name: &str| store.find_ref(&name.parse::<Reference>().unwrap().to_string()).unwrap().unwrap();
+    let (listed, alone) = (row("app"), row("alone"));
+    assert!(!store.remove_image_if(&listed.manifest, &listed.names).unwrap(), "an index lists it");
+    assert!(!store.remove_image_if(&alone.manifest, &[]).unwrap(), "it has a name");
+    let index = ManifestDigest(index.parse().unwrap());
+    assert!(!store.remove_index_if(&index, &[]).unwrap(), "it has a name");
+    assert!(!store.remove_ref_to(&listed.names[0], &listed.manifest).unwrap(), "it stands for the index");
+    assert!(store.remove_index_if(&index, &listed.names).unwrap());
+    assert!(store.remove_image_if(&listed.manifest, &[]).unwrap());
+    assert!(store.remove_image_if(&alone.manifest, &alone.names).unwrap());
+    // Nothing is remembered of what is gone, and that is no error.
+    store.set_repo_digest("docker.io/library/alone", &alone.manifest, &alone.manifest).unwrap();
+    assert_eq!(store.repo_digests(&alone.manifest).unwrap(), []);
 }
 
 #[test]
