@@ -34,6 +34,7 @@ mod pull;
 mod push;
 mod run;
 mod shell;
+mod siblings;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -56,7 +56,7 @@ pub use merged::{Merged, Piece};
 pub use oci_layout::{write_oci, write_oci_directory};
 pub use pack::{Exported, MediaTypes, Packing, Prepared, SourceImage, listed, prepare};
 pub use plain_tar::write_plain_tar;
-pub use pull::{PullError, PullOptions, Pulled, pull};
+pub use pull::{Naming, PullError, PullOptions, Pulled, pull};
 pub use push::{PushError, Target as PushTarget, push, put};
 pub use remote_image::{RemoteDocument, read_blob};
 pub use rewrite::{Clamp, clamp_times, times_since};

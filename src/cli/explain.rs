@@ -28,7 +28,10 @@ pub(super) fn explain(error: &EngineError) -> CliError {
             general(error).hint("remove it by one of its names, or all of them with `--force`")
         }
         EngineError::Listed { index, .. } => {
-            general(error).hint(format!("remove `{index}`, or use --force, which leaves `{index}` without it"))
+            general(error).hint(format!("remove `{index}`, or use --force, which forgets the index, too"))
+        }
+        EngineError::Lacking { .. } => {
+            general(error).hint("build or pull it again, or say with `--platform` which of the others is meant")
         }
         EngineError::Export(export) if export.remedy().is_some() => hinted(error, export.remedy()),
         EngineError::Name(name) => hinted(error, name.remedy()),

@@ -9,13 +9,13 @@ use crate::plan::{self, BaseImage, Images, Plan};
 use crate::progress::Reporter;
 use crate::registry::Registries;
 use crate::store::{ImageRow, WorkDir};
-use crate::transport::{self, ImageChoice, Input, LoadOptions, PullError, Session};
+use crate::transport::{self, ImageChoice, Input, LoadOptions, Naming, PullError, Session};
 
 use super::Engine;
 use super::build::{computed, findings};
 use super::context::{self, Bringing, ContextSpec, Layout, NamedSource};
 use super::error::{BuildError, EngineError};
-use super::find::Image;
+use super::find::{Image, Named};
 use super::pull::{PullPolicy, Pulling, Wanted, cannot_pull};
 
 /// What finding images needs to know of the build.
@@ -108,7 +108,12 @@ impl Engine {
             return Err(EngineError::NoImage { name: reference.familiar(), similar });
         }
         let Bringing { reporter, cancel, .. } = resolving.bringing;
-        let wanted = Wanted { reference: reference.clone(), platform: base.platform.clone(), strict: false };
+        let wanted = Wanted {
+            reference: reference.clone(),
+            platform: base.platform.clone(),
+            strict: false,
+            naming: Naming::Base,
+        };
         let pulling = Pulling { registries: resolving.registries, cancel };
         let pulled = self.pull_all(pulling, &[wanted], reporter).remove(0);
         let pulled = pulled.map_err(|source| match source {
@@ -120,30 +125,45 @@ impl Engine {
 
     /// What the store has of an image.
     fn stored_base(&self, base: &plan::BaseRef, pull: PullPolicy) -> Result<Stored, EngineError> {
-        let row = match self.find(&base.reference) {
-            Ok(row) => row,
+        let named = match self.find_named(&base.reference) {
+            Ok(named) => named,
             Err(EngineError::NoImage { similar, .. }) => return Ok(Stored::Lacking { similar }),
             Err(error) => return Err(error),
         };
-        // An id, or the beginning of one, is no name that a registry would know.
-        let is_id =
-            base.reference.parse::<Reference>().is_ok_and(|name| !row.names.contains(&name.to_string()))
-                && row.id.digest().hex().starts_with(&base.reference);
-        if pull == PullPolicy::Always && !is_id {
+        if pull == PullPolicy::Always && !is_id(&named, &base.reference) {
             return Ok(Stored::Lacking { similar: None });
         }
-        let fits = |row: &ImageRow| self.is_for(row, &base.platform);
-        if fits(&row) {
-            return Ok(Stored::Found(Box::new(self.load_documents(row)?)));
+        let mut rows = self.choices(&named, &base.reference)?;
+        let platforms: Vec<_> = rows.iter().map(|row| self.platform_of(row)).collect();
+        let best = base.platform.choose(platforms.iter().cloned());
+        let is_exact = best.is_some_and(|place| platforms[place].as_ref() == Some(&base.platform));
+        // The registry that it is from may have one that is better.
+        if !is_exact && pull != PullPolicy::Never && self.may_be_there(&named, &rows, best)? {
+            return Ok(Stored::Lacking { similar: None });
         }
-        match self.sibling(&row, |other| Ok(fits(other)))? {
-            Some(sibling) => Ok(Stored::Found(Box::new(self.load_documents(sibling)?))),
-            // The registry that it is from may have one for the platform.
-            None if pull != PullPolicy::Never && !self.store.repo_digests(&row.manifest)?.is_empty() => {
-                Ok(Stored::Lacking { similar: None })
+        let row = match best {
+            Some(best) => rows.swap_remove(best),
+            None => self.image_of(named)?,
+        };
+        Ok(Stored::Found(Box::new(self.load_documents(row)?)))
+    }
+
+    /// Whether the registry may have another image under a name: of one that has been found for the architecture
+    /// another variant, which takes an index.
+    fn may_be_there(
+        &self,
+        named: &Named,
+        rows: &[ImageRow],
+        best: Option<usize>,
+    ) -> Result<bool, EngineError> {
+        let known = if matches!(named, Named::Image(_)) { &rows[..1] } else { rows };
+        for row in known {
+            let mut digests = self.store.repo_digests(&row.manifest)?.into_iter();
+            if digests.any(|(_, digest)| best.is_none() || digest != row.manifest) {
+                return Ok(true);
             }
-            None => Ok(Stored::Found(Box::new(self.load_documents(row)?))),
         }
+        Ok(false)
     }
 
     /// An image as the plan takes it. An id, as all that is no name, is nothing that a registry has.
@@ -178,6 +198,7 @@ impl Engine {
                 reference: reference.clone(),
                 platform: base.platform.clone(),
                 strict: false,
+                naming: Naming::Base,
             })
             .collect();
         let Bringing { reporter, cancel, .. } = resolving.bringing;
@@ -251,6 +272,16 @@ fn layout<'c>(reference: &str, contexts: &'c [ContextSpec]) -> Option<&'c Layout
         NamedSource::Layout(layout) if layout.text == reference => Some(layout),
         _ => None,
     })
+}
+
+/// Whether a text is an id, or the beginning of one, which no registry would know as a name.
+fn is_id(named: &Named, text: &str) -> bool {
+    let id = match named {
+        Named::Image(row) => row.id.digest().hex(),
+        Named::Index(index) => index.digest.digest().hex(),
+    };
+    let is_name = |name: Reference| named.names().contains(&name.to_string());
+    text.parse::<Reference>().is_ok_and(|name| !is_name(name)) && id.starts_with(text)
 }
 
 /// What the store has of an image.

@@ -31,8 +31,11 @@ impl Engine {
             }
             Named::Index(index) => {
                 let json = self.store.read_blob(&BlobDigest(index.digest.0))?;
-                let images =
-                    self.images_of(index)?.into_iter().map(|row| Ok((row.manifest, prepared(&row)?)));
+                let rows = self.images_of(index)?;
+                if rows.is_empty() {
+                    return Err(EngineError::NoImage { name: index.digest.to_string(), similar: None });
+                }
+                let images = rows.into_iter().map(|row| Ok((row.manifest, prepared(&row)?)));
                 let images = images.collect::<Result<_, EngineError>>()?;
                 Ok(Bundle::listed_by(&self.store, json, images, names)?)
             }

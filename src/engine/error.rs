@@ -10,7 +10,7 @@ use crate::exec::ExecError;
 use crate::image::AssembleError;
 use crate::layer::ApplyError;
 use crate::network::NetworkError;
-use crate::oci::{DiffId, JsonError, ManifestError, Platform, ReferenceError};
+use crate::oci::{DiffId, JsonError, ManifestDigest, ManifestError, Platform, ReferenceError};
 use crate::remote::git::GitError;
 use crate::remote::http::HttpError;
 use crate::solve::{SolveError, StepError};
@@ -60,6 +60,14 @@ pub enum EngineError {
         id: String,
         /// The index, by a name or by its short digest.
         index: String,
+    },
+    /// One of the images that an index lists has been removed.
+    #[error("`{index}` lists the image {manifest}, which is not in the store any more")]
+    Lacking {
+        /// The index, by a name or by its digest.
+        index: String,
+        /// The image.
+        manifest: ManifestDigest,
     },
     /// A filter of a list cannot be used.
     #[error(transparent)]

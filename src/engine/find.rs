@@ -64,19 +64,14 @@ impl Engine {
     pub(super) fn find_for(&self, text: &str, platform: Option<&Platform>) -> Result<ImageRow, EngineError> {
         let named = self.find_named(text)?;
         let Some(wanted) = platform else { return self.image_of(named) };
-        let rows = match named {
-            Named::Image(row) => vec![row],
-            Named::Index(index) => self.images_of(&index)?,
-        };
-        let platform = |row: &ImageRow| Ok(platform_of(&self.load_documents(row.clone())?.config));
-        let found = rows.iter().map(platform).collect::<Result<Vec<_>, EngineError>>()?;
-        if let Some(row) = rows.iter().zip(&found).find_map(|(row, own)| (own == wanted).then_some(row)) {
-            return Ok(row.clone());
+        let mut rows = self.choices(&named, text)?;
+        let platform = |row: &ImageRow| Ok(self.load_documents(row.clone())?.config.platform());
+        let mut found = rows.iter().map(platform).collect::<Result<Vec<_>, EngineError>>()?;
+        if let Some(place) = found.iter().position(|own| own == wanted) {
+            return Ok(rows.swap_remove(place));
         }
-        for row in &rows {
-            if let Some(sibling) = self.sibling(row, |other| Ok(platform(other)? == *wanted))? {
-                return Ok(sibling);
-            }
+        if matches!(named, Named::Image(_)) {
+            found.truncate(1);
         }
         let (name, wanted) = (text.to_owned(), wanted.clone());
         Err(EngineError::OtherPlatform(Box::new(OtherPlatform { name, found, wanted })))
@@ -88,18 +83,33 @@ impl Engine {
             Named::Image(row) => return Ok(row),
             Named::Index(index) => index,
         };
-        let mut rows = self.images_of(&index)?;
-        let own = rows.iter().position(|row| self.is_for(row, &Platform::host()));
-        if rows.is_empty() {
-            return Err(EngineError::NoImage { name: index.digest.to_string(), similar: None });
-        }
-        Ok(rows.swap_remove(own.unwrap_or(0)))
+        let own = self.own_of(self.images_left(&index)?);
+        own.ok_or_else(|| EngineError::NoImage { name: index.digest.to_string(), similar: None })
     }
 
-    /// The images of an index, in its order.
-    pub(super) fn images_of(&self, index: &IndexRow) -> Result<Vec<ImageRow>, StoreError> {
+    /// The image for this machine, or else the first.
+    fn own_of(&self, mut rows: Vec<ImageRow>) -> Option<ImageRow> {
+        let own = Platform::host().choose(rows.iter().map(|row| self.platform_of(row))).unwrap_or(0);
+        (own < rows.len()).then(|| rows.swap_remove(own))
+    }
+
+    /// The images of an index that are there, in its order.
+    pub(super) fn images_left(&self, index: &IndexRow) -> Result<Vec<ImageRow>, StoreError> {
         let rows = index.images.iter().map(|manifest| self.store.find_image(manifest));
         Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// The images of an index, in its order: all of them, or an error.
+    pub(super) fn images_of(&self, index: &IndexRow) -> Result<Vec<ImageRow>, EngineError> {
+        let image = |manifest: &ManifestDigest| {
+            let lacking = || {
+                let index =
+                    index.names.first().map_or_else(|| index.digest.to_string(), |name| familiar(name));
+                EngineError::Lacking { index, manifest: *manifest }
+            };
+            self.store.find_image(manifest)?.ok_or_else(lacking)
+        };
+        index.images.iter().map(image).collect()
     }
 
     /// What `text` names: a reference, or the beginning of an id, which for an index is its digest.
@@ -159,19 +169,13 @@ impl Engine {
         reference: &Reference,
         digest: &ManifestDigest,
     ) -> Result<Option<ImageRow>, StoreError> {
-        let mut rows = self.store.find_repo_digest(&reference.name(), digest)?;
-        let own = rows.iter().position(|row| self.is_for(row, &Platform::host()));
-        Ok(match own {
-            Some(own) => Some(rows.swap_remove(own)),
-            None => rows.into_iter().next(),
-        })
+        Ok(self.own_of(self.store.find_repo_digest(&reference.name(), digest)?))
     }
 
-    /// Whether an image is for a platform, by its config; one that cannot be read is for none.
-    pub(super) fn is_for(&self, row: &ImageRow, platform: &Platform) -> bool {
-        let config = self.store.read_blob(&BlobDigest(row.id.0)).ok();
-        let config = config.and_then(|json| ImageConfig::from_json(&json).ok());
-        config.is_some_and(|config| is_for(&config, platform))
+    /// What an image is for, if its config can be read.
+    pub(super) fn platform_of(&self, row: &ImageRow) -> Option<Platform> {
+        let config = self.store.read_blob(&BlobDigest(row.id.0)).ok()?;
+        Some(ImageConfig::from_json(&config).ok()?.platform())
     }
 
     /// An image's documents.
@@ -186,17 +190,6 @@ impl Engine {
         let config = ImageConfig::from_json(&bytes).map_err(|source| EngineError::Config { name, source })?;
         Ok(Image { row, manifest, config })
     }
-}
-
-/// Whether a config is one for a platform. Of variants it is assumed that the machine has what they need.
-pub(super) fn is_for(config: &ImageConfig, platform: &Platform) -> bool {
-    let own = Platform::normalized(&config.os, &config.architecture, "");
-    own.os == platform.os && own.architecture == platform.architecture
-}
-
-/// What an image is for, by its config.
-pub(super) fn platform_of(config: &ImageConfig) -> Platform {
-    Platform::normalized(&config.os, &config.architecture, config.variant.as_deref().unwrap_or_default())
 }
 
 fn no_image(text: &str, images: &[ImageRow]) -> EngineError {

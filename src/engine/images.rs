@@ -14,7 +14,7 @@ use crate::store::{Disk, ImageRow, IndexRow, Store, StoreError, WorkDir};
 
 use super::Engine;
 use super::error::EngineError;
-use super::find::{Image, platform_of};
+use super::find::Image;
 
 pub use filter::{FilterError, ImageFilter};
 pub use remove::Removed;
@@ -128,7 +128,7 @@ impl Engine {
                 let layers = image.config.rootfs.diff_ids.iter().map(|layer| (*layer, size(layer)));
                 summary.layers = layers.collect();
                 summary.size = summary.layers.iter().map(|(_, size)| size).sum();
-                summary.platform = Some(platform_of(&image.config));
+                summary.platform = Some(image.config.platform());
                 summary.created = image.config.created;
                 summary.labels = image.config.config.labels;
             }

@@ -1,16 +1,15 @@
 //! Images out of registries.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::exec::CancelToken;
-use crate::oci::{ManifestDigest, Platform, Reference};
+use crate::oci::{Platform, Reference};
 use crate::progress::Reporter;
 use crate::registry::{Registries, Watch};
 use crate::store::ImageRow;
-use crate::transport::{self, DEFAULT_LIMITS, PullError, PullOptions, Pulled, Session};
+use crate::transport::{self, DEFAULT_LIMITS, Naming, PullError, PullOptions, Pulled, Session};
 
 use super::Engine;
 use super::error::EngineError;
@@ -57,6 +56,8 @@ pub(super) struct Wanted {
     pub(super) platform: Platform,
     /// Whether another platform will not do.
     pub(super) strict: bool,
+    /// Whether its name stands for it afterwards.
+    pub(super) naming: Naming,
 }
 
 /// What pulling takes besides the store.
@@ -87,6 +88,7 @@ impl Engine {
                 reference: reference.clone(),
                 platform: request.platform.clone().unwrap_or_else(Platform::host),
                 strict: request.platform.is_some(),
+                naming: Naming::Always,
             };
             let pulled = self.pull_one(pulling, &wanted, reporter);
             let pulled = pulled.map_err(|source| cannot_pull(&reference, source))?;
@@ -103,8 +105,12 @@ impl Engine {
         reporter: &Reporter,
     ) -> Result<Pulled, PullError> {
         let repository = pulling.registries.repository(&wanted.reference)?;
-        let options =
-            PullOptions { platform: wanted.platform.clone(), strict: wanted.strict, limits: DEFAULT_LIMITS };
+        let options = PullOptions {
+            platform: wanted.platform.clone(),
+            strict: wanted.strict,
+            naming: wanted.naming,
+            limits: DEFAULT_LIMITS,
+        };
         // A directory for each: two images that come at once may have a layer in common.
         let work = self.store.work_dir()?;
         let session = Session { store: &self.store, work: &work, cancel: pulling.cancel };
@@ -142,31 +148,6 @@ impl Engine {
     pub(super) fn pulled_row(&self, pulled: &Pulled) -> Result<ImageRow, EngineError> {
         let missing = || EngineError::NoImage { name: pulled.manifest.to_string(), similar: None };
         self.store.find_image(&pulled.manifest)?.ok_or_else(missing)
-    }
-
-    /// Another image of an index that lists `row` or that it came from, which fits.
-    pub(super) fn sibling(
-        &self,
-        row: &ImageRow,
-        fits: impl Fn(&ImageRow) -> Result<bool, EngineError>,
-    ) -> Result<Option<ImageRow>, EngineError> {
-        for index in self.store.indexes_of(&row.manifest)? {
-            for other in self.images_of(&index)? {
-                if fits(&other)? {
-                    return Ok(Some(other));
-                }
-            }
-        }
-        let digests: BTreeSet<(String, ManifestDigest)> =
-            self.store.repo_digests(&row.manifest)?.into_iter().collect();
-        for (repository, digest) in digests {
-            for other in self.store.find_repo_digest(&repository, &digest)? {
-                if fits(&other)? {
-                    return Ok(Some(other));
-                }
-            }
-        }
-        Ok(None)
     }
 }
 

@@ -11,6 +11,7 @@ use std::fmt;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::Platform;
 use super::digest::{DiffId, Digest, ImageId};
 use super::json::{self, JsonError};
 
@@ -163,6 +164,11 @@ impl ImageConfig {
     /// Reads a config.
     pub fn from_json(bytes: &[u8]) -> Result<Self, JsonError> {
         json::object(bytes)
+    }
+
+    /// What the image is for.
+    pub fn platform(&self) -> Platform {
+        Platform::normalized(&self.os, &self.architecture, self.variant.as_deref().unwrap_or_default())
     }
 
     /// The bytes whose digest is the image id.

@@ -43,6 +43,25 @@ impl Platform {
             && (self.architecture == other.architecture || also.contains(&other.architecture.as_str()))
     }
 
+    /// Whether this is the same system on the same architecture, of whatever variant.
+    pub fn is_akin(&self, other: &Self) -> bool {
+        self.os == other.os && self.architecture == other.architecture
+    }
+
+    /// Which of what there is to take where this platform is wanted: the same to the letter, or else the first that
+    /// differs in the variant only, of which it is assumed that the machine has what it needs.
+    pub fn choose(&self, offered: impl IntoIterator<Item = Option<Self>>) -> Option<usize> {
+        let mut akin = None;
+        for (place, own) in offered.into_iter().enumerate() {
+            match own {
+                Some(own) if own == *self => return Some(place),
+                Some(own) if akin.is_none() && self.is_akin(&own) => akin = Some(place),
+                _ => {}
+            }
+        }
+        akin
+    }
+
     /// The platform with other names of the same architecture (`x86_64`, `arm64/v8`) replaced by Go's.
     pub fn normalized(os: &str, architecture: &str, variant: &str) -> Self {
         let architecture = architecture.to_ascii_lowercase();
@@ -137,6 +156,24 @@ mod tests {
         assert_eq!("local".parse(), Ok(Platform::host()));
         for text in ["", "amd64/", "a/b/c/d", "linux/am d", "arm65"] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_variant_is_chosen_before_the_same_architecture() {
+        for (wanted, offered, chosen) in [
+            ("linux/arm/v7", "linux/arm/v6 linux/arm/v7", Some(1)),
+            ("linux/arm/v6", "linux/arm/v6 linux/arm/v7", Some(0)),
+            ("linux/arm/v5", "linux/amd64 linux/arm/v7 linux/arm/v6", Some(1)),
+            ("linux/amd64", "linux/amd64/v3 - linux/amd64", Some(2)),
+            ("linux/amd64/v2", "linux/386 linux/amd64 linux/amd64/v3", Some(1)),
+            ("linux/arm64", "linux/arm linux/arm64/v8", Some(1)),
+            ("linux/arm64", "windows/arm64 linux/arm -", None),
+            ("linux/amd64", "", None),
+        ] {
+            let wanted: Platform = wanted.parse().unwrap();
+            let platforms = offered.split_whitespace().map(|text| text.parse().ok());
+            assert_eq!(wanted.choose(platforms), chosen, "{wanted} of {offered}");
         }
     }
 

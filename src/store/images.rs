@@ -1,6 +1,6 @@
 //! Images and the references that name them.
 
-use rusqlite::OptionalExtension as _;
+use rusqlite::{OptionalExtension as _, Transaction};
 
 use super::Store;
 use super::database::{Stored, digest, now};
@@ -23,6 +23,16 @@ pub struct ImageRow {
     /// The references in canonical form that stand for it, sorted: its own, and those of indexes in which it is the image
     /// that is taken where one is wanted.
     pub names: Vec<String>,
+}
+
+/// The references of an image or of an index, sorted.
+pub(super) fn names_in(
+    transaction: &Transaction<'_>,
+    column: &str,
+    of: &ManifestDigest,
+) -> rusqlite::Result<Vec<String>> {
+    let query = format!("SELECT name FROM refs WHERE {column} = ?1 ORDER BY name");
+    transaction.prepare_cached(&query)?.query_map([Stored(of.0)], |row| row.get(0))?.collect()
 }
 
 impl Store {
@@ -55,11 +65,33 @@ impl Store {
         Ok(())
     }
 
+    /// Lets `name` name an image that is known, unless it names something; says whether it names it now.
+    pub fn set_free_ref(&self, name: &str, manifest: &ManifestDigest) -> Result<bool, StoreError> {
+        let set = self.database.write("set a reference", |t| {
+            t.execute(
+                "INSERT INTO refs (name, manifest) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+                (name, Stored(manifest.0)),
+            )
+        })?;
+        Ok(set > 0)
+    }
+
     /// Forgets a reference; says whether there was one.
     pub fn remove_ref(&self, name: &str) -> Result<bool, StoreError> {
         let removed = self
             .database
             .write("remove a reference", |t| t.execute("DELETE FROM refs WHERE name = ?1", [name]))?;
+        Ok(removed > 0)
+    }
+
+    /// Forgets a reference, if it names this image and no index; says whether it did.
+    pub fn remove_ref_to(&self, name: &str, manifest: &ManifestDigest) -> Result<bool, StoreError> {
+        let removed = self.database.write("remove a reference", |t| {
+            t.execute(
+                "DELETE FROM refs WHERE name = ?1 AND manifest = ?2 AND index_digest IS NULL",
+                (name, Stored(manifest.0)),
+            )
+        })?;
         Ok(removed > 0)
     }
 
@@ -74,6 +106,19 @@ impl Store {
             t.execute("DELETE FROM images WHERE manifest = ?1", [Stored(manifest.0)])
         })?;
         Ok(())
+    }
+
+    /// Forgets an image with its references, if these are `names`, sorted, and no index lists it; says whether it did.
+    /// Somebody else may have given it a name since that was decided.
+    pub fn remove_image_if(&self, manifest: &ManifestDigest, names: &[String]) -> Result<bool, StoreError> {
+        self.database.write("remove an image that nothing needs", |t| {
+            let listed = "SELECT EXISTS (SELECT 1 FROM index_images WHERE manifest = ?1)";
+            let listed = t.query_row(listed, [Stored(manifest.0)], |row| row.get::<_, bool>(0))?;
+            if listed || names_in(t, "manifest", manifest)? != names {
+                return Ok(false);
+            }
+            Ok(t.execute("DELETE FROM images WHERE manifest = ?1", [Stored(manifest.0)])? > 0)
+        })
     }
 
     /// The image that a canonical reference names.

@@ -7,6 +7,7 @@ use rusqlite::OptionalExtension as _;
 use super::Store;
 use super::database::{Stored, digest, now};
 use super::error::StoreError;
+use super::images::names_in;
 use crate::oci::{BlobDigest, ManifestDigest};
 
 /// An index in the store: its document is there, and so is all that it lists.
@@ -89,13 +90,15 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets an index with all its references. Its images stay.
-    pub fn remove_index(&self, index: &ManifestDigest) -> Result<(), StoreError> {
+    /// Forgets an index with its references, if these are `names`, sorted; says whether it did. Its images stay.
+    pub fn remove_index_if(&self, index: &ManifestDigest, names: &[String]) -> Result<bool, StoreError> {
         self.database.write("remove an index", |t| {
+            if names_in(t, "index_digest", index)? != names {
+                return Ok(false);
+            }
             t.execute("DELETE FROM refs WHERE index_digest = ?1", [Stored(index.0)])?;
-            t.execute("DELETE FROM indexes WHERE digest = ?1", [Stored(index.0)])
-        })?;
-        Ok(())
+            Ok(t.execute("DELETE FROM indexes WHERE digest = ?1", [Stored(index.0)])? > 0)
+        })
     }
 
     /// Forgets an index, whose references then name the image that was taken for it.

@@ -120,8 +120,17 @@ impl Store {
             let sourced = "SELECT diff_id FROM layers WHERE source = ?1";
             t.execute(&format!("DELETE FROM records WHERE diff_id IN ({sourced})"), [Stored(id)])?;
             t.execute("DELETE FROM layers WHERE source = ?1", [Stored(id)])?;
-            // An image without its documents can be neither shown nor used.
-            t.execute("DELETE FROM images WHERE manifest = ?1 OR config = ?1", [Stored(id)])?;
+            // An image without its documents can be neither shown nor used, and an index has all that it lists.
+            let images = "SELECT manifest FROM images WHERE manifest = ?1 OR config = ?1";
+            let lists = format!("SELECT index_digest FROM index_images WHERE manifest IN ({images})");
+            let others = "SELECT index_digest FROM index_blobs WHERE blob = ?1";
+            t.execute(
+                &format!(
+                    "DELETE FROM indexes WHERE digest = ?1 OR digest IN ({lists}) OR digest IN ({others})"
+                ),
+                [Stored(id)],
+            )?;
+            t.execute(&format!("DELETE FROM images WHERE manifest IN ({images})"), [Stored(id)])?;
             Ok(())
         })
     }

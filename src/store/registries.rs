@@ -11,7 +11,7 @@ use crate::oci::{BlobDigest, ManifestDigest};
 
 impl Store {
     /// A repository has an image that is known here under this digest: that of its manifest, or of an index that lists
-    /// it.
+    /// it. Of an image that has been removed meanwhile nothing is remembered.
     pub fn set_repo_digest(
         &self,
         repository: &str,
@@ -20,7 +20,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.database.write("remember a repository's digest", |t| {
             t.execute(
-                "INSERT OR IGNORE INTO repo_digests (repository, digest, manifest) VALUES (?1, ?2, ?3)",
+                "INSERT OR IGNORE INTO repo_digests (repository, digest, manifest)
+                 SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM images WHERE manifest = ?3)",
                 (repository, Stored(digest.0), Stored(manifest.0)),
             )
         })?;

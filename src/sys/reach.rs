@@ -73,11 +73,15 @@ fn step_beneath(dir: BorrowedFd<'_>, path: &Path, flags: OFlags) -> Result<Owned
     }
 }
 
-/// The beginning of a path that is too long, and the rest. A component that is too long itself is left to the kernel.
+/// The beginning of a path that is too long, and the rest, which is never absolute. A component that is too long itself is
+/// left to the kernel.
 fn split(path: &Path) -> Option<(&Path, &Path)> {
     let bytes = path.as_os_str().as_bytes();
     let border = bytes.get(..=MOST)?.iter().rposition(|&b| b == b'/').filter(|&border| border > 0)?;
-    let (beginning, rest) = (&bytes[..border], &bytes[border + 1..]);
+    let (beginning, rest) = bytes.split_at(border);
+    let name = rest.iter().position(|&b| b != b'/').unwrap_or(rest.len());
+    // Slashes at the end ask for a directory.
+    let rest = if name == rest.len() { b"." } else { &rest[name..] };
     Some((Path::new(OsStr::from_bytes(beginning)), Path::new(OsStr::from_bytes(rest))))
 }
 
@@ -112,6 +116,22 @@ mod tests {
             let file = open_beneath(opened.as_fd(), &path, OFlags::RDONLY).unwrap();
             assert_eq!(io::read_to_string(fs::File::from(file)).unwrap(), content);
         }
+    }
+
+    #[test]
+    fn slashes_where_a_path_is_split_do_not_lead_elsewhere() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("d")).unwrap();
+        fs::write(root.path().join("d/name"), "inside").unwrap();
+        let opened = fs::File::open(root.path()).unwrap();
+        let slashes = "/".repeat(9000);
+        let path = PathBuf::from(format!("d{slashes}name"));
+        let whole = PathBuf::from(format!("{}/{}", root.path().display(), path.display()));
+        assert_eq!(fs::read_to_string(Reach::to(&whole).unwrap()).unwrap(), "inside");
+        let file = open_beneath(opened.as_fd(), &path, OFlags::RDONLY).unwrap();
+        assert_eq!(io::read_to_string(fs::File::from(file)).unwrap(), "inside");
+        let directory = PathBuf::from(format!("d{slashes}"));
+        assert!(open_beneath(opened.as_fd(), &directory, OFlags::DIRECTORY).is_ok());
     }
 
     #[test]

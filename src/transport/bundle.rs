@@ -156,15 +156,8 @@ impl Bundle {
 
     /// The image that is taken where one is wanted: the one for a platform, or else the first.
     pub fn image_for(&self, platform: &Platform) -> &Prepared {
-        let own = |image: &&Prepared| {
-            image
-                .exported
-                .manifest
-                .platform
-                .as_ref()
-                .is_some_and(|own| own.os == platform.os && own.architecture == platform.architecture)
-        };
-        self.images.iter().find(own).unwrap_or(&self.images[0])
+        let platforms = self.images.iter().map(|image| image.exported.manifest.platform.clone());
+        &self.images[platform.choose(platforms).unwrap_or(0)]
     }
 
     /// All manifests, each after what it lists; the last one is what the names stand for.

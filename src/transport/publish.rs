@@ -210,17 +210,14 @@ fn representative(
     session: Session<'_>,
     images: &[ManifestDigest],
 ) -> Result<Option<ManifestDigest>, StoreError> {
-    let host = Platform::host();
+    let mut platforms = Vec::with_capacity(images.len());
     for manifest in images {
-        let Some(row) = session.store.find_image(manifest)? else { continue };
-        let config = session.store.read_blob(&BlobDigest(row.id.0))?;
-        let own = ImageConfig::from_json(&config).is_ok_and(|config| {
-            let own = Platform::normalized(&config.os, &config.architecture, "");
-            (own.os, own.architecture) == (host.os.clone(), host.architecture.clone())
-        });
-        if own {
-            return Ok(Some(*manifest));
-        }
+        let config = match session.store.find_image(manifest)? {
+            Some(row) => ImageConfig::from_json(&session.store.read_blob(&BlobDigest(row.id.0))?).ok(),
+            None => None,
+        };
+        platforms.push(config.map(|config| config.platform()));
     }
-    Ok(images.first().copied())
+    let own = Platform::host().choose(platforms).unwrap_or(0);
+    Ok(images.get(own).copied())
 }

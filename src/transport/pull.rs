@@ -7,6 +7,7 @@
 mod choose;
 mod error;
 mod layers;
+mod naming;
 
 use crate::layer::Limits;
 use crate::oci::manifest::DOCUMENT_MAX;
@@ -22,6 +23,7 @@ use super::load_error::Part;
 use super::publish::{NewImage, publish};
 pub use error::PullError;
 pub(super) use layers::small_blob;
+pub use naming::Naming;
 
 /// What is pulled, and how.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub struct PullOptions {
     pub platform: Platform,
     /// Whether an image for another platform, which is the only one, is an error.
     pub strict: bool,
+    /// What the reference stands for afterwards.
+    pub naming: Naming,
     /// How much each layer may grow to.
     pub limits: Limits,
 }
@@ -76,8 +80,8 @@ pub fn pull(
     let found = error::end(step, resolved)?;
     let manifest = ManifestDigest(Digest::of(&found.manifest_json));
     let row = session.store.find_image(&manifest)?;
-    if let Some(row) = row.filter(|row| is_complete(session, row, None)) {
-        let is_new = name(session, reference, &found, &manifest)?;
+    if let Some(row) = row.filter(|row| is_complete(session, row, |_| true)) {
+        let is_new = name(session, reference, &found, &manifest, options)?;
         return Ok(Pulled { digest: found.digest, manifest, id: row.id, is_new });
     }
     let (id, config_json, config) = config(session, repository, &found.manifest, reporter)?;
@@ -93,7 +97,7 @@ pub fn pull(
         names: Vec::new(),
     };
     publish(session, parts, &[image], &[])?;
-    name(session, reference, &found, &manifest)?;
+    name(session, reference, &found, &manifest, options)?;
     Ok(Pulled { digest: found.digest, manifest, id, is_new: true })
 }
 
@@ -116,20 +120,23 @@ fn unchanged(
     };
     let Some(digest) = digest else { return Ok(None) };
     let rows = store.find_repo_digest(&reference.name(), &digest)?;
-    let Some(row) = rows.into_iter().find(|row| is_complete(session, row, Some(&options.platform))) else {
+    // An index may have a better one than that for another variant.
+    let wanted = &options.platform;
+    let fits =
+        |row: &ImageRow, own: &Platform| own == wanted || (row.manifest == digest && own.is_akin(wanted));
+    let Some(row) = rows.into_iter().find(|row| is_complete(session, row, |own| fits(row, own))) else {
         return Ok(None);
     };
-    let is_new = set_name(session, reference, &row.manifest)?;
+    let is_new = naming::set(session.store, reference, &digest, &row.manifest, options)?;
     Ok(Some(Pulled { digest, manifest: row.manifest, id: row.id, is_new }))
 }
 
-/// Whether the store has all of an image, which has to be for `platform`. Its layers have leases then.
-fn is_complete(session: Session<'_>, row: &ImageRow, platform: Option<&Platform>) -> bool {
+/// Whether the store has all of an image, whose platform has to fit. Its layers have leases then.
+fn is_complete(session: Session<'_>, row: &ImageRow, fits: impl Fn(&Platform) -> bool) -> bool {
     let Ok(json) = session.store.read_blob(&BlobDigest(row.id.0)) else { return false };
     let Ok(config) = ImageConfig::from_json(&json) else { return false };
-    let own = platform_of(&config);
     let has = |layer| session.store.layer(layer, session.work).is_ok_and(|layer| layer.is_some());
-    platform.is_none_or(|platform| choose::fits(&own, platform)) && config.rootfs.diff_ids.iter().all(has)
+    fits(&config.platform()) && config.rootfs.diff_ids.iter().all(has)
 }
 
 /// Remembers what the image is called and where it came from; says whether its name stood for something else.
@@ -138,6 +145,7 @@ fn name(
     reference: &Reference,
     found: &Found,
     manifest: &ManifestDigest,
+    options: &PullOptions,
 ) -> Result<bool, PullError> {
     let (store, repository) = (session.store, reference.name());
     store.set_repo_digest(&repository, &found.digest, manifest)?;
@@ -146,22 +154,7 @@ fn name(
     }
     let layers = found.manifest.layers.iter().map(|layer| BlobDigest(layer.digest));
     store.set_distributed(&repository, layers.chain([BlobDigest(found.manifest.config.digest)]))?;
-    set_name(session, reference, manifest)
-}
-
-/// Gives the image its name, if it has not been asked for by its digest; says whether that stood for something else.
-fn set_name(
-    session: Session<'_>,
-    reference: &Reference,
-    manifest: &ManifestDigest,
-) -> Result<bool, PullError> {
-    if reference.digest().is_some() {
-        return Ok(false);
-    }
-    let (store, name) = (session.store, reference.to_string());
-    let before = store.find_ref(&name)?.map(|row| row.manifest);
-    store.set_ref(&name, manifest)?;
-    Ok(before != Some(*manifest))
+    Ok(naming::set(store, reference, &found.digest, manifest, options)?)
 }
 
 /// Does something that tells `step` what happens, and is given up when the session is canceled.
@@ -238,14 +231,9 @@ fn config(
 
 /// Whoever asked for a platform does not want an image for another one.
 fn check_platform(config: &ImageConfig, options: &PullOptions) -> Result<(), PullError> {
-    let own = platform_of(config);
-    if !options.strict || choose::fits(&own, &options.platform) {
+    let own = config.platform();
+    if !options.strict || own.is_akin(&options.platform) {
         return Ok(());
     }
     Err(PullError::NoPlatform { wanted: options.platform.clone(), found: vec![own.to_string()] })
-}
-
-fn platform_of(config: &ImageConfig) -> Platform {
-    let variant = config.variant.as_deref().unwrap_or_default();
-    Platform::normalized(&config.os, &config.architecture, variant)
 }

@@ -216,6 +216,37 @@ fn what_a_crash_of_the_machine_damaged_is_made_again() {
 }
 
 #[test]
+fn an_index_of_which_a_crash_of_the_machine_damaged_a_part_is_forgotten() {
+    let both = "linux/amd64,linux/arm64";
+    for damaged in ["index", "manifest", "config"] {
+        let env = Env::new();
+        let context = env.dockerfile("context", "FROM scratch\nARG TARGETARCH\nENV ARCH=$TARGETARCH\n");
+        let build = ["build", "-q", "--platform", both, "-t", "app", context.to_str().unwrap()];
+        let index = env.strata(build).success().stdout.trim().to_owned();
+        let blob = |digest: &str| env.root().join("blobs").join(digest.replace(':', "/"));
+        let read = |digest: &str| -> serde_json::Value {
+            serde_json::from_slice(&fs::read(blob(digest)).unwrap()).unwrap()
+        };
+        let manifest = read(&index)["manifests"][1]["digest"].as_str().unwrap().to_owned();
+        let config = read(&manifest)["config"]["digest"].as_str().unwrap().to_owned();
+        let _ = env.strata(["images"]).success();
+        forget_the_boot(&env);
+        let lost = match damaged {
+            "index" => &index,
+            "manifest" => &manifest,
+            _ => &config,
+        };
+        fs::write(blob(lost), "").unwrap();
+        // The name is left to the other image.
+        let left = env.strata(["inspect", "-f", "{{.Architecture}}", "app"]).success().stdout;
+        assert_eq!(left, "amd64\n", "{damaged}");
+        let whole = env.strata(["fsck"]).success().stdout;
+        assert!(whole.ends_with(": whole\n"), "{damaged}: {whole}");
+        assert_eq!(env.strata(build).success().stdout.trim(), index, "{damaged}");
+    }
+}
+
+#[test]
 fn documents_that_a_crash_of_the_machine_damaged_are_made_again() {
     let env = Env::with_busybox();
     let context = env.dockerfile("context", "FROM busybox\nRUN echo 1 >/f\n");

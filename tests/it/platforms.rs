@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use strata::oci::{ManifestDigest, Reference};
+use strata::store::Store;
 
 use crate::support::env::Env;
 use crate::support::registry::Registry;
@@ -124,6 +126,64 @@ fn one_name_is_another_image_on_each_platform() {
 }
 
 #[test]
+fn a_name_of_an_index_stands_for_its_own_images_only() {
+    let env = Env::new();
+    let index = |version: u32, platforms: &str| {
+        let text = format!(
+            "ARG TARGETARCH\nFROM scratch AS amd64\nENV V=0\nFROM scratch AS arm64\nENV V={version}\n\
+             FROM scratch AS s390x\nFROM $TARGETARCH\n"
+        );
+        build(&env, &text, &["--platform", platforms, "-t", &format!("x:{version}")])
+    };
+    index(1, BOTH);
+    index(2, BOTH);
+    index(3, "linux/amd64,linux/s390x");
+    for version in [1, 2] {
+        let text = format!("FROM x:{version}\nLABEL child=yes\n");
+        build(&env, &text, &["--platform", "linux/arm64", "-t", "child"]);
+        let variables = &env.image_config("child")["config"]["Env"];
+        assert!(variables.to_string().contains(&format!("\"V={version}\"")), "{variables}");
+    }
+    let other = env.strata(["inspect", "--platform", "linux/arm64", "x:3"]).code(1).stderr;
+    assert_eq!(other, "error: the image `x:3` is for linux/amd64 and linux/s390x, not for linux/arm64\n");
+}
+
+#[test]
+fn a_base_is_for_the_same_variant() {
+    let env = Env::new();
+    let text = "FROM scratch\nARG TARGETVARIANT\nENV V=$TARGETVARIANT\n";
+    build(&env, text, &["--platform", "linux/arm/v6,linux/arm/v7", "-t", "base"]);
+    // There is none for the last one: then the architecture decides.
+    for (platform, variant) in [("linux/arm/v7", "v7"), ("linux/arm/v6", "v6"), ("linux/arm/v5", "v6")] {
+        build(&env, "FROM base\nLABEL child=yes\n", &["--platform", platform, "-t", "child"]);
+        let variables = &env.image_config("child")["config"]["Env"];
+        assert!(variables.to_string().contains(&format!("\"V={variant}\"")), "{platform}: {variables}");
+    }
+}
+
+#[test]
+fn what_has_changed_since_it_was_looked_at_is_not_removed() {
+    let env = Env::new();
+    let index =
+        build(&env, "FROM scratch\nARG TARGETARCH\nENV A=$TARGETARCH\n", &["--platform", BOTH, "-t", "app"]);
+    build(&env, "FROM scratch\nENV alone=1\n", &["-t", "alone"]);
+    let store = Store::open(&env.root()).unwrap();
+    let row = |name: &str| store.find_ref(&name.parse::<Reference>().unwrap().to_string()).unwrap().unwrap();
+    let (listed, alone) = (row("app"), row("alone"));
+    assert!(!store.remove_image_if(&listed.manifest, &listed.names).unwrap(), "an index lists it");
+    assert!(!store.remove_image_if(&alone.manifest, &[]).unwrap(), "it has a name");
+    let index = ManifestDigest(index.parse().unwrap());
+    assert!(!store.remove_index_if(&index, &[]).unwrap(), "it has a name");
+    assert!(!store.remove_ref_to(&listed.names[0], &listed.manifest).unwrap(), "it stands for the index");
+    assert!(store.remove_index_if(&index, &listed.names).unwrap());
+    assert!(store.remove_image_if(&listed.manifest, &[]).unwrap());
+    assert!(store.remove_image_if(&alone.manifest, &alone.names).unwrap());
+    // Nothing is remembered of what is gone, and that is no error.
+    store.set_repo_digest("docker.io/library/alone", &alone.manifest, &alone.manifest).unwrap();
+    assert_eq!(store.repo_digests(&alone.manifest).unwrap(), []);
+}
+
+#[test]
 fn what_is_wrong_on_one_platform_says_on_which() {
     let env = Env::with_busybox();
     let text = "FROM --platform=$BUILDPLATFORM busybox\nARG TARGETARCH\nRUN [ $TARGETARCH = amd64 ]\n";
@@ -228,6 +288,39 @@ fn an_index_goes_with_its_last_name() {
     assert!(removed.starts_with(&format!("Untagged: app:latest\nDeleted: {index}\nDeleted: ")), "{removed}");
     assert_eq!(removed.lines().count(), 4, "{removed}");
     assert_eq!(blobs(&env), before);
+}
+
+#[test]
+fn an_index_is_forgotten_with_an_image_that_is_forced_out() {
+    let env = Env::with_busybox();
+    build(&env, CROSS, &["--platform", BOTH, "-t", "app"]);
+    let arm = env.strata(["inspect", "--platform", "linux/arm64", "-f", "{{.Id}}", "app"]).success().stdout;
+    let refused = env.strata(["rmi", arm.trim()]).code(1).stderr;
+    assert!(refused.contains("or use --force, which forgets the index, too"), "{refused}");
+    let _ = env.strata(["rmi", "--force", arm.trim()]).success();
+    // The name is left to the other image, which is whole.
+    assert!(index_of(&env, "app").get("manifests").is_none());
+    assert_eq!(env.strata(["inspect", "-f", "{{.Architecture}}", "app"]).success().stdout, "amd64\n");
+    let _ = env.strata(["save", "-o", env.path("a.tar").to_str().unwrap(), "app"]).success();
+}
+
+#[test]
+fn an_index_that_lacks_an_image_does_not_go_out() {
+    let env = Env::with_busybox();
+    build(&env, CROSS, &["--platform", BOTH, "-t", "app"]);
+    let arm = index_of(&env, "app")["manifests"][1]["digest"].as_str().unwrap().to_owned();
+    let database = rusqlite::Connection::open(env.root().join("strata.db")).unwrap();
+    let remove = format!(
+        "PRAGMA foreign_keys = OFF; DELETE FROM images WHERE hex(manifest) = upper('{}')",
+        &arm["sha256:".len()..]
+    );
+    database.execute_batch(&remove).unwrap();
+    let file = env.path("a.tar");
+    let save = ["save", "-o", file.to_str().unwrap(), "app"];
+    let stderr = env.strata(save).code(1).stderr;
+    assert!(stderr.contains(&format!("`app:latest` lists the image {arm}, which is not in the")), "{stderr}");
+    assert!(stderr.contains("`--platform`") && !file.exists(), "{stderr}");
+    let _ = env.strata([&save[..], &["--platform", "linux/amd64"]].concat()).success();
 }
 
 #[test]

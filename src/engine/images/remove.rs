@@ -34,6 +34,20 @@ impl Engine {
     /// Removes a name, and with the last one what it stood for: an image, or an index with those of its images that have no
     /// name of their own. By id, `force` removes what has several names, or is one of an index.
     pub fn remove(&self, text: &str, force: bool) -> Result<Vec<Removed>, EngineError> {
+        let removed = loop {
+            // Nothing is removed of what somebody else has changed since it was looked at: then it is looked at again.
+            if let Some(removed) = self.remove_named(text, force)? {
+                break removed;
+            }
+        };
+        if removed.iter().any(|removed| matches!(removed, Removed::Deleted(_))) {
+            let work = self.store.work_dir()?;
+            self.store.collect(&work, needed)?;
+        }
+        Ok(removed)
+    }
+
+    fn remove_named(&self, text: &str, force: bool) -> Result<Option<Vec<Removed>>, EngineError> {
         let named = self.find_named(text)?;
         let name = text.parse::<Reference>().ok().map(|name| name.to_string());
         let name = name.filter(|name| named.names().contains(name));
@@ -41,50 +55,61 @@ impl Engine {
             Named::Image(row) => self.store.indexes_of(&row.manifest)?,
             Named::Index(_) => Vec::new(),
         };
-        match name {
-            Some(name) if named.names().len() > 1 || !lists.is_empty() => {
-                self.store.remove_ref(&name)?;
-                return Ok(vec![Removed::Untagged(familiar(&name))]);
+        match (&named, name) {
+            (_, Some(name)) if named.names().len() > 1 || !lists.is_empty() => {
+                let gone = self.store.remove_ref(&name)?;
+                return Ok(gone.then(|| vec![Removed::Untagged(familiar(&name))]));
             }
-            None if !force => refuse_named(&named, &lists)?,
-            Some(_) | None => {}
+            (_, None) if !force => refuse_named(&named, &lists)?,
+            (Named::Image(row), None) if !lists.is_empty() => {
+                self.store.remove_image(&row.manifest)?;
+                return Ok(Some(deleted(row)));
+            }
+            _ => {}
         }
-        let removed = match &named {
-            Named::Image(row) => self.remove_one(row, force)?,
-            Named::Index(index) => self.remove_all(index, force)?,
-        };
-        let work = self.store.work_dir()?;
-        self.store.collect(&work, needed)?;
-        Ok(removed)
+        match &named {
+            Named::Image(row) => self.remove_one(row, force),
+            Named::Index(index) => self.remove_all(index, force),
+        }
     }
 
-    /// Removes what one line of the list of images is about. Of an image that an index lists only the names go.
+    /// Removes what one line of the list of images is about; nothing, if it has changed. Of an image that an index lists
+    /// only the names go.
     pub(in crate::engine) fn remove_line(&self, line: &ImageSummary) -> Result<Vec<Removed>, EngineError> {
+        let was_nameless = line.names.is_empty();
         if let Some(index) = self.store.find_index(&line.manifest)? {
-            return self.remove_all(&index, true);
+            let changed = was_nameless && !index.names.is_empty();
+            let removed = if changed { None } else { self.remove_all(&index, true)? };
+            return Ok(removed.unwrap_or_default());
         }
         let Some(row) = self.store.find_image(&line.manifest)? else { return Ok(Vec::new()) };
         if self.store.indexes_of(&row.manifest)?.is_empty() {
-            return self.remove_one(&row, true);
+            let changed = was_nameless && !row.names.is_empty();
+            let removed = if changed { None } else { self.remove_one(&row, true)? };
+            return Ok(removed.unwrap_or_default());
         }
-        let names: Vec<String> = line.names.iter().map(Reference::to_string).collect();
-        for name in &names {
-            self.store.remove_ref(name)?;
+        let mut names = Vec::new();
+        for name in line.names.iter().map(Reference::to_string) {
+            if self.store.remove_ref_to(&name, &row.manifest)? {
+                names.push(name);
+            }
         }
         Ok(untagged(&names).collect())
     }
 
-    fn remove_one(&self, row: &ImageRow, force: bool) -> Result<Vec<Removed>, EngineError> {
+    /// Removes an image that no index lists; nothing, if that or its names have changed.
+    fn remove_one(&self, row: &ImageRow, force: bool) -> Result<Option<Vec<Removed>>, EngineError> {
         if !force {
             self.refuse_used(&row.id)?;
         }
-        self.store.remove_image(&row.manifest)?;
-        Ok(untagged(&row.names).chain([Removed::Deleted(row.id.0)]).collect())
+        let gone = self.store.remove_image_if(&row.manifest, &row.names)?;
+        Ok(gone.then(|| deleted(row)))
     }
 
-    fn remove_all(&self, index: &IndexRow, force: bool) -> Result<Vec<Removed>, EngineError> {
+    /// Removes an index with those of its images that nothing else needs; nothing, if its names have changed.
+    fn remove_all(&self, index: &IndexRow, force: bool) -> Result<Option<Vec<Removed>>, EngineError> {
         let mut rows = Vec::new();
-        for row in self.images_of(index)? {
+        for row in self.images_left(index)? {
             let is_named = row.names.iter().any(|name| !index.names.contains(name));
             if !is_named && self.store.indexes_of(&row.manifest)?.len() == 1 {
                 rows.push(row);
@@ -93,13 +118,22 @@ impl Engine {
         if !force {
             rows.iter().try_for_each(|row| self.refuse_used(&row.id))?;
         }
-        self.store.remove_index(&index.digest)?;
-        for row in &rows {
-            self.store.remove_image(&row.manifest)?;
+        if !self.store.remove_index_if(&index.digest, &index.names)? {
+            return Ok(None);
         }
-        let gone = std::iter::once(index.digest.0).chain(rows.iter().map(|row| row.id.0));
-        Ok(untagged(&index.names).chain(gone.map(Removed::Deleted)).collect())
+        let mut gone = vec![index.digest.0];
+        for row in &rows {
+            // What has got a name or another index meanwhile stays.
+            if self.store.remove_image_if(&row.manifest, &[])? {
+                gone.push(row.id.0);
+            }
+        }
+        Ok(Some(untagged(&index.names).chain(gone.into_iter().map(Removed::Deleted)).collect()))
     }
+}
+
+fn deleted(row: &ImageRow) -> Vec<Removed> {
+    untagged(&row.names).chain([Removed::Deleted(row.id.0)]).collect()
 }
 
 fn untagged(names: &[String]) -> impl Iterator<Item = Removed> {

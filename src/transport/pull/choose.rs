@@ -10,11 +10,6 @@ use super::{PullError, parse};
 /// How deep indexes may be nested.
 const MAX_DEPTH: usize = 4;
 
-/// Whether an image for `own` is one for `wanted`. Of variants it is assumed that the machine has what they need.
-pub(super) fn fits(own: &Platform, wanted: &Platform) -> bool {
-    own.os == wanted.os && own.architecture == wanted.architecture
-}
-
 /// The bytes of the manifest that is for `platform`, and what they say.
 pub(super) fn manifest(
     repository: &Repository<'_>,
@@ -83,7 +78,7 @@ fn candidates(entries: Vec<Descriptor>, platform: &Platform) -> (Vec<Descriptor>
         match &entry.platform {
             // BuildKit's attestations are for a platform that no machine has.
             Some(own) if own.os == "unknown" => {}
-            Some(own) if !fits(own, platform) => others.push(own.to_string()),
+            Some(own) if !own.is_akin(platform) => others.push(own.to_string()),
             _ => fitting.push(entry),
         }
     }

@@ -246,6 +246,69 @@ fn an_index_gives_the_image_of_the_platform() {
 }
 
 #[test]
+fn a_name_stands_for_its_index_after_a_pull_too() {
+    let place = Place::new();
+    let env = &place.env;
+    let context = env.dockerfile("context", "FROM scratch\nARG TARGETARCH\nCOPY Dockerfile /$TARGETARCH\n");
+    // The first goes as it is; of the second the layers are compressed on the way, so that its digest changes.
+    for (rest, with) in [("multi:1", &["--push"][..]), ("multi:2", &[])] {
+        let name = place.name(rest);
+        let build = [&["build", "-q", "--platform", "linux/amd64,linux/arm64", "-t", &name], with].concat();
+        let _ = env.strata([&build[..], &[context.to_str().unwrap()]].concat()).success();
+        let _ = env.strata(["push", "-q", &name]).success();
+        let before = env.strata(["manifest", "inspect", &name]).success().stdout;
+        assert!(before.contains("manifests"), "{before}");
+        for platform in ["linux/amd64", "linux/arm64"] {
+            let _ = env.strata(["pull", "-q", "--platform", platform, &name]).success();
+            let after = env.strata(["manifest", "inspect", &name]).success().stdout;
+            assert_eq!(after, before, "{rest} {platform}");
+        }
+    }
+}
+
+#[test]
+fn a_build_for_another_platform_leaves_a_name_to_this_machines_image() {
+    let place = Place::new();
+    let _ = push_index(&place);
+    let name = place.name("multi:all");
+    let both = "linux/arm64,linux/amd64";
+    for (platforms, named) in [
+        // What stood for nothing stands for what came first; then for this machine's.
+        (&["linux/arm64"][..], "arm64"),
+        (&["linux/arm64", "linux/amd64"], "amd64"),
+        (&["linux/amd64", "linux/arm64"], "amd64"),
+        (&[both], "amd64"),
+    ] {
+        let env = Env::new();
+        let context = env.dockerfile("context", &format!("FROM {name}\nLABEL child=yes\n"));
+        for platform in platforms {
+            let build = ["build", "-q", "--pull", "--platform", platform, context.to_str().unwrap()];
+            let _ = env.strata(build).success();
+        }
+        assert_eq!(env.image_config(&name)["architecture"], json!(named), "{platforms:?}");
+    }
+}
+
+#[test]
+fn a_base_for_another_variant_is_asked_for() {
+    let place = Place::new();
+    let name = place.name("arm:1");
+    let context = place.env.dockerfile("context", "FROM scratch\nARG TARGETVARIANT\nENV V=$TARGETVARIANT\n");
+    let build = ["build", "-q", "--push", "--platform", "linux/arm/v6,linux/arm/v7", "-t", &name];
+    let _ = place.env.strata([&build[..], &[context.to_str().unwrap()]].concat()).success();
+    let env = Env::new();
+    let _ = env.strata(["pull", "-q", "--platform", "linux/arm/v6", &name]).success();
+    let context = env.dockerfile("context", &format!("FROM {name}\nLABEL child=yes\n"));
+    for (pull, variant) in [("never", "v6"), ("missing", "v7"), ("never", "v7")] {
+        let pull = format!("--pull={pull}");
+        let build = ["build", "-q", &pull, "--platform", "linux/arm/v7", "-t", "child"];
+        let _ = env.strata([&build[..], &[context.to_str().unwrap()]].concat()).success();
+        let variables = env.image_config("child")["config"]["Env"].to_string();
+        assert!(variables.contains(&format!("\"V={variant}\"")), "{pull}: {variables}");
+    }
+}
+
+#[test]
 fn all_tags_come_and_go() {
     let place = Place::new();
     let name = place.push_random("image:1", &[10]);
