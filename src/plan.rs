@@ -282,4 +282,4 @@ pub fn lower_until(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,29 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Source;
 use crate::dockerfile;
-use crate::oci::{Config, ImageConfig, Platform};
-use crate::plan::{BaseImage, Chosen, ImageKey, NamedContext, NetworkMode, Options};
+use crate::oci::{Config, ImageConfig};
+use crate::plan::tests::fixtures::options;
+use crate::plan::{BaseImage, ImageKey, NamedContext, Options};
 
 use super::{Extent, Input, Report, check};
-
-fn options() -> Options {
-    let platform = || Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
-    Options {
-        build_args: BTreeMap::new(),
-        target: None,
-        labels: BTreeMap::new(),
-        platform: platform(),
-        chosen: Chosen::No,
-        build_platform: platform(),
-        emulated: Vec::new(),
-        contexts: BTreeMap::new(),
-        no_cache_stages: Vec::new(),
-        network: NetworkMode::Host,
-        host_network_allowed: false,
-        insecure_allowed: false,
-        circumstances: Vec::new(),
-    }
-}
 
 /// What is found, `line Rule` each; the image `base` is known, sets `HOME_OF_BASE` and has triggers.
 fn found(text: &str, extent: Extent, target: Option<&str>, build_args: &[&str]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Plans of whole files, and what cannot be seen in them.
 
 mod fingerprints;
-mod fixtures;
+pub(crate) mod fixtures;
 mod joins;
 mod references;
 mod scans;

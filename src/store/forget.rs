@@ -1,7 +1,7 @@
 //! Taking things out of the store one by one, for pruning. What a running command uses stays.
 //!
-//! Invariants: rows are chosen while nobody can take a lease; what is removed from a directory
-//! is renamed into a work directory first, under the lock of its users. The data of rows goes with the next sweep.
+//! Invariants: rows are chosen while nobody can take a lease; what is removed from a directory is renamed into a work
+//! directory first, under the lock of its users. The data of rows goes with the next sweep.
 
 use std::fs;
 use std::path::Path;

@@ -8,7 +8,8 @@ use super::*;
 use crate::attest::{DigestSet, digest_set, directory_digest, graph};
 use crate::diagnostic::Source;
 use crate::oci::{Config, Descriptor, Digest, ImageConfig, MediaType};
-use crate::plan::{self, BaseImage, Chosen, NetworkMode, Options, Plan};
+use crate::plan::tests::fixtures;
+use crate::plan::{self, BaseImage, NetworkMode, Options, Plan};
 
 fn platform() -> Platform {
     Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() }
@@ -19,18 +20,10 @@ fn options(text: &str) -> Options {
     let pairs = flags.split_whitespace().filter_map(|word| word.split_once('='));
     Options {
         build_args: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        target: None,
-        labels: BTreeMap::new(),
-        platform: platform(),
-        chosen: Chosen::No,
-        build_platform: platform(),
-        emulated: Vec::new(),
-        contexts: BTreeMap::new(),
-        no_cache_stages: Vec::new(),
         network: NetworkMode::Private,
         host_network_allowed: true,
         insecure_allowed: true,
-        circumstances: Vec::new(),
+        ..fixtures::options()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::oci::{Config, ImageConfig, Platform};
 use crate::plan::{BaseImage, Chosen, NamedContext, NetworkMode, Options, Plan, bases, context_name, lower};
 
 /// Options that ask for nothing, on a machine that is always the same.
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     let platform = || Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
     Options {
         build_args: BTreeMap::new(),
